@@ -1,0 +1,129 @@
+/* The simulated machine: configuration, creation, operations.
+ *
+ * struct machine is the host's handle; all simulated state lies in its arena. There are no mutable
+ * globals, so any number of machines can run side by side.
+ *
+ * Calls, in order: config_init, (config_set ...), machine_create, machine_do ..., machine_destroy.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef ENGINE_MACHINE_H
+#define ENGINE_MACHINE_H
+
+#include "arena.h"
+#include "gfp.h"
+#include "probe.h"
+#include "ram.h"
+
+enum event_kind {
+    EV_NONE,
+#define EVENT(id, name, level, args, sentence) EV_##id,
+#include "events.def"
+#undef EVENT
+    NR_EVENTS
+};
+
+enum event_level { EVENT_STEP, EVENT_DETAIL, EVENT_REPORT };
+
+enum fn {
+    FN_NONE,
+#define FUNCTION(name, file, args, sentence) FN_##name,
+#include "functions.def"
+#undef FUNCTION
+    NR_FUNCTIONS
+};
+
+enum op_kind {
+#define OP(id, name, args, result, sentence) OP_##id,
+#include "ops.def"
+#undef OP
+    NR_OPS
+};
+
+enum context { CTX_PROCESS, CTX_SOFTIRQ, CTX_HARDIRQ };
+
+enum arch { ARCH_I386, ARCH_I386_PAE, ARCH_X86_64 };
+
+enum { MAX_CPUS = 64, MAX_MEMMAP = 32 };
+
+enum memmap_type { MEMMAP_USABLE, MEMMAP_RESERVED };
+
+struct memmap_entry {
+    uint64_t start, end; /* bytes, end is not in it */
+    enum memmap_type type;
+};
+
+/* Everything that a machine is made from: the same configuration gives the same machine. */
+struct machine_config {
+    enum arch arch;
+    uint64_t ram_bytes;
+    struct memmap_entry memmap[MAX_MEMMAP]; /* e820; nr_memmap 0: a PC's usual map of ram_bytes */
+    uint32_t nr_memmap;
+    uint64_t highmem_bytes; /* i386: highmem=; UINT64_MAX: what lies above 896 MiB */
+    uint32_t cpus;          /* CPUs online */
+    uint32_t nr_cpus;       /* CONFIG_NR_CPUS */
+    uint32_t max_order;     /* MAX_ORDER, 2 to 11: orders 0 .. max_order - 1 (smaller ones for tests) */
+    uint64_t kernel_start, kernel_end; /* the image, physical bytes; 0, 0: the usual place and size */
+    int64_t min_free_kbytes;           /* -1: as the kernel computes it */
+    uint32_t lowmem_reserve_ratio[MAX_NR_ZONES];
+    bool pcp_cold; /* option, kernels before 4.15: __GFP_COLD takes from the cold end of a per-CPU list */
+    bool slub;     /* SLUB rather than SLAB (later) */
+    uint64_t seed; /* of random workloads */
+};
+
+void config_init(struct machine_config *c, enum arch arch);
+
+/* Set one option by name from text, as in `machine = { arch = "i386", ram = "160M" }` and --set ram=160M.
+ * False: err says what is wrong and what would be right. */
+bool config_set(struct machine_config *c, const char *name, const char *value, char *err,
+                size_t err_size);
+/* The table of options, for help and completion: name, values, meaning. NULL past the end. */
+struct config_option {
+    const char *name, *values, *meaning;
+};
+const struct config_option *config_options(size_t i);
+/* The configuration as one line of name=value words that config_set understands. */
+int config_format(char *buf, size_t size, const struct machine_config *c);
+
+struct mm; /* engine/mm.h: zones, per-CPU lists, contexts; in the arena */
+
+struct machine {
+    struct arena arena;
+    struct probe probe;
+    struct ram ram;
+    struct machine_config config;
+    struct mm *mm;
+};
+
+/* A booted machine, or NULL with cause and remedy in err. */
+struct machine *machine_create(const struct machine_config *c, const struct arena_host *host, char *err,
+                               size_t err_size);
+void machine_destroy(struct machine *m);
+
+/* One operation. origin says who issued it; site is a number of the timeline's (file, line, stack). */
+struct op {
+    uint16_t kind;   /* enum op_kind */
+    uint8_t cpu;
+    uint8_t origin;  /* enum op_origin */
+    uint32_t site;
+    uint64_t arg[4];
+};
+enum op_origin { ORIGIN_SCRIPT, ORIGIN_USER, ORIGIN_REPLAY };
+
+/* Run op to its end; answers its result (see ops.def). Arguments that make no sense (a CPU that is not there,
+ * a wild pfn) are answered as the kernel answers them, with a report event; the machine stays
+ * consistent. Resets the probe's counter and stack first; m->probe.n is the number of events after. */
+uint64_t machine_do(struct machine *m, const struct op *op);
+
+/* Run op inside the operation that is under way, from a probe hook: the counter goes on. This is how an
+ * interrupt handler's operations run. */
+uint64_t machine_do_nested(struct machine *m, const struct op *op);
+
+/* May a hardware interrupt be delivered on this CPU now (interrupts on, not inside one)? */
+bool machine_irq_deliverable(const struct machine *m, uint32_t cpu);
+
+uint64_t machine_digest(struct machine *m);
+
+/* The first broken invariant of any module, as text, or NULL. */
+const char *machine_check(struct machine *m);
+
+#endif

@@ -1,0 +1,63 @@
+/* Memory and files from a POSIX host.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#define _DEFAULT_SOURCE
+#include "host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static void *reserve(size_t size_bytes)
+{
+    void *p = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void release(void *base, size_t size_bytes) { munmap(base, size_bytes); }
+
+const struct arena_host host_memory = {.reserve = reserve, .release = release};
+
+char *host_read_file(const char *path, size_t max_bytes, size_t *size, char *err, size_t err_size)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f) {
+        snprintf(err, err_size, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    size_t room = 1 << 16, len = 0;
+    char *text = malloc(room + 1);
+    while (text) {
+        len += fread(text + len, 1, room - len, f);
+        if (len < room || len > max_bytes) {
+            break;
+        }
+        room *= 2;
+        char *bigger = realloc(text, room + 1);
+        if (!bigger) {
+            free(text);
+        }
+        text = bigger;
+    }
+    if (!text) {
+        snprintf(err, err_size, "%s: out of memory", path);
+    } else if (ferror(f)) {
+        snprintf(err, err_size, "%s: %s", path, strerror(errno));
+        free(text);
+        text = NULL;
+    } else if (len > max_bytes) {
+        snprintf(err, err_size, "%s: larger than %zu bytes, the most that is read", path, max_bytes);
+        free(text);
+        text = NULL;
+    } else {
+        text[len] = 0;
+        if (size) {
+            *size = len;
+        }
+    }
+    fclose(f);
+    return text;
+}
