@@ -81,6 +81,11 @@ uint64_t arena_digest(struct arena *a);
 /* Calls fn for each chunk marked ARENA_UNSEEN (also those that a restore changed), then unmarks it. */
 void arena_take_unseen(struct arena *a, void (*fn)(void *ctx, size_t chunk), void *ctx);
 
+/* How many chunks are marked ARENA_CHANGED: what a snapshot would cost. */
+size_t arena_nr_changed(const struct arena *a);
+/* Bytes given out so far. */
+size_t arena_used(const struct arena *a);
+
 /* A snapshot of the bytes now: costs what changed since the last snapshot or restore. NULL: no memory. */
 struct snapshot *arena_snapshot(struct arena *a);
 /* Make the bytes those of s: costs what differs between now and s. */

@@ -1,0 +1,65 @@
+/* What hw/arena.c and hw/snapshot.c share. Nobody else includes this.
+ *
+ * A snapshot is a radix tree over chunk numbers, NODE_FAN ways at each level, whose
+ * leaves are reference-counted copies of chunks. NULL is a chunk, or a whole subtree, of
+ * zeros. Trees share all subtrees in which nothing changed between them:
+ *
+ *      snapshot A            snapshot B          (chunk 70 written in between)
+ *        [root]                [root']
+ *        /    \_______________  /    \
+ *     [0..63] <---------------'/   [64..127]'
+ *             \__ [64..127]        /   \
+ *                  / | | \ <------'   copy of chunk 70
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HW_ARENA_PRIVATE_H
+#define HW_ARENA_PRIVATE_H
+
+#include "arena.h"
+
+enum { NODE_SHIFT = 5, NODE_FAN = 1 << NODE_SHIFT };
+
+enum {
+    LIST_CHANGED,
+    LIST_UNSEEN,
+    LIST_UNHASHED,
+    ARENA_NR_LISTS
+}; /* bit i of the marks: list i */
+
+struct chunk_list {
+    uint32_t *chunk;
+    size_t nr;
+};
+
+struct arena_private {
+    struct arena_host host;
+    void *tables;
+    size_t nr_chunks;
+    uint32_t levels; /* of the snapshots' trees */
+    uint64_t digest; /* sum of hash[] */
+    uint64_t *hash;  /* by chunk: as of the last digest; 0: zeros */
+    struct chunk_list list[ARENA_NR_LISTS];
+    struct snapshot *last; /* the last snapshot or restore; NULL: all zeros */
+    uint64_t nr_snapshots; /* taken ever: stamps the nodes that a snapshot owns alone */
+    size_t snapshot_bytes;
+};
+
+static inline void arena_mark_bits(struct arena *a, size_t chunk, unsigned bits)
+{
+    unsigned add = bits & ~(unsigned)a->marks[chunk];
+    a->marks[chunk] = (unsigned char)(a->marks[chunk] | add);
+    for (unsigned i = 0; i < ARENA_NR_LISTS; i++) {
+        if (add & 1u << i) {
+            struct chunk_list *l = &a->priv->list[i];
+            l->chunk[l->nr++] = (uint32_t)chunk;
+        }
+    }
+}
+
+bool chunk_is_zero(const unsigned char *bytes);
+
+/* Does s (NULL: all zeros) hold these bytes at this chunk? */
+bool snapshot_chunk_is(const struct snapshot *s, uint32_t levels, size_t chunk,
+                       const unsigned char *bytes);
+
+#endif

@@ -1,0 +1,232 @@
+/* Snapshots of an arena: taking one, going back to one, letting one go (see
+ * arena_private.h).
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "arena_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct leaf {
+    uint32_t refs;
+    unsigned char bytes[ARENA_CHUNK];
+};
+
+struct node {
+    uint32_t refs;
+    uint64_t stamp; /* the snapshot that made it: only while that one is built may it be
+                       written */
+    void *slot[NODE_FAN]; /* struct node, or struct leaf on the last level */
+};
+
+struct snapshot {
+    uint32_t refs;
+    struct node *root;
+};
+
+static size_t slot_of(size_t chunk, uint32_t level)
+{
+    return chunk >> (level * NODE_SHIFT) & (NODE_FAN - 1);
+}
+
+/* level: 0 for a leaf's parent. */
+static void tree_unref(struct arena *a, void *at, uint32_t level)
+{
+    struct node *n = at;
+    if (!n || --n->refs) {
+        return;
+    }
+    for (size_t i = 0; i < NODE_FAN; i++) {
+        if (level) {
+            tree_unref(a, n->slot[i], level - 1);
+            continue;
+        }
+        struct leaf *l = n->slot[i];
+        if (l && !--l->refs) {
+            a->priv->snapshot_bytes -= sizeof *l;
+            free(l);
+        }
+    }
+    a->priv->snapshot_bytes -= sizeof *n;
+    free(n);
+}
+
+static const struct leaf *tree_leaf(const struct snapshot *s, uint32_t levels,
+                                    size_t chunk)
+{
+    const struct node *n = s ? s->root : NULL;
+    for (uint32_t level = levels - 1; n && level; level--) {
+        n = n->slot[slot_of(chunk, level)];
+    }
+    return n ? n->slot[slot_of(chunk, 0)] : NULL;
+}
+
+bool snapshot_chunk_is(const struct snapshot *s, uint32_t levels, size_t chunk,
+                       const unsigned char *bytes)
+{
+    const struct leaf *l = tree_leaf(s, levels, chunk);
+    return l ? memcmp(l->bytes, bytes, ARENA_CHUNK) == 0 : chunk_is_zero(bytes);
+}
+
+/* A node in place of *at that this snapshot may write. NULL: no memory. */
+static struct node *node_own(struct arena *a, void **at, uint32_t level)
+{
+    struct node *old = *at;
+    if (old && old->stamp == a->priv->nr_snapshots) {
+        return old;
+    }
+    struct node *n = old ? malloc(sizeof *n) : calloc(1, sizeof *n);
+    if (!n) {
+        return NULL;
+    }
+    if (old) {
+        memcpy(n, old, sizeof *n);
+        for (size_t i = 0; i < NODE_FAN; i++) {
+            if (n->slot[i] && level) {
+                ((struct node *)n->slot[i])->refs++;
+            } else if (n->slot[i]) {
+                ((struct leaf *)n->slot[i])->refs++;
+            }
+        }
+        tree_unref(a, old, level);
+    }
+    n->refs = 1;
+    n->stamp = a->priv->nr_snapshots;
+    a->priv->snapshot_bytes += sizeof *n;
+    *at = n;
+    return n;
+}
+
+static bool tree_store(struct arena *a, struct snapshot *s, size_t chunk)
+{
+    const unsigned char *bytes = a->base + (chunk << ARENA_CHUNK_SHIFT);
+    if (snapshot_chunk_is(a->priv->last, a->priv->levels, chunk, bytes)) {
+        return true; /* marked, but as it was: share it */
+    }
+    struct leaf *l = NULL;
+    if (!chunk_is_zero(bytes)) {
+        l = malloc(sizeof *l);
+        if (!l) {
+            return false;
+        }
+        l->refs = 1;
+        memcpy(l->bytes, bytes, ARENA_CHUNK);
+    }
+    void *root = s->root;
+    void **at = &root;
+    struct node *n = NULL;
+    for (uint32_t level = a->priv->levels; level--;) {
+        n = node_own(a, at, level);
+        s->root = root;
+        if (!n) {
+            free(l);
+            return false;
+        }
+        at = &n->slot[slot_of(chunk, level)];
+    }
+    struct leaf *old = *at;
+    if (old && !--old->refs) {
+        a->priv->snapshot_bytes -= sizeof *old;
+        free(old);
+    }
+    *at = l;
+    a->priv->snapshot_bytes += l ? sizeof *l : 0;
+    return true;
+}
+
+struct snapshot *arena_snapshot(struct arena *a)
+{
+    struct arena_private *p = a->priv;
+    struct chunk_list *changed = &p->list[LIST_CHANGED];
+    struct snapshot *s = calloc(1, sizeof *s);
+    if (!s) {
+        return NULL;
+    }
+    p->snapshot_bytes += sizeof *s;
+    p->nr_snapshots++;
+    s->refs = 1;
+    s->root = p->last ? p->last->root : NULL;
+    if (s->root) {
+        s->root->refs++;
+    }
+    for (size_t i = 0; i < changed->nr; i++) {
+        if (!tree_store(a, s, changed->chunk[i])) {
+            snapshot_unref(a, s);
+            return NULL;
+        }
+    }
+    for (size_t i = 0; i < changed->nr; i++) {
+        a->marks[changed->chunk[i]] &= (unsigned char)~ARENA_CHANGED;
+    }
+    changed->nr = 0;
+    snapshot_unref(a, p->last);
+    p->last = snapshot_ref(s);
+    return s;
+}
+
+/* ---- going back ---- */
+
+static void chunk_set(struct arena *a, size_t chunk, const struct leaf *l)
+{
+    unsigned char *bytes = a->base + (chunk << ARENA_CHUNK_SHIFT);
+    if (l) {
+        memcpy(bytes, l->bytes, ARENA_CHUNK);
+    } else {
+        memset(bytes, 0, ARENA_CHUNK);
+    }
+    arena_mark_bits(a, chunk, ARENA_UNSEEN | ARENA_UNHASHED);
+}
+
+/* The chunks in which the trees differ, except those that are marked: they are set
+ * anyway. */
+static void tree_restore(struct arena *a, const struct node *from, const struct node *to,
+                         uint32_t level, size_t first)
+{
+    for (size_t i = 0; from != to && i < NODE_FAN; i++) {
+        const void *was = from ? from->slot[i] : NULL, *is = to ? to->slot[i] : NULL;
+        size_t chunk = first + (i << (level * NODE_SHIFT));
+        if (was == is) {
+            continue;
+        }
+        if (level) {
+            tree_restore(a, was, is, level - 1, chunk);
+        } else if (!(a->marks[chunk] & ARENA_CHANGED)) {
+            chunk_set(a, chunk, is);
+        }
+    }
+}
+
+void arena_restore(struct arena *a, const struct snapshot *s)
+{
+    struct arena_private *p = a->priv;
+    struct chunk_list *changed = &p->list[LIST_CHANGED];
+    tree_restore(a, p->last ? p->last->root : NULL, s->root, p->levels - 1, 0);
+    for (size_t i = 0; i < changed->nr; i++) {
+        size_t chunk = changed->chunk[i];
+        chunk_set(a, chunk, tree_leaf(s, p->levels, chunk));
+        a->marks[chunk] &= (unsigned char)~ARENA_CHANGED;
+    }
+    changed->nr = 0;
+    if (p->last != s) {
+        snapshot_unref(a, p->last);
+        p->last =
+            snapshot_ref((struct snapshot *)(uintptr_t)s); /* only its count changes */
+    }
+}
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+    s->refs++;
+    return s;
+}
+
+void snapshot_unref(struct arena *a, struct snapshot *s)
+{
+    if (s && !--s->refs) {
+        tree_unref(a, s->root, a->priv->levels - 1);
+        a->priv->snapshot_bytes -= sizeof *s;
+        free(s);
+    }
+}
+
+size_t arena_snapshot_bytes(const struct arena *a) { return a->priv->snapshot_bytes; }
