@@ -85,6 +85,19 @@ const struct config_option *config_options(size_t i);
 int config_format(char *buf, size_t size, const struct machine_config *c);
 
 struct mm; /* engine/mm.h: zones, per-CPU lists, contexts; in the arena */
+struct page;
+struct pcp;
+struct cpu;
+struct frame_range;
+
+/* Where the arena's big tables lie: host addresses, fixed for the machine's life (engine/mm.h, page.h). */
+struct machine_tables {
+    struct page *frames, *blocks;
+    struct pcp *pcps;
+    struct cpu *cpus;
+    uint8_t *pageblocks;
+    struct frame_range *ranges;
+};
 
 struct machine {
     struct arena arena;
@@ -92,6 +105,7 @@ struct machine {
     struct ram ram;
     struct machine_config config;
     struct mm *mm;
+    struct machine_tables tables;
 };
 
 /* A booted machine, or NULL with cause and remedy in err. */
