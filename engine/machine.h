@@ -62,7 +62,10 @@ struct machine_config {
     uint32_t cpus;          /* CPUs online */
     uint32_t nr_cpus;       /* CONFIG_NR_CPUS */
     uint32_t max_order;     /* MAX_ORDER, 2 to 11: orders 0 .. max_order - 1 (smaller ones for tests) */
-    uint64_t kernel_start, kernel_end; /* the image, physical bytes; 0, 0: the usual place and size */
+    /* The image, physical bytes. 0, 0: the usual place and size. Equal but not 0: no image, and none of a PC's
+     * boot-time reservations either (a bare machine, for tests). */
+    uint64_t kernel_start, kernel_end;
+    uint64_t initrd_bytes;             /* an initial RAM disk, reserved as the boot loader leaves it; 0: none */
     int64_t min_free_kbytes;           /* -1: as the kernel computes it */
     uint32_t lowmem_reserve_ratio[MAX_NR_ZONES];
     bool pcp_cold; /* option, kernels before 4.15: __GFP_COLD takes from the cold end of a per-CPU list */
@@ -83,6 +86,8 @@ struct config_option {
 const struct config_option *config_options(size_t i);
 /* The configuration as one line of name=value words that config_set understands. */
 int config_format(char *buf, size_t size, const struct machine_config *c);
+/* Can this machine exist? False: err says why not, and what would do. machine_create asks it too. */
+bool config_check(const struct machine_config *c, char *err, size_t err_size);
 
 struct mm; /* engine/mm.h: zones, per-CPU lists, contexts; in the arena */
 struct page;
