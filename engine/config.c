@@ -1,8 +1,9 @@
-/* The configuration of a machine as text: one table of options, from which parsing, printing, help and
- * completion are made.
+/* The configuration of a machine as text: one table of options, from which parsing,
+ * printing, help and completion are made.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "machine.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,7 +31,8 @@ struct error {
 
 /* ---- values ---- */
 
-/* A number with an optional K, M, G, T (powers of 1024), and an optional B or iB behind it. */
+/* A number with an optional K, M, G, T (powers of 1024), and an optional B or iB behind
+ * it. */
 static bool scan_size(const char **at, uint64_t *out)
 {
     const char *s = *at;
@@ -137,8 +139,9 @@ static bool set_ram(struct machine_config *c, const char *value, struct error e)
 {
     uint64_t v;
     if (!parse_size(value, &v)) {
-        return FAIL(e, "ram=%.40s is not a size: use a number and K, M, G or T, such as 160M",
-                    value);
+        return FAIL(
+            e, "ram=%.40s is not a size: use a number and K, M, G or T, such as 160M",
+            value);
     }
     if (v % PAGE_SIZE) {
         return FAIL(e, "ram=%.40s is not a multiple of 4K, the size of a page", value);
@@ -163,16 +166,18 @@ static bool set_memmap(struct machine_config *c, const char *value, struct error
     }
     for (const char *at = value;;) {
         if (n == MAX_MEMMAP) {
-            return FAIL(e, "memmap has more than %d ranges: join neighbours of the same type",
-                        MAX_MEMMAP);
+            return FAIL(
+                e, "memmap has more than %d ranges: join neighbours of the same type",
+                MAX_MEMMAP);
         }
         struct memmap_entry *m = &map[n];
         m->type = MEMMAP_USABLE;
         if (!scan_size(&at, &m->start) || *at++ != '-' || !scan_size(&at, &m->end)) {
-            return FAIL(e,
-                        "memmap range %u is not START-END: write 0-640K,1M-160M, with :reserved "
-                        "behind a range that is not RAM",
-                        n + 1);
+            return FAIL(
+                e,
+                "memmap range %u is not START-END: write 0-640K,1M-160M, with :reserved "
+                "behind a range that is not RAM",
+                n + 1);
         }
         if (*at == ':') {
             at++;
@@ -182,21 +187,24 @@ static bool set_memmap(struct machine_config *c, const char *value, struct error
             } else if (!strncmp(at, "usable", 6)) {
                 at += 6;
             } else {
-                return FAIL(e, "memmap range %u has an unknown type: use :usable or :reserved",
-                            n + 1);
+                return FAIL(
+                    e, "memmap range %u has an unknown type: use :usable or :reserved",
+                    n + 1);
             }
         }
         if (m->end <= m->start) {
-            return FAIL(e, "memmap range %u ends before it starts: the end is not in the range",
-                        n + 1);
+            return FAIL(
+                e, "memmap range %u ends before it starts: the end is not in the range",
+                n + 1);
         }
         n++;
         if (!*at) {
             break;
         }
         if (*at++ != ',') {
-            return FAIL(e, "memmap range %u is followed by '%.8s': put a comma between ranges", n,
-                        at - 1);
+            return FAIL(
+                e, "memmap range %u is followed by '%.8s': put a comma between ranges", n,
+                at - 1);
         }
     }
     memset(c->memmap, 0, sizeof c->memmap);
@@ -210,16 +218,15 @@ static int get_memmap(char *buf, size_t size, const struct machine_config *c)
     if (!c->nr_memmap) {
         return snprintf(buf, size, "pc");
     }
-    int len = 0;
+    struct text t = {buf, size, 0};
     for (uint32_t i = 0; i < c->nr_memmap; i++) {
         char start[32], end[32];
         print_size(start, sizeof start, c->memmap[i].start);
         print_size(end, sizeof end, c->memmap[i].end);
-        size_t at = (size_t)len < size ? (size_t)len : size;
-        len += snprintf(buf ? buf + at : NULL, size - at, "%s%s-%s%s", i ? "," : "", start, end,
-                        c->memmap[i].type == MEMMAP_RESERVED ? ":reserved" : "");
+        text_put(&t, "%s%s-%s%s", i ? "," : "", start, end,
+                 c->memmap[i].type == MEMMAP_RESERVED ? ":reserved" : "");
     }
-    return len;
+    return t.len;
 }
 
 static bool set_highmem(struct machine_config *c, const char *value, struct error e)
@@ -230,10 +237,11 @@ static bool set_highmem(struct machine_config *c, const char *value, struct erro
     } else if (parse_size(value, &v) && v % PAGE_SIZE == 0) {
         c->highmem_bytes = v;
     } else {
-        return FAIL(e,
-                    "highmem=%.40s is not a size of whole pages: use auto (what lies above "
-                    "896 MiB) or a size such as 80M",
-                    value);
+        return FAIL(
+            e,
+            "highmem=%.40s is not a size of whole pages: use auto (what lies above "
+            "896 MiB) or a size such as 80M",
+            value);
     }
     return true;
 }
@@ -258,9 +266,11 @@ static bool set_kernel(struct machine_config *c, const char *value, struct error
         c->kernel_start = c->kernel_end = 1;
         return true;
     }
-    if (!scan_size(&at, &start) || *at++ != '-' || !scan_size(&at, &end) || *at || end <= start) {
-        return FAIL(e, "kernel=%.40s is not START-END: use auto, none or a range such as 16M-21M",
-                    value);
+    if (!scan_size(&at, &start) || *at++ != '-' || !scan_size(&at, &end) || *at ||
+        end <= start) {
+        return FAIL(
+            e, "kernel=%.40s is not START-END: use auto, none or a range such as 16M-21M",
+            value);
     }
     c->kernel_start = start;
     c->kernel_end = end;
@@ -281,8 +291,9 @@ static int get_kernel(char *buf, size_t size, const struct machine_config *c)
 static bool set_initrd(struct machine_config *c, const char *value, struct error e)
 {
     if (!parse_size(value, &c->initrd_bytes)) {
-        return FAIL(e, "initrd=%.40s is not a size: use a number and K, M or G, or 0 for none",
-                    value);
+        return FAIL(
+            e, "initrd=%.40s is not a size: use a number and K, M or G, or 0 for none",
+            value);
     }
     return true;
 }
@@ -292,8 +303,8 @@ static int get_initrd(char *buf, size_t size, const struct machine_config *c)
     return print_size(buf, size, c->initrd_bytes);
 }
 
-static bool set_u32(uint32_t *out, const char *name, const char *value, uint32_t min, uint32_t max,
-                    struct error e)
+static bool set_u32(uint32_t *out, const char *name, const char *value, uint32_t min,
+                    uint32_t max, struct error e)
 {
     uint64_t v;
     if (!parse_number(value, min, max, &v)) {
@@ -333,7 +344,8 @@ static int get_max_order(char *buf, size_t size, const struct machine_config *c)
     return snprintf(buf, size, "%u", c->max_order);
 }
 
-static bool set_min_free_kbytes(struct machine_config *c, const char *value, struct error e)
+static bool set_min_free_kbytes(struct machine_config *c, const char *value,
+                                struct error e)
 {
     uint64_t v;
     if (!strcmp(value, "auto")) {
@@ -368,7 +380,8 @@ static bool set_ratio(struct machine_config *c, const char *value, struct error 
         }
         char *end;
         unsigned long long v = 0;
-        bool good = z < MAX_NR_ZONES && at[len] == ':' && at[len + 1] >= '0' && at[len + 1] <= '9';
+        bool good = z < MAX_NR_ZONES && at[len] == ':' && at[len + 1] >= '0' &&
+                    at[len + 1] <= '9';
         if (good) {
             v = strtoull(at + len + 1, &end, 10);
             good = v <= INT32_MAX && (!*end || *end == ',');
@@ -391,18 +404,17 @@ static bool set_ratio(struct machine_config *c, const char *value, struct error 
 
 static int get_ratio(char *buf, size_t size, const struct machine_config *c)
 {
-    int len = 0;
+    struct text t = {buf, size, 0};
     for (uint32_t z = 0; z < MAX_NR_ZONES; z++) {
-        size_t at = (size_t)len < size ? (size_t)len : size;
-        len += snprintf(buf ? buf + at : NULL, size - at, "%s%s:%u", z ? "," : "", ratio_names[z],
-                        c->lowmem_reserve_ratio[z]);
+        text_put(&t, "%s%s:%u", z ? "," : "", ratio_names[z], c->lowmem_reserve_ratio[z]);
     }
-    return len;
+    return t.len;
 }
 
 static bool set_pcp_cold(struct machine_config *c, const char *value, struct error e)
 {
-    return parse_bool(value, &c->pcp_cold) || FAIL(e, "pcp_cold=%.40s: use true or false", value);
+    return parse_bool(value, &c->pcp_cold) ||
+           FAIL(e, "pcp_cold=%.40s: use true or false", value);
 }
 
 static int get_pcp_cold(char *buf, size_t size, const struct machine_config *c)
@@ -447,7 +459,8 @@ static const struct option {
     {{"highmem", "auto|SIZE", "32 bit: size of HighMem; auto: what lies above 896 MiB"},
      set_highmem,
      get_highmem},
-    {{"kernel", "auto|none|START-END", "where the kernel image lies; none: a bare machine"},
+    {{"kernel", "auto|none|START-END",
+      "where the kernel image lies; none: a bare machine"},
      set_kernel,
      get_kernel},
     {{"initrd", "SIZE", "an initial RAM disk that the boot loader leaves in memory"},
@@ -460,7 +473,8 @@ static const struct option {
     {{"max_order", "2-11", "MAX_ORDER: blocks have 2^0 to 2^(max_order-1) pages"},
      set_max_order,
      get_max_order},
-    {{"min_free_kbytes", "auto|KIB", "vm.min_free_kbytes at boot; auto: as the kernel computes it"},
+    {{"min_free_kbytes", "auto|KIB",
+      "vm.min_free_kbytes at boot; auto: as the kernel computes it"},
      set_min_free_kbytes,
      get_min_free_kbytes},
     {{"lowmem_reserve_ratio", "ZONE:RATIO,...", "vm.lowmem_reserve_ratio at boot"},
@@ -505,7 +519,8 @@ bool config_set(struct machine_config *c, const char *name, const char *value, c
             return options[i].set(c, value, e);
         }
     }
-    int len = snprintf(err, err_size, "%.40s is not an option of the machine: there are", name);
+    int len =
+        snprintf(err, err_size, "%.40s is not an option of the machine: there are", name);
     for (size_t i = 0; i < NR_OPTIONS && len > 0 && (size_t)len < err_size; i++) {
         len += snprintf(err + len, err_size - (size_t)len, "%s%s", i ? ", " : " ",
                         options[i].doc.name);
@@ -518,18 +533,16 @@ int config_format(char *buf, size_t size, const struct machine_config *c)
 {
     struct machine_config defaults;
     config_init(&defaults, c->arch);
-    int len = 0;
+    struct text t = {buf, size, 0};
     for (size_t i = 0; i < NR_OPTIONS; i++) {
         char value[1600], usual[1600];
         options[i].get(value, sizeof value, c);
         options[i].get(usual, sizeof usual, &defaults);
         if (i < 2 || strcmp(value, usual) != 0) {
-            size_t at = (size_t)len < size ? (size_t)len : size;
-            len += snprintf(buf ? buf + at : NULL, size - at, "%s%s=%s", i ? " " : "",
-                            options[i].doc.name, value);
+            text_put(&t, "%s%s=%s", i ? " " : "", options[i].doc.name, value);
         }
     }
-    return len;
+    return t.len;
 }
 
 /* ---- machines that cannot be ---- */
@@ -540,7 +553,8 @@ static bool check_memmap(const struct machine_config *c, struct error e)
     for (uint32_t i = 0; i < c->nr_memmap; i++) {
         const struct memmap_entry *m = &c->memmap[i];
         if (m->end <= m->start) {
-            return FAIL(e, "memmap range %u is empty: its end must lie behind its start", i + 1);
+            return FAIL(e, "memmap range %u is empty: its end must lie behind its start",
+                        i + 1);
         }
         if (i && m->start < c->memmap[i - 1].end) {
             return FAIL(e,
@@ -549,12 +563,14 @@ static bool check_memmap(const struct machine_config *c, struct error e)
                         i + 1);
         }
         if (m->type == MEMMAP_USABLE) {
-            uint64_t start = (m->start + PAGE_SIZE - 1) / PAGE_SIZE, end = m->end / PAGE_SIZE;
+            uint64_t start = (m->start + PAGE_SIZE - 1) / PAGE_SIZE,
+                     end = m->end / PAGE_SIZE;
             usable += end > start ? end - start : 0;
         }
     }
     if (c->nr_memmap && !usable) {
-        return FAIL(e, "memmap has no whole page of usable memory: add a range such as 1M-160M");
+        return FAIL(
+            e, "memmap has no whole page of usable memory: add a range such as 1M-160M");
     }
     return true;
 }
@@ -587,17 +603,21 @@ bool config_check(const struct machine_config *c, char *err, size_t err_size)
     if (top > most) {
         char size[32];
         print_size(size, sizeof size, most);
-        return FAIL(e, "%s cannot have memory above %s: use %s", arch_names[c->arch], size,
+        return FAIL(e, "%s cannot have memory above %s: use %s", arch_names[c->arch],
+                    size,
                     c->arch == ARCH_I386       ? "less, or arch=i386pae or x86_64"
                     : c->arch == ARCH_I386_PAE ? "less, or arch=x86_64"
                                                : "less");
     }
     if (!bare && c->nr_memmap == 0 && c->ram_bytes < 32 * MIB) {
-        return FAIL(e, "ram is too small for the kernel image and its tables: use ram=32M or more, "
-                       "or a bare machine with kernel=none and a memmap");
+        return FAIL(
+            e,
+            "ram is too small for the kernel image and its tables: use ram=32M or more, "
+            "or a bare machine with kernel=none and a memmap");
     }
     if (bare && c->nr_memmap == 0 && c->ram_bytes < 2 * MIB) {
-        return FAIL(e, "ram is too small for a PC's memory map: use ram=2M or more, or a memmap");
+        return FAIL(
+            e, "ram is too small for a PC's memory map: use ram=2M or more, or a memmap");
     }
     if (c->highmem_bytes != UINT64_MAX && c->highmem_bytes && c->arch == ARCH_X86_64) {
         return FAIL(e, "x86_64 has no HighMem: leave highmem=auto, or use arch=i386");
@@ -612,7 +632,9 @@ bool config_check(const struct machine_config *c, char *err, size_t err_size)
         return FAIL(e, "max_order=%u: use 2 to %d", c->max_order, MAX_ORDER);
     }
     if (c->initrd_bytes > top / 2) {
-        return FAIL(e, "initrd takes more than half of the memory: use a smaller one or more ram");
+        return FAIL(
+            e,
+            "initrd takes more than half of the memory: use a smaller one or more ram");
     }
     return true;
 }

@@ -61,7 +61,8 @@ uint32_t wmark_pcp_high(uint64_t low, uint32_t batch, uint32_t cpus)
 
 uint32_t wmark_stat_threshold(uint64_t managed, uint32_t cpus)
 {
-    uint32_t threshold = 2 * bit_length(cpus) * (1 + bit_length(managed >> STAT_UNIT_SHIFT));
+    uint32_t threshold =
+        2 * bit_length(cpus) * (1 + bit_length(managed >> STAT_UNIT_SHIFT));
     return (uint32_t)min_u64(threshold, STAT_THRESHOLD_MOST);
 }
 
@@ -70,7 +71,8 @@ uint32_t wmark_pressure_threshold(uint64_t min, uint64_t low, uint32_t cpus)
     return (uint32_t)min_u64(max_u64((low - min) / cpus, 1), STAT_THRESHOLD_MOST);
 }
 
-void wmark_setup(struct wmark_zone z[MAX_NR_ZONES], uint64_t min_free_kbytes, uint32_t cpus)
+void wmark_setup(struct wmark_zone z[MAX_NR_ZONES], uint64_t min_free_kbytes,
+                 uint32_t cpus)
 {
     uint64_t pages_min = min_free_kbytes >> KIB_SHIFT, lowmem = 0;
     for (int i = 0; i < MAX_NR_ZONES; i++) {
@@ -81,7 +83,8 @@ void wmark_setup(struct wmark_zone z[MAX_NR_ZONES], uint64_t min_free_kbytes, ui
         uint64_t share = lowmem ? pages_min * managed / lowmem : 0;
         z[i].min = share;
         if (z[i].highmem) {
-            z[i].min = min_u64(max_u64(managed / 1024, SWAP_CLUSTER_MAX), HIGHMEM_MIN_MOST);
+            z[i].min =
+                min_u64(max_u64(managed / 1024, SWAP_CLUSTER_MAX), HIGHMEM_MIN_MOST);
         }
         uint64_t step = max_u64(share >> 2, managed * WATERMARK_SCALE_FACTOR / 10000);
         z[i].low = z[i].min + step;
@@ -103,7 +106,8 @@ void wmark_thresholds(struct wmark_zone z[MAX_NR_ZONES], uint32_t cpus)
     }
 }
 
-void wmark_lowmem_reserve(struct wmark_zone z[MAX_NR_ZONES], const uint32_t ratio[MAX_NR_ZONES])
+void wmark_lowmem_reserve(struct wmark_zone z[MAX_NR_ZONES],
+                          const uint32_t ratio[MAX_NR_ZONES])
 {
     for (int i = 0; i < MAX_NR_ZONES - 1; i++) {
         uint64_t above = 0;

@@ -68,10 +68,14 @@ int main(void)
 {
     struct machine_config c;
     config_init(&c, ARCH_X86_64);
-    ok(config_set(&c, "ram", "1T", err, sizeof err) && c.ram_bytes == (uint64_t)1 << 40, "1T");
-    ok(config_set(&c, "ram", "0x10000000", err, sizeof err) && c.ram_bytes == 0x10000000, "hex");
-    ok(config_set(&c, "ram", "64g", err, sizeof err) && c.ram_bytes == (uint64_t)64 << 30, "64g");
-    ok(config_set(&c, "ram", "160MiB", err, sizeof err) && c.ram_bytes == 160 << 20, "160MiB");
+    ok(config_set(&c, "ram", "1T", err, sizeof err) && c.ram_bytes == (uint64_t)1 << 40,
+       "1T");
+    ok(config_set(&c, "ram", "0x10000000", err, sizeof err) && c.ram_bytes == 0x10000000,
+       "hex");
+    ok(config_set(&c, "ram", "64g", err, sizeof err) && c.ram_bytes == (uint64_t)64 << 30,
+       "64g");
+    ok(config_set(&c, "ram", "160MiB", err, sizeof err) && c.ram_bytes == 160 << 20,
+       "160MiB");
     ok(config_check(&c, err, sizeof err), "a usual machine can be");
     accepts("arch", "i386pae");
     accepts("arch", "x86-64");
@@ -105,9 +109,12 @@ int main(void)
     round_trip("arch=i386 ram=160M");
     round_trip("arch=i386 ram=160M highmem=80M cpus=2");
     round_trip("arch=i386pae ram=6G initrd=1M nr_cpus=8 seed=7");
-    round_trip("arch=x86_64 ram=32M memmap=0-64K,1M-33M,33M-34M:reserved kernel=none max_order=3");
-    round_trip("arch=x86_64 ram=1T kernel=16M-48M min_free_kbytes=1000 pcp_cold=true slub=true");
-    round_trip("arch=i386 ram=1G lowmem_reserve_ratio=DMA:256,DMA32:256,Normal:8,HighMem:0,Movable:0");
+    round_trip("arch=x86_64 ram=32M memmap=0-64K,1M-33M,33M-34M:reserved kernel=none "
+               "max_order=3");
+    round_trip(
+        "arch=x86_64 ram=1T kernel=16M-48M min_free_kbytes=1000 pcp_cold=true slub=true");
+    round_trip("arch=i386 ram=1G "
+               "lowmem_reserve_ratio=DMA:256,DMA32:256,Normal:8,HighMem:0,Movable:0");
 
     cannot_be("arch=i386 ram=8G", "i386pae");
     cannot_be("arch=i386pae ram=65G", "x86_64");

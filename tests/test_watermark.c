@@ -1,4 +1,5 @@
-/* Watermarks and what hangs on them, against values worked out by hand and values that kernels showed.
+/* Watermarks and what hangs on them, against values worked out by hand and values that
+ * kernels showed.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tap.h"
@@ -20,7 +21,8 @@ struct machine_row {
     } zone[3];
 };
 
-/* What kernels 6.1 showed; managed is without the initial RAM disk, which they free later. */
+/* What kernels 6.1 showed; managed is without the initial RAM disk, which they free
+ * later. */
 static const struct machine_row seen[] = {
     {"i386 160M highmem=80M",
      1,
@@ -104,19 +106,21 @@ static void check_machine(const struct machine_row *m)
                "%s: zone %d reserve for Movable", m->name, i);
         is_u64(got->pcp_high, m->zone[i].pcp_high, "%s: zone %d pcp high", m->name, i);
         is_u64(got->pcp_batch, m->zone[i].pcp_batch, "%s: zone %d pcp batch", m->name, i);
-        is_u64(got->stat_threshold, m->zone[i].threshold, "%s: zone %d threshold", m->name, i);
+        is_u64(got->stat_threshold, m->zone[i].threshold, "%s: zone %d threshold",
+               m->name, i);
     }
 }
 
 static void check_single_figures(void)
 {
-    /* batch: a thousandth of the zone, a quarter of that, one and a half times, down to 2^n - 1; at most 63 */
+    /* batch: a thousandth of the zone, a quarter of that, one and a half times, down to
+     * 2^n - 1; at most 63 */
     static const struct {
         uint64_t managed;
         uint32_t batch;
-    } batches[] = {{0, 1},       {4095, 1},     {8192, 2 - 1}, {12287, 1},    {12288, 3},
-                   {20480, 3},   {24576, 7},    {45055, 7},    {45056, 15},   {90112, 31},
-                   {176127, 31}, {176128, 63},  {262144, 63},  {1u << 30, 63}};
+    } batches[] = {{0, 1},       {4095, 1},    {8192, 2 - 1}, {12287, 1},    {12288, 3},
+                   {20480, 3},   {24576, 7},   {45055, 7},    {45056, 15},   {90112, 31},
+                   {176127, 31}, {176128, 63}, {262144, 63},  {1u << 30, 63}};
     for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++) {
         is_u64(wmark_pcp_batch(batches[i].managed), batches[i].batch, "batch of %" PRIu64,
                batches[i].managed);
@@ -138,7 +142,8 @@ static void check_single_figures(void)
     is_u64(wmark_pressure_threshold(5, 5, 2), 1, "pressure threshold: at least 1");
 
     struct wmark_zone z[MAX_NR_ZONES] = {[ZONE_DMA] = {.managed = 1000}};
-    is_u64(wmark_min_free_kbytes(z), 252 < 128 ? 128 : 252, "min_free_kbytes = sqrt(4000 * 16)");
+    is_u64(wmark_min_free_kbytes(z), 252 < 128 ? 128 : 252,
+           "min_free_kbytes = sqrt(4000 * 16)");
     z[ZONE_DMA].managed = 10;
     is_u64(wmark_min_free_kbytes(z), 128, "min_free_kbytes: at least 128");
     z[ZONE_NORMAL].managed = (uint64_t)1 << 31;
@@ -150,14 +155,15 @@ static void check_documented_sizes(void)
 {
     static const struct {
         uint64_t mib, kbytes;
-    } rows[] = {{16, 512},   {32, 724},    {64, 1024},   {128, 1448},  {256, 2048},  {512, 2896},
-                {1024, 4096}, {2048, 5792}, {4096, 8192}, {8192, 11585}, {16384, 16384}};
+    } rows[] = {{16, 512},    {32, 724},     {64, 1024},    {128, 1448},
+                {256, 2048},  {512, 2896},   {1024, 4096},  {2048, 5792},
+                {4096, 8192}, {8192, 11585}, {16384, 16384}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct wmark_zone z[MAX_NR_ZONES] = {
             [ZONE_NORMAL] = {.managed = rows[i].mib << (20 - PAGE_SHIFT)}};
         uint64_t got = wmark_min_free_kbytes(z);
-        ok(got == rows[i].kbytes || got == rows[i].kbytes + 1, "%" PRIu64 " MiB: %" PRIu64 " KiB",
-           rows[i].mib, got);
+        ok(got == rows[i].kbytes || got == rows[i].kbytes + 1,
+           "%" PRIu64 " MiB: %" PRIu64 " KiB", rows[i].mib, got);
     }
 }
 
@@ -169,15 +175,18 @@ static void check_sysctls(void)
     /* 4096 pages, of which DMA's share is 4096 * 3840 / 18151 */
     is_u64(z[ZONE_DMA].min, 866, "min_free_kbytes=16384: DMA");
     is_u64(z[ZONE_NORMAL].min, 3229, "min_free_kbytes=16384: Normal");
-    is_u64(z[ZONE_HIGHMEM].min, 32, "min_free_kbytes=16384: HighMem keeps its small mark");
-    is_u64(z[ZONE_HIGHMEM].low, 32 + 4621 / 4, "min_free_kbytes=16384: but its low mark follows");
+    is_u64(z[ZONE_HIGHMEM].min, 32,
+           "min_free_kbytes=16384: HighMem keeps its small mark");
+    is_u64(z[ZONE_HIGHMEM].low, 32 + 4621 / 4,
+           "min_free_kbytes=16384: but its low mark follows");
     wmark_setup(z, 0, 1);
     is_u64(z[ZONE_NORMAL].min, 0, "min_free_kbytes=0: no minimum");
     is_u64(z[ZONE_NORMAL].low, 14, "min_free_kbytes=0: low is a thousandth of the zone");
     const uint32_t ratio[MAX_NR_ZONES] = {[ZONE_DMA] = 0, [ZONE_NORMAL] = 8};
     wmark_lowmem_reserve(z, ratio);
     is_u64(z[ZONE_DMA].lowmem_reserve[ZONE_NORMAL], 0, "ratio 0: no reserve");
-    is_u64(z[ZONE_NORMAL].lowmem_reserve[ZONE_HIGHMEM], 2560, "ratio 8: an eighth of HighMem");
+    is_u64(z[ZONE_NORMAL].lowmem_reserve[ZONE_HIGHMEM], 2560,
+           "ratio 8: an eighth of HighMem");
 }
 
 int main(void)
