@@ -11,12 +11,13 @@
 struct event_info {
     const char *id, *name, *args, *sentence;
     enum event_level level;
-    uint32_t nr_args;
 };
 /* NULL for a kind that does not exist. */
 const struct event_info *event_info(uint16_t kind);
 /* The kind of "buddy:split"; 0 when there is none. */
 uint16_t event_kind_by_name(const char *name);
+/* How many arguments a description has. */
+uint32_t args_count(const char *args);
 /* Name and type of argument i of an event, function or operation description ("pfn:pfn order:order").
  * False past the end. Both are copied and cut to 31 characters. */
 bool arg_describe(const char *args, uint32_t i, char name[32], char type[32]);
@@ -37,7 +38,6 @@ int frame_format(char *buf, size_t size, const struct machine *m, const struct p
 
 struct op_info {
     const char *id, *name, *args, *result, *sentence;
-    uint32_t nr_args;
 };
 const struct op_info *op_info(uint16_t kind);
 uint16_t op_kind_by_name(const char *name); /* UINT16_MAX: none */

@@ -1,0 +1,333 @@
+/* Values, events, stack frames and operations as text (see the tables in tables.c).
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "describe.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "inspect.h"
+#include "mm.h"
+
+/* Text that grows in a buffer of the caller's, counted on when that is full, as snprintf
+ * does. */
+struct text {
+    char *buf;
+    size_t size, len;
+};
+
+static void add_bytes(struct text *t, const char *bytes, size_t nr)
+{
+    if (t->len < t->size) {
+        size_t room = t->size - t->len - 1, part = nr < room ? nr : room;
+        memcpy(t->buf + t->len, bytes, part);
+        t->buf[t->len + part] = 0;
+    }
+    t->len += nr;
+}
+
+static void add(struct text *t, const char *text) { add_bytes(t, text, strlen(text)); }
+
+#if defined __GNUC__
+__attribute__((format(printf, 2, 3)))
+#endif
+static void
+addf(struct text *t, const char *format, ...)
+{
+    char line[128];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(line, sizeof line, format, ap);
+    va_end(ap);
+    add(t, line);
+}
+
+static struct text text_begin(char *buf, size_t size)
+{
+    if (size) {
+        buf[0] = 0;
+    }
+    return (struct text){buf, size, 0};
+}
+
+/* ---- values ---- */
+
+/* As /proc/pagetypeinfo spells them. */
+static const char *const migratetype_names[MIGRATE_TYPES] = {
+    [MIGRATE_UNMOVABLE] = "Unmovable",     [MIGRATE_MOVABLE] = "Movable",
+    [MIGRATE_RECLAIMABLE] = "Reclaimable", [MIGRATE_HIGHATOMIC] = "HighAtomic",
+    [MIGRATE_ISOLATE] = "Isolate",
+};
+static const char *const context_names[] = {
+    [CTX_PROCESS] = "process", [CTX_SOFTIRQ] = "softirq", [CTX_HARDIRQ] = "hardirq"};
+static const char *const watermark_names[] = {
+    [WMARK_MIN] = "min", [WMARK_LOW] = "low", [WMARK_HIGH] = "high"};
+
+static void add_number(struct text *t, uint64_t v) { addf(t, "%" PRIu64, v); }
+static void add_hex(struct text *t, uint64_t v) { addf(t, "%#" PRIx64, v); }
+
+static void add_name(struct text *t, const char *const *names, size_t nr, uint64_t v)
+{
+    if (v < nr && names[v]) {
+        add(t, names[v]);
+    } else {
+        add_number(t, v);
+    }
+}
+
+#define NR(a) (sizeof(a) / sizeof((a)[0]))
+
+static void add_migratetype(struct text *t, uint64_t v)
+{
+    add_name(t, migratetype_names, MIGRATE_TYPES, v);
+}
+
+static void add_context(struct text *t, uint64_t v)
+{
+    add_name(t, context_names, NR(context_names), v);
+}
+
+static void add_watermark(struct text *t, uint64_t v)
+{
+    add_name(t, watermark_names, NR(watermark_names), v);
+}
+
+static void add_pfn(struct text *t, uint64_t v)
+{
+    if (v == PFN_NONE) {
+        add(t, "NULL");
+    } else {
+        addf(t, "%#" PRIx64, v);
+    }
+}
+
+static void add_signed(struct text *t, uint64_t v) { addf(t, "%" PRId64, (int64_t)v); }
+
+static void add_bool(struct text *t, uint64_t v) { add(t, v ? "yes" : "no"); }
+
+static void add_gfp(struct text *t, uint64_t v)
+{
+    char name[512];
+    gfp_format(name, sizeof name, (gfp_t)v);
+    add(t, name);
+}
+
+/* A per-CPU list's index: its migratetype and order. */
+static void add_pcp_list(struct text *t, uint64_t v)
+{
+    if (v < NR_PCP_LISTS) {
+        add_migratetype(t, v % MIGRATE_PCPTYPES);
+        addf(t, "/%" PRIu64, v / MIGRATE_PCPTYPES);
+    } else {
+        add_number(t, v);
+    }
+}
+
+static void add_alloc_flags(struct text *t, uint64_t v)
+{
+    static const struct {
+        const char *name;
+        uint64_t bit;
+    } flags[] = {
+#define ROW_(name, value, meaning) {#name, value},
+        ALLOC_FLAGS(ROW_)
+#undef ROW_
+    };
+    if (!(v & ALLOC_NO_WATERMARKS)) {
+        static const char *const marks[] = {"ALLOC_WMARK_MIN", "ALLOC_WMARK_LOW",
+                                            "ALLOC_WMARK_HIGH"};
+        add_name(t, marks, NR(marks), v & ALLOC_WMARK_MASK);
+        v &= ~(uint64_t)ALLOC_WMARK_MASK;
+        add(t, v ? "|" : "");
+    }
+    for (size_t i = 0; i < NR(flags); i++) {
+        if (v & flags[i].bit) {
+            v &= ~flags[i].bit;
+            add(t, flags[i].name);
+            add(t, v ? "|" : "");
+        }
+    }
+    if (v) {
+        add_hex(t, v);
+    }
+}
+
+/* By type; a type that asks the machine (zone) is not here. */
+static const struct {
+    const char *type;
+    void (*add)(struct text *t, uint64_t v);
+} value_types[] = {
+    {"pfn", add_pfn},
+    {"order", add_number},
+    {"mt", add_migratetype},
+    {"gfp", add_gfp},
+    {"cpu", add_number},
+    {"ctx", add_context},
+    {"n", add_number},
+    {"d", add_signed},
+    {"bool", add_bool},
+    {"wmark", add_watermark},
+    {"aflags", add_alloc_flags},
+    {"addr", add_hex},
+    {"list", add_pcp_list},
+    {"x", add_hex},
+};
+
+static void add_value(struct text *t, const struct machine *m, const char *type,
+                      uint64_t v)
+{
+    if (strcmp(type, "zone") == 0 && m && m->mm && v < machine_nr_zones(m)) {
+        add(t, zone_view(m, (uint32_t)v).name);
+        return;
+    }
+    for (size_t i = 0; i < NR(value_types); i++) {
+        if (strcmp(value_types[i].type, type) == 0) {
+            value_types[i].add(t, v);
+            return;
+        }
+    }
+    add_number(t, v);
+}
+
+int value_format(char *buf, size_t size, const struct machine *m, const char *type,
+                 uint64_t value)
+{
+    struct text t = text_begin(buf, size);
+    add_value(&t, m, type, value);
+    return (int)t.len;
+}
+
+/* ---- events ---- */
+
+int event_format(char *buf, size_t size, const struct machine *m, const struct event *ev)
+{
+    struct text t = text_begin(buf, size);
+    const struct event_info *info = event_info(ev->kind);
+    char name[32], type[32];
+    if (!info) {
+        addf(&t, "event-%u", ev->kind);
+        return (int)t.len;
+    }
+    add(&t, info->name);
+    for (uint32_t i = 0; i < PROBE_ARGS && arg_describe(info->args, i, name, type); i++) {
+        add(&t, " ");
+        add(&t, name);
+        add(&t, "=");
+        add_value(&t, m, type, ev->arg[i]);
+    }
+    return (int)t.len;
+}
+
+/* The value of the argument that is called name[0 .. len). False: there is none. */
+static bool add_argument(struct text *t, const struct machine *m, const char *args,
+                         const uint64_t *values, const char *wanted, size_t len)
+{
+    char name[32], type[32];
+    for (uint32_t i = 0; i < PROBE_ARGS && arg_describe(args, i, name, type); i++) {
+        if (strlen(name) == len && memcmp(name, wanted, len) == 0) {
+            add_value(t, m, type, values[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_sentence(struct text *t, const struct machine *m, const struct event *ev)
+{
+    const struct event_info *info = event_info(ev->kind);
+    const char *at = info ? info->sentence : "";
+    while (*at) {
+        size_t plain = strcspn(at, "{");
+        add_bytes(t, at, plain);
+        at += plain;
+        size_t len = *at ? strcspn(at + 1, "}") : 0;
+        if (!*at) {
+            break;
+        }
+        if (at[1 + len] && add_argument(t, m, info->args, ev->arg, at + 1, len)) {
+            at += len + 2;
+        } else {
+            add_bytes(t, at++, 1);
+        }
+    }
+}
+
+int event_explain(char *buf, size_t size, const struct machine *m, const struct event *ev)
+{
+    struct text t = text_begin(buf, size);
+    add_sentence(&t, m, ev);
+    return (int)t.len;
+}
+
+/* ---- the call stack ---- */
+
+int frame_format(char *buf, size_t size, const struct machine *m,
+                 const struct probe_frame *f)
+{
+    struct text t = text_begin(buf, size);
+    const struct fn_info *info = fn_info(f->fn);
+    char name[32], type[32];
+    if (!info) {
+        addf(&t, "function-%u()", f->fn);
+        return (int)t.len;
+    }
+    add(&t, info->name);
+    add(&t, "(");
+    for (uint32_t i = 0; i < PROBE_FRAME_ARGS && arg_describe(info->args, i, name, type);
+         i++) {
+        add(&t, i ? ", " : "");
+        add(&t, name);
+        add(&t, "=");
+        add_value(&t, m, type, f->arg[i]);
+    }
+    add(&t, ")");
+    return (int)t.len;
+}
+
+/* ---- operations ---- */
+
+int op_format(char *buf, size_t size, const struct machine *m, const struct op *op,
+              const uint64_t *result)
+{
+    struct text t = text_begin(buf, size);
+    const struct op_info *info = op_info(op->kind);
+    char name[32], type[32];
+    if (!info) {
+        addf(&t, "operation-%u()", op->kind);
+        return (int)t.len;
+    }
+    add(&t, info->name);
+    add(&t, "(");
+    for (uint32_t i = 0; i < NR(op->arg) && arg_describe(info->args, i, name, type);
+         i++) {
+        add(&t, i ? ", " : "");
+        add_value(&t, m, type, op->arg[i]);
+    }
+    add(&t, ")");
+    if (result && strcmp(info->result, "-") != 0) {
+        add(&t, " = ");
+        add_value(&t, m, info->result, *result);
+    }
+    return (int)t.len;
+}
+
+/* ---- reports ---- */
+
+int report_format(char *buf, size_t size, const struct machine *m, const struct event *ev)
+{
+    struct text t = text_begin(buf, size);
+    const struct event_info *info = event_info(ev->kind);
+    add(&t, info && info->level == EVENT_REPORT ? "WARNING: " : "");
+    add_sentence(&t, m, ev);
+    addf(&t, "\nCPU: %u\nCall Trace:\n", ev->cpu);
+    add(&t, ev->ctx == CTX_PROCESS ? " <TASK>\n" : " <IRQ>\n");
+    uint32_t depth = ev->depth < PROBE_STACK ? ev->depth : PROBE_STACK;
+    for (uint32_t i = depth; m && i--;) {
+        const struct fn_info *fn = fn_info(m->probe.stack[i].fn);
+        addf(&t, "  %s\n", fn ? fn->name : "?");
+    }
+    add(&t, ev->ctx == CTX_PROCESS ? " </TASK>" : " </IRQ>");
+    return (int)t.len;
+}

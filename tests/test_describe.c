@@ -1,0 +1,183 @@
+/* The tables are well-formed, and what is made from them reads as it should.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "describe.h"
+#include "tap.h"
+
+enum { MAX_ARGS_SEEN = 16 };
+
+static char problem[256];
+
+static bool bad(const char *row, const char *what, const char *detail)
+{
+    if (!problem[0]) {
+        snprintf(problem, sizeof problem, "%s: %s %s", row, what, detail);
+    }
+    return false;
+}
+
+/* A type that nobody knows is printed as a number; this one is no number in any known
+ * type. */
+static bool type_known(const char *type)
+{
+    static const char *const types[] = {
+        "pfn", "order", "zone",  "mt",     "gfp",    "cpu",  "ctx",  "n",
+        "d",   "bool",  "wmark", "aflags", "reason", "addr", "list", "x"};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (strcmp(types[i], type) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool args_well_formed(const char *row, const char *args, uint32_t max)
+{
+    char name[32], type[32], other[32], rest[32];
+    uint32_t nr = args_count(args);
+    if (nr > max) {
+        return bad(row, "too many arguments", args);
+    }
+    for (uint32_t i = 0; i < nr; i++) {
+        if (!arg_describe(args, i, name, type) || !name[0] || !type_known(type) ||
+            strlen(name) >= 31) {
+            return bad(row, "argument", name);
+        }
+        for (uint32_t k = 0; k < i; k++) {
+            arg_describe(args, k, other, rest);
+            if (strcmp(name, other) == 0) {
+                return bad(row, "twice the argument", name);
+            }
+        }
+    }
+    return !arg_describe(args, nr, name, type) || bad(row, "count", args);
+}
+
+static bool sentence_well_formed(const char *row, const char *args, const char *sentence)
+{
+    for (const char *at = sentence; (at = strchr(at, '{')); at++) {
+        char name[32], type[32];
+        size_t len = strcspn(at + 1, "}");
+        bool found = false;
+        for (uint32_t i = 0; arg_describe(args, i, name, type); i++) {
+            found |= strlen(name) == len && memcmp(name, at + 1, len) == 0;
+        }
+        if (!found || at[1 + len] != '}') {
+            return bad(row, "placeholder", at);
+        }
+    }
+    return sentence[0] ? true : bad(row, "no sentence", "");
+}
+
+static void test_tables(void)
+{
+    bool good = true;
+    ok(!event_info(EV_NONE) && !event_info(NR_EVENTS) && !event_info(UINT16_MAX),
+       "no such event");
+    for (uint16_t i = 1; i < NR_EVENTS; i++) {
+        const struct event_info *e = event_info(i);
+        good = good && (e || bad("event", "hole", "")) &&
+               args_well_formed(e->name, e->args, PROBE_ARGS) &&
+               sentence_well_formed(e->name, e->args, e->sentence) &&
+               (strchr(e->name, ':') || bad(e->name, "is not subsystem:name", "")) &&
+               (event_kind_by_name(e->name) == i ||
+                bad(e->name, "name is not unique", "")) &&
+               (e->level <= EVENT_REPORT || bad(e->name, "level", ""));
+    }
+    ok(good, "events: %d rows %s", NR_EVENTS - 1, problem);
+    for (uint16_t i = 1; i < NR_FUNCTIONS; i++) {
+        const struct fn_info *f = fn_info(i);
+        good = good && (f || bad("function", "hole", "")) &&
+               args_well_formed(f->name, f->args, PROBE_FRAME_ARGS) &&
+               sentence_well_formed(f->name, f->args, f->sentence) &&
+               (strchr(f->file, '/') || bad(f->name, "is in no file", ""));
+    }
+    ok(good && !fn_info(FN_NONE) && !fn_info(NR_FUNCTIONS), "functions: %d rows %s",
+       NR_FUNCTIONS - 1, problem);
+    for (uint16_t i = 0; i < NR_OPS; i++) {
+        const struct op_info *o = op_info(i);
+        good = good && args_well_formed(o->name, o->args, 4) &&
+               sentence_well_formed(o->name, o->args, o->sentence) &&
+               (strcmp(o->result, "-") == 0 || type_known(o->result) ||
+                bad(o->name, "result", "")) &&
+               (op_kind_by_name(o->name) == i || bad(o->name, "name is not unique", ""));
+    }
+    ok(good && !op_info(NR_OPS), "operations: %d rows %s", NR_OPS, problem);
+    is_u64(event_kind_by_name("no:such"), EV_NONE, "an unknown event's name");
+    is_u64(op_kind_by_name("no_such"), UINT16_MAX, "an unknown operation's name");
+}
+
+static void is_value(const char *type, uint64_t v, const char *want)
+{
+    char buf[256];
+    int len = value_format(buf, sizeof buf, NULL, type, v);
+    is_str(buf, want, "%s %#" PRIx64 " is %s", type, v, want);
+    is_i64(len, (int64_t)strlen(want), "and so long");
+}
+
+static void test_values(void)
+{
+    is_value("pfn", 0x4fde, "0x4fde");
+    is_value("pfn", PFN_NONE, "NULL");
+    is_value("gfp", GFP_KERNEL, "GFP_KERNEL");
+    is_value("mt", MIGRATE_HIGHATOMIC, "HighAtomic");
+    is_value("mt", 77, "77");
+    is_value("zone", 1, "1");
+    is_value("d", (uint64_t)-3, "-3");
+    is_value("bool", 2, "yes");
+    is_value("wmark", 1, "low");
+    is_value("ctx", CTX_HARDIRQ, "hardirq");
+    is_value("list", 4, "Movable/1");
+    is_value("list", 99, "99");
+    is_value("aflags", 0x141, "ALLOC_WMARK_LOW|ALLOC_CPUSET|ALLOC_NOFRAGMENT");
+    is_value("aflags", 0x4, "ALLOC_NO_WATERMARKS");
+    is_value("aflags", 0x40000, "ALLOC_WMARK_MIN|0x40000");
+    is_value("x", 255, "0xff");
+    is_value("no such type", 12, "12");
+}
+
+static void test_formats(void)
+{
+    char buf[512], small[10];
+    struct event ev = {.kind = EV_BUDDY_SPLIT, .arg = {2, 0x1c04, 2, MIGRATE_UNMOVABLE}};
+    int len = event_format(buf, sizeof buf, NULL, &ev);
+    is_str(buf, "buddy:split zone=2 pfn=0x1c04 order=2 migratetype=Unmovable",
+           "an event");
+    is_i64(event_format(small, sizeof small, NULL, &ev), len,
+           "the length is that of the whole text");
+    is_str(small, "buddy:spl", "which is cut to the buffer");
+    is_i64(event_format(NULL, 0, NULL, &ev), len, "also without a buffer");
+    event_explain(buf, sizeof buf, NULL, &ev);
+    ok(strstr(buf, "0x1c04 of order 2") && !strchr(buf, '{'), "its sentence: %s", buf);
+    ev.kind = 9999;
+    event_format(buf, sizeof buf, NULL, &ev);
+    is_str(buf, "event-9999", "an event that does not exist");
+    event_explain(buf, sizeof buf, NULL, &ev);
+    is_str(buf, "", "explains nothing");
+
+    struct probe_frame f = {.fn = FN___free_pages, .arg = {0x80, 3}};
+    frame_format(buf, sizeof buf, NULL, &f);
+    is_str(buf, "__free_pages(pfn=0x80, order=3)", "a stack frame");
+    f.fn = 9999;
+    frame_format(buf, sizeof buf, NULL, &f);
+    is_str(buf, "function-9999()", "a function that does not exist");
+
+    struct op op = {.kind = OP_ALLOC_PAGES, .arg = {GFP_KERNEL, 2}};
+    op_format(buf, sizeof buf, NULL, &op, NULL);
+    is_str(buf, "alloc_pages(GFP_KERNEL, 2)", "an operation");
+    op_format(buf, sizeof buf, NULL, &op, &(uint64_t){0x1c04});
+    is_str(buf, "alloc_pages(GFP_KERNEL, 2) = 0x1c04", "and its result");
+    op_format(buf, sizeof buf, NULL, &op, &(uint64_t){PFN_NONE});
+    is_str(buf, "alloc_pages(GFP_KERNEL, 2) = NULL", "and none");
+    op = (struct op){.kind = OP_FREE_PAGES, .arg = {0x1c04, 2}};
+    op_format(buf, sizeof buf, NULL, &op, &(uint64_t){0});
+    is_str(buf, "__free_pages(0x1c04, 2)", "an operation without a result");
+}
+
+int main(void)
+{
+    test_tables();
+    test_values();
+    test_formats();
+    return done_testing();
+}
