@@ -1,0 +1,50 @@
+# The house style, as far as a program can see it.
+#
+# SPDX-License-Identifier: GPL-3.0-or-later
+. "$MMSCOPE_SOURCE/tests/tap.sh"
+cd "$MMSCOPE_SOURCE" || bail_out "no source in $MMSCOPE_SOURCE"
+
+code=$(find hw engine scripts ui tests -name '*.[ch]' -o -name '*.def' | sort)
+lua=$(find lessons tests -name '*.lua' 2>/dev/null | sort)
+shell=$(printf '%s\n' run check .ci/run .ci/*.sh tests/*.sh)
+build=$(find . -name meson.build -not -path './build*' -o -name 'meson*options*' -not -path './build*' | sort)
+
+is "$(grep -L 'SPDX-License-Identifier: GPL-3.0-or-later' $(printf '%s\n' $code | grep -v '\.def$') $lua $shell meson.build)" "" \
+    "every source file names its licence"
+is "$(grep -nP '\t' $code $lua $shell $build)" "" "no tabs"
+is "$(grep -nE '[ ]+$' $code $lua $shell $build | head)" "" "no blanks at the end of a line"
+# A URL or a sentence of a table may not be broken.
+is "$(grep -nE '^.{91,}$' $code $lua $shell $build | grep -v -e '://' -e '^[^:]*\.def:' | head -n 40)" "" \
+    "no line over 90 columns"
+
+long=
+for file in $code $lua; do
+    lines=$(wc -l <"$file")
+    if [ "$lines" -gt 800 ] && ! grep -qiE 'over 800 lines|lines because' "$file"; then
+        long="$long $file ($lines)"
+    fi
+done
+is "$long" "" "a file over 800 lines says why (\"over 800 lines because ...\")"
+
+is "$(grep -nE '^[[:space:]]*(//|/\*) *(if|for|while|return|int|static) *[({;a-z].*[;{] *(\*/)?$' $code | head)" "" \
+    "no commented-out code"
+
+# Another version of clang-format has another taste: version 14 (Debian 12) decides.
+formatter=
+for name in clang-format-14 clang-format; do
+    if "$name" --version 2>/dev/null | grep -q 'version 14\.'; then
+        formatter=$name
+        break
+    fi
+done
+if [ -z "$formatter" ]; then
+    skip "there is no clang-format 14 to ask"
+else
+    ragged=
+    for file in $(printf '%s\n' $code | grep -v '\.def$'); do
+        "$formatter" "$file" | cmp -s - "$file" || ragged="$ragged $file"
+    done
+    is "$ragged" "" "clang-format has nothing to change"
+fi
+
+done_testing
