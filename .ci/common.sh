@@ -144,27 +144,31 @@ install_missing() {
             printf 'Install with: sudo %s\nsudo may ask for your password. Go on? [Y/n] ' "$command" >&2
             read -r answer || answer=n
             case $answer in
-            '' | [Yy]*) ;;
+            '' | [Yy]*) sudo -v || die "nothing was installed: sudo says no" ;;
             *) die "nothing was installed; without these mmscope cannot be built" ;;
             esac
         fi
     fi
     say "Installing: ${as:+$as }$command"
-    run_install() { $as env DEBIAN_FRONTEND=noninteractive $command; }
-    if [ "$manager" = apt ]; then
-        # A machine that has never updated its lists knows no packages; an old list names files that are gone.
-        if ! ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || ! run_install >&2 </dev/null 2>/dev/null; then
-            $as apt-get update -q >&2 </dev/null
-            run_install >&2 </dev/null || install_failed "${as:+sudo }$command"
-        fi
+    # A machine that has never updated its lists knows no packages; an old list names files that are gone.
+    local lists=/var/lib/apt/lists
+    if [ "$manager" != apt ]; then
+        as_root $command
+    elif ls "$lists"/*_Packages* >/dev/null 2>&1 && as_root $command; then
+        :
     else
-        run_install >&2 </dev/null || install_failed "${as:+sudo }$command"
-    fi
+        as_root apt-get update -q && as_root $command
+    fi || die "installing failed (is there a network?). Please get this done, then try again:
+    ${as:+sudo }$command"
     hash -r
 }
-install_failed() {
-    die "installing failed (is there a network?). Please get this done, then try again:
-    $1"
+# The package manager must not eat what is piped into mmscope; sudo may need the terminal.
+as_root() {
+    if [ -t 0 ]; then
+        $as env DEBIAN_FRONTEND=noninteractive "$@" >&2
+    else
+        $as env DEBIAN_FRONTEND=noninteractive "$@" >&2 </dev/null
+    fi
 }
 
 install_needs() { # needs-function...
@@ -193,8 +197,9 @@ find_meson() {
     need has_venv - 'python3 python3-venv' python3 python python "runs Meson in a folder of its own"
     install_missing
     mkdir -p "$build" && python3 -m venv "$venv" >&2 </dev/null &&
-        "$venv/bin/pip" --disable-pip-version-check install -q 'meson>=1.0,<2' >&2 </dev/null ||
-        die "Meson could not be installed (is there a network?). Please install Meson 1.0 or later, then try again."
+        "$venv/bin/pip" --disable-pip-version-check --retries 1 install -q 'meson>=1.0,<2' >&2 </dev/null ||
+        die "Meson could not be had from PyPI (is there a network?). Please install Meson 1.0 or later
+(pipx install meson, or https://mesonbuild.com/Getting-meson.html), then try again."
 }
 meson_new_enough() {
     case $("$1" --version 2>/dev/null) in
@@ -246,7 +251,8 @@ build_targets() { # build-folder target...
     "$ninja" -C "$dir" "$@" >"$dir/build.log" 2>&1 </dev/null
 }
 
-# Everything from nothing to a built folder. $options are meson's options for it.
+# Everything from nothing to a built folder. $options are meson's options for it. A folder that is configured has
+# all that it needs: nothing is looked for, so that a second start is quick.
 prepare() { # build-folder needs target...
     local dir=$1 needs=$2
     shift 2
