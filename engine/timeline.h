@@ -29,6 +29,9 @@ struct position {
     uint64_t event;
 };
 
+/* Put a machine that somebody made (replay: loaded) under a timeline, as its position 0. The timeline owns it from now
+ * on, also when the answer is NULL (no memory). */
+struct timeline *timeline_adopt(struct machine *m, const struct timeline_options *options);
 /* A booted machine under a timeline, or NULL with cause and remedy in err. */
 struct timeline *timeline_create(const struct machine_config *c, const struct arena_host *host,
                                  const struct timeline_options *options, char *err, size_t err_size);
@@ -39,6 +42,8 @@ struct machine *timeline_machine(struct timeline *t);
 
 struct position timeline_position(const struct timeline *t);
 uint64_t timeline_nr_ops(const struct timeline *t, uint32_t branch); /* its length, from operation 0 */
+/* Operations before this one are forgotten, because the history is over history_bytes; positions cannot go there. */
+uint64_t timeline_first_op(const struct timeline *t);
 
 /* ---- doing ---- */
 
@@ -48,9 +53,11 @@ uint64_t timeline_nr_ops(const struct timeline *t, uint32_t branch); /* its leng
 uint64_t timeline_do(struct timeline *t, const struct op *op);
 
 /* Let an interrupt come at the position: IRQ_ENTER, the ops, IRQ_LEAVE run nested there (or, where the CPU has
- * interrupts off, at the first event at which they are on again). Between operations it is the same as doing
- * them. Starts a branch unless the position is in the last operation of the branch. Afterwards the position is the
- * event at which the handler has returned. False: err says why not. */
+ * interrupts off, at the first event at which they are on again; that may be in an operation that is done later: until
+ * then it waits). Between operations it is the same as doing them. The CPU is the one that runs at the position, between
+ * operations that of ops[0]. Starts a branch unless the position is in the last operation of the branch and behind
+ * everything that is nested there. Afterwards the position is the event at which the handler has returned (behind the
+ * operation, if it has to wait). False: err says why not. */
 bool timeline_interrupt(struct timeline *t, const struct op *ops, size_t nr_ops, char *err,
                         size_t err_size);
 
@@ -65,7 +72,7 @@ void timeline_set_live_hook(struct timeline *t, event_fn *fn, void *ctx, const u
 /* ---- travelling ---- */
 
 /* Go to a position. It is clamped to what exists: op to the branch's length, event to the operation's number of
- * events - 1 (behind the last event is the next operation's 0). */
+ * events (at the last event the operation has not ended yet; behind that is the next operation's 0). */
 void timeline_seek(struct timeline *t, struct position to);
 /* One event on or back, across operations. False at the end or the beginning. */
 bool timeline_step_event(struct timeline *t, int direction);
@@ -86,6 +93,14 @@ struct op_record {
 };
 /* Operation number op (0-based) of a branch; false past its end. */
 bool timeline_op(const struct timeline *t, uint32_t branch, uint64_t op, struct op_record *out);
+/* What interrupts and hooks ran inside that operation, in the order in which they began; event: where. */
+struct injected {
+    struct op op;
+    uint64_t result;
+    uint64_t event;
+};
+bool timeline_injected(const struct timeline *t, uint32_t branch, uint64_t op, uint32_t i,
+                       struct injected *out);
 /* The event at the position (position.event != 0), with the call stack in machine->probe; false: between operations. */
 bool timeline_current_event(const struct timeline *t, struct event *out);
 /* The events of one operation, in order; each is passed with the machine at that event. The position does not move. */

@@ -1,0 +1,381 @@
+/* Travel: going back to a checkpoint and running operations again, to their end or to an
+ * event inside.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "timeline_private.h"
+
+/* ---- one operation ---- */
+
+/* The number of the next event at which somebody wants to be called. */
+static uint64_t next_stop(const struct timeline *t, uint64_t n)
+{
+    const struct run *r = &t->run;
+    if (r->live || (t->asked && !t->asked->done)) {
+        return 0;
+    }
+    uint64_t stop = r->target;
+    if (r->nested && r->next < r->nested->nr && r->nested->e[r->next].at < stop) {
+        stop = r->nested->e[r->next].at;
+    }
+    if (r->watch) {
+        uint64_t first = n > r->watch_from ? n + 1 : r->watch_from + 1;
+        stop = first < stop ? first : stop;
+    }
+    return stop;
+}
+
+void on_event(struct probe *p, const struct event *ev)
+{
+    struct timeline *t = p->slow_ctx;
+    struct run *r = &t->run;
+    if (r->watch && ev->n > r->watch_from && r->watch(r->watch_ctx, t->m, ev)) {
+        t->at = *ev;
+        longjmp(r->out, 1);
+    }
+    if (ev->n == r->target) {
+        t->at = *ev;
+        longjmp(r->out, 1);
+    }
+    if (r->live && (t->hook_all || t->hook_kinds[ev->kind / 64] >> (ev->kind % 64) & 1)) {
+        t->hook(t->hook_ctx, t->m, ev);
+    }
+    deliver_nested(t, ev->n);
+    if (t->asked && !t->asked->done && ev->n >= t->asked->from) {
+        deliver_asked(t, ev->cpu);
+    }
+    p->stop = next_stop(t, p->n);
+}
+
+bool run_op(struct timeline *t, const struct op *op, uint64_t *result)
+{
+    t->m->probe.stop = next_stop(t, 0);
+    if (setjmp(t->run.out)) {
+        t->m->probe.stop = UINT64_MAX;
+        return true;
+    }
+    *result = machine_do(t->m, op);
+    t->m->probe.stop = UINT64_MAX;
+    return false;
+}
+
+static void note_divergence(struct timeline *t, uint64_t op, const struct full_op *o,
+                            uint64_t result)
+{
+    if (!t->broken[0]) {
+        snprintf(t->broken, sizeof t->broken,
+                 "timeline: operation %llu run again answers %#llx after %llu events, "
+                 "not %#llx after %u",
+                 (unsigned long long)op, (unsigned long long)result,
+                 (unsigned long long)t->m->probe.n, (unsigned long long)o->result,
+                 o->nr_events);
+    }
+}
+
+/* Run operation op of branch again, from its start. True: stopped inside. */
+static bool run_again(struct timeline *t, const struct full_op *o, uint64_t op)
+{
+    uint64_t result = 0;
+    t->run.nested = o->nested;
+    t->run.next = 0;
+    if (run_op(t, &o->op, &result)) {
+        return true;
+    }
+    if (result != o->result || t->m->probe.n != o->nr_events) {
+        note_divergence(t, op, o, result);
+    }
+    return false;
+}
+
+void run_clear(struct timeline *t)
+{
+    t->run.target = NO_EVENT;
+    t->run.nested = NULL;
+    t->run.watch = NULL;
+    t->run.watch_from = 0;
+    t->run.record = NULL;
+    t->run.live = false;
+}
+
+/* ---- boundaries ---- */
+
+static void leave_here(struct timeline *t)
+{
+    snapshot_unref(&t->m->arena, t->here);
+    t->here = NULL;
+    t->pos.event = 0;
+}
+
+/* Bring the machine to a boundary at or before op on branch, as near as can be had
+ * without running. */
+static void start_from(struct timeline *t, uint32_t branch, uint64_t op)
+{
+    const struct checkpoint *c = checkpoint_before(t, branch, op);
+    const uint64_t common = branch_common(t, t->pos.branch, branch);
+    const bool usable =
+        !t->lost && t->pos.op <= op && t->pos.op <= common && t->pos.op >= c->op;
+    if (!usable) {
+        arena_restore(&t->m->arena, c->snap);
+        t->pos.op = c->op;
+        t->since = 0;
+        t->consider_at = 0;
+    } else if (t->pos.event) {
+        arena_restore(&t->m->arena, t->here);
+    }
+    leave_here(t);
+    t->pos.branch = branch;
+    t->lost = false;
+    t->m->probe.n = 0;
+    t->m->probe.depth = 0;
+}
+
+/* Run the operations from pos up to op. True: stopped inside one of them by watch; pos.op
+ * is that one. */
+static bool run_on(struct timeline *t, uint64_t op, bool (*interrupted)(void *ctx),
+                   void *ctx)
+{
+    struct full_op o;
+    while (t->pos.op < op) {
+        if (interrupted && t->pos.op % 64 == 0 && interrupted(ctx)) {
+            return false;
+        }
+        log_get(t, t->pos.branch, t->pos.op, &o);
+        if (run_again(t, &o, t->pos.op)) {
+            t->lost = true;
+            return true;
+        }
+        t->pos.op++;
+        t->since += op_cost(o.nr_events);
+        if (t->since >= t->consider_at) {
+            checkpoint_consider(t, t->pos.branch, t->pos.op);
+        }
+    }
+    return false;
+}
+
+void travel_to_boundary(struct timeline *t, uint32_t branch, uint64_t op)
+{
+    run_clear(t);
+    start_from(t, branch, op);
+    run_on(t, op, NULL, NULL);
+    t->m->probe.n = 0;
+    t->m->probe.depth = 0;
+}
+
+/* From the boundary pos into its operation, up to event (not 0). */
+static void enter_op(struct timeline *t, uint64_t event)
+{
+    struct full_op o;
+    log_get(t, t->pos.branch, t->pos.op, &o);
+    t->here = timeline_snapshot(t);
+    run_clear(t);
+    t->run.target = event;
+    if (run_again(t, &o, t->pos.op)) {
+        t->pos.event = event;
+    } else { /* it had fewer events than it had: our bug, noted */
+        leave_here(t);
+        t->pos.op++;
+    }
+    run_clear(t);
+}
+
+static struct position clamp(const struct timeline *t, struct position to)
+{
+    struct full_op o;
+    if (to.branch >= t->nr_branches || t->branches[to.branch].forgotten) {
+        to.branch = t->pos.branch;
+    }
+    const uint64_t nr_ops = branch_nr_ops(&t->branches[to.branch]);
+    if (to.op < t->first_op) {
+        return (struct position){to.branch, t->first_op, 0};
+    }
+    if (to.op >= nr_ops || !log_get(t, to.branch, to.op, &o)) {
+        return (struct position){to.branch, nr_ops, 0};
+    }
+    if (to.event > o.nr_events) {
+        to.event = o.nr_events;
+    }
+    return to;
+}
+
+void timeline_seek(struct timeline *t, struct position to)
+{
+    to = clamp(t, to);
+    const bool there =
+        !t->lost && t->pos.op == to.op && t->pos.event == to.event &&
+        branch_common(t, t->pos.branch, to.branch) >= to.op + (to.event != 0);
+    if (there) {
+        t->pos.branch = to.branch;
+        return;
+    }
+    travel_to_boundary(t, to.branch, to.op);
+    if (to.event) {
+        enter_op(t, to.event);
+    }
+}
+
+bool timeline_step_event(struct timeline *t, int direction)
+{
+    struct position to = t->pos;
+    struct full_op o;
+    if (direction >= 0) {
+        if (!log_get(t, to.branch, to.op, &o)) {
+            return false;
+        }
+        if (to.event < o.nr_events) {
+            to.event++;
+        } else {
+            to.op++;
+            to.event = 0;
+        }
+    } else if (to.event) {
+        to.event--;
+    } else {
+        if (to.op <= t->first_op || !log_get(t, to.branch, to.op - 1, &o)) {
+            return false;
+        }
+        to.op--;
+        to.event = o.nr_events;
+    }
+    timeline_seek(t, to);
+    return true;
+}
+
+/* ---- search ---- */
+
+struct search {
+    position_fn *pred;
+    void *ctx;
+    struct timeline *t;
+    bool first; /* stop at the first match; else remember the last */
+    bool (*interrupted)(void *ctx);
+    uint64_t before_op, before_event; /* matches count only before this position */
+    bool found;
+    struct position at;
+};
+
+static bool search_watch(void *ctx, struct machine *m, const struct event *ev)
+{
+    struct search *s = ctx;
+    const uint64_t op = s->t->pos.op;
+    if (op == s->before_op && ev->n >= s->before_event) {
+        return false;
+    }
+    if (!s->pred(s->ctx, m, ev)) {
+        return false;
+    }
+    s->found = true;
+    s->at = (struct position){s->t->pos.branch, op, ev->n};
+    return s->first;
+}
+
+/* Watch everything from the boundary or event pos on, up to boundary op. */
+static bool watch_run(struct timeline *t, struct search *s, uint64_t op)
+{
+    uint64_t from_event = t->pos.event;
+    struct full_op o;
+    travel_to_boundary(t, t->pos.branch, t->pos.op);
+    t->run.watch = search_watch;
+    t->run.watch_ctx = s;
+    bool stopped = false;
+    if (from_event && log_get(t, t->pos.branch, t->pos.op, &o)) {
+        t->run.watch_from = from_event;
+        stopped = run_again(t, &o, t->pos.op);
+        t->lost = stopped;
+        t->pos.op += !stopped;
+        t->run.watch_from = 0;
+    }
+    stopped = stopped || run_on(t, op, s->interrupted, s->ctx);
+    run_clear(t);
+    return stopped;
+}
+
+static bool search_forward(struct timeline *t, struct search *s)
+{
+    s->first = true;
+    s->before_op = NO_EVENT;
+    watch_run(t, s, branch_nr_ops(&t->branches[t->pos.branch]));
+    if (s->found) {
+        timeline_seek(t, s->at);
+    }
+    return s->found;
+}
+
+static bool search_backward(struct timeline *t, struct search *s)
+{
+    const uint32_t branch = t->pos.branch;
+    uint64_t end = t->pos.op + (t->pos.event != 0);
+    s->before_op = t->pos.event ? t->pos.op : NO_EVENT;
+    s->before_event = t->pos.event;
+    while (!s->found && end > t->first_op) {
+        const struct checkpoint *c = checkpoint_before(t, branch, end - 1);
+        const uint64_t begin = c->op;
+        if (s->interrupted && s->interrupted(s->ctx)) {
+            return false;
+        }
+        travel_to_boundary(t, branch, begin);
+        watch_run(t, s, end);
+        if (t->pos.op < end) { /* interrupted: what was found may not be the last one */
+            s->found = false;
+            return false;
+        }
+        end = begin;
+    }
+    timeline_seek(t, s->found ? s->at : (struct position){branch, end, 0});
+    return s->found;
+}
+
+bool timeline_search(struct timeline *t, int direction, position_fn *pred, void *ctx,
+                     bool (*interrupted)(void *ctx))
+{
+    struct search s = {.pred = pred, .ctx = ctx, .t = t, .interrupted = interrupted};
+    return direction >= 0 ? search_forward(t, &s) : search_backward(t, &s);
+}
+
+/* ---- looking at one operation ---- */
+
+struct visit {
+    event_fn *fn;
+    void *ctx;
+};
+
+static bool visit_watch(void *ctx, struct machine *m, const struct event *ev)
+{
+    const struct visit *v = ctx;
+    v->fn(v->ctx, m, ev);
+    return false;
+}
+
+void timeline_events(struct timeline *t, uint32_t branch, uint64_t op, event_fn *fn,
+                     void *ctx)
+{
+    struct full_op o;
+    if (branch >= t->nr_branches || op < t->first_op || !log_get(t, branch, op, &o)) {
+        return;
+    }
+    /* Come back by a snapshot: the state inside an operation, its call stack and all. */
+    const struct position pos = t->pos;
+    const struct event at = t->at;
+    const struct probe probe = t->m->probe;
+    const uint64_t since = t->since, consider_at = t->consider_at;
+    struct snapshot *now = timeline_snapshot(t),
+                    *here = t->here ? snapshot_ref(t->here) : NULL;
+    travel_to_boundary(t, branch, op);
+    struct visit v = {fn, ctx};
+    t->run.watch = visit_watch;
+    t->run.watch_ctx = &v;
+    t->run.watch_from = 0;
+    run_again(t, &o, op);
+    run_clear(t);
+    arena_restore(&t->m->arena, now);
+    snapshot_unref(&t->m->arena, now);
+    t->here = here;
+    t->pos = pos;
+    t->at = at;
+    t->since = since;
+    t->consider_at = consider_at;
+    t->m->probe = probe;
+}
