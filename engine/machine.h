@@ -104,6 +104,15 @@ struct machine_tables {
     struct frame_range *ranges;
 };
 
+struct machine;
+
+/* Where OP_LOAD_STATE finds what it loads: the host's, the same as long as the machine lives. load() must do
+ * the same to a machine each time, so that the operation can be run again. */
+struct state_source {
+    void (*load)(void *ctx, struct machine *m, uint64_t state);
+    void *ctx;
+};
+
 struct machine {
     struct arena arena;
     struct probe probe;
@@ -111,6 +120,7 @@ struct machine {
     struct machine_config config;
     struct mm *mm;
     struct machine_tables tables;
+    const struct state_source *states; /* NULL: OP_LOAD_STATE does nothing */
 };
 
 /* A booted machine, or NULL with cause and remedy in err. */
