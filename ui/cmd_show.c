@@ -33,7 +33,13 @@ int cmd_show(const struct options *o, int argc, char **argv)
     }
     const struct topic *t = topic_find(argv[0]);
     if (!t) {
-        return trouble("there is no topic %s: mmscope show lists them", argv[0]);
+        struct nearest near = {0};
+        for (size_t i = 0; topic_info(i); i++) {
+            nearest_try(&near, argv[0], topic_info(i)->name);
+        }
+        return near.word
+                   ? trouble("there is no topic %s: did you mean %s?", argv[0], near.word)
+                   : trouble("there is no topic %s: mmscope show lists them", argv[0]);
     }
     show_topic(t);
     return EXIT_OK;
