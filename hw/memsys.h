@@ -1,0 +1,175 @@
+/* One processor's way to memory: TLBs, page-table walker, first-level caches, second-level cache, RAM.
+ *
+ *      virtual address
+ *        |            \                          physical or VIPT tags: translation first
+ *        |        ITLB/DTLB -> STLB -> walk ----- virtual tags: only on an L1 miss
+ *        v                               |
+ *      L1I/L1D --miss--> L2 <--entries---+
+ *                        L2 --miss--> RAM
+ *
+ * The same code runs an access in two ways. memsys_access() is an operation of the machine: every step is an event, every
+ * change is marked in the arena, and lines hold bytes if configured so. memsys_run() takes many references at once
+ * and only counts; it marks everything beforehand and announces nothing, which is what makes long traces fast.
+ *
+ * An access inside one first-level miss, in this order: L1 chooses its victim; the demand fetch goes to L2; the dirty
+ * victim is written to L2 (a hit there becomes the youngest, a miss allocates without fetching); the line is filled. A
+ * reference that touches two lines is two accesses, the low one first; one that touches two pages is two accesses
+ * of the TLB. A first-level TLB hit does not touch the second level, a miss fills both.
+ *
+ * A line of a virtually tagged L1 carries its page's permissions, so a hit is checked as a TLB hit is. A write needs
+ * D in the line or TLB entry; without it the tables are walked again and D set.
+ *
+ * Calls, in order: memsys_create, (memsys_set_mmu, ...), memsys_access or memsys_run ...
+ *
+ * Left out so far: several processors and MESI, inclusion, DMA, uncached and write-combining pages,
+ * paging-structure caches, prefetch.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef HW_MEMSYS_H
+#define HW_MEMSYS_H
+
+#include "missclass.h"
+#include "mmu.h"
+#include "probe.h"
+#include "ram.h"
+#include "sparse.h"
+
+enum tagging {
+    TAG_PIPT, /* physical index, physical tag */
+    TAG_VIPT, /* virtual index, physical tag */
+    TAG_VIVT, /* virtual index, virtual tag: whoever changes the address space must flush */
+    TAG_VIVT_ASID /* virtual tags with the address space's number */
+};
+
+enum translation {
+    TRANSLATE_IDENTITY,    /* physical = virtual; TLBs count, walks read nothing */
+    TRANSLATE_FIRST_TOUCH, /* frames in order of first touch, from first_pfn on */
+    TRANSLATE_TABLES       /* page tables in RAM */
+};
+
+enum side { SIDE_I, SIDE_D, NR_SIDES };
+
+struct memsys_config {
+    struct cache_config l1[NR_SIDES],
+        l2; /* ways 0: not there. L2's lines are at least as long as L1's */
+    struct tlb_config tlb[NR_SIDES], stlb; /* entries 0: not there */
+    enum tagging tagging;
+    enum translation translation;
+    uint64_t first_pfn;
+    bool write_through;     /* L1D: every store goes to L2 as well */
+    bool no_write_allocate; /* L1D: a store that misses goes to L2 only */
+    bool data;              /* lines hold bytes: memsys_access only */
+    bool causes;            /* tell misses by cause (costs time) */
+};
+
+struct l1_counts {
+    uint64_t access, miss, write, write_miss;
+    uint64_t straddle; /* references that touched two lines */
+    uint64_t evict, writeback;
+};
+
+struct l2_counts {
+    uint64_t access, miss;      /* of all kinds */
+    uint64_t fetch, fetch_miss; /* for L1 lines */
+    uint64_t wb_in, wb_miss;    /* L1's dirty victims */
+    uint64_t store, store_miss; /* stores that L1 writes through */
+    uint64_t walk, walk_miss;   /* table entries, read or written */
+    uint64_t evict, writeback;
+};
+
+struct tlb_counts {
+    uint64_t access, miss;
+    uint64_t straddle; /* references that touched two pages */
+};
+
+struct memsys_counts {
+    struct l1_counts l1[NR_SIDES];
+    struct l2_counts l2;
+    struct tlb_counts tlb[NR_SIDES], stlb;
+    struct miss_causes l1_causes[NR_SIDES], l2_causes;
+    uint64_t walks, faults;
+    uint64_t memory_reads, memory_writes; /* lines */
+    uint64_t memory_wb_bytes;             /* written back to RAM */
+};
+
+/* All that changes while it runs, apart from the arrays of caches and TLBs; in the arena. */
+struct memsys_state {
+    struct mmu mmu;
+    uint32_t page_may[NR_ACCESS_KINDS]; /* mmu_may() of a TLB entry */
+    uint32_t line_may[NR_ACCESS_KINDS]; /* ... of an L1 line */
+    uint64_t space;                     /* tlb_space() of the address space */
+    uint32_t frames_given;              /* TRANSLATE_FIRST_TOUCH */
+    struct memsys_counts n;
+    struct fault fault; /* of the last access that faulted */
+};
+
+struct memsys;
+/* Asked when a walk faults: true, it has been mended, walk again. */
+typedef bool memsys_fault_fn(void *ctx, struct memsys *m, const struct fault *f);
+
+struct memsys {
+    struct memsys_config config;
+    struct arena *arena;
+    struct ram *ram;     /* TRANSLATE_TABLES, data */
+    struct probe *probe; /* memsys_access */
+    struct cache l1[NR_SIDES], l2;
+    struct tlb tlb[NR_SIDES], stlb;
+    struct missclass l1_class[NR_SIDES], l2_class;
+    struct sparse frames; /* page number to 1 + how many frames were given before it */
+    struct memsys_state *s;
+    memsys_fault_fn *on_fault;
+    void *on_fault_ctx;
+    bool out_of_memory; /* the arena was full: counts no longer hold */
+};
+
+/* NULL, or what is wrong with it, and with which part ("l1d"). */
+const char *memsys_config_error(const struct memsys_config *c, const char **part);
+/* Bytes of arena for the fixed part; tables, first touches and causes take chunks on top. */
+size_t memsys_size_bytes(const struct memsys_config *c);
+/* False when the arena is full. The configuration is a good one. */
+bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
+                   struct probe *probe, const struct memsys_config *config);
+
+/* Load the control registers. Flushes nothing: see the tlb_* calls and memsys_load_cr3. */
+void memsys_set_mmu(struct memsys *m, const struct mmu *mmu);
+/* MOV to CR3: TLB entries that are not global go; with keep (PCID and bit 63 set) none does. Virtually tagged caches stay
+ * as they are: flushing them is software's business. */
+void memsys_load_cr3(struct memsys *m, uint64_t cr3, uint32_t pcid, bool keep);
+/* INVLPG: the page of va leaves all TLBs. */
+void memsys_invlpg(struct memsys *m, uint64_t va);
+
+/* Write back (clean) and throw out (invalidate) lines, by side; L2 too with memsys_flush_l2. Answers how many were
+ * written back. */
+uint32_t memsys_flush_l1(struct memsys *m, enum side side, bool clean, bool invalidate);
+uint32_t memsys_flush_l2(struct memsys *m, bool clean, bool invalidate);
+
+/* One access of size_bytes (1 to 4096) as an operation. bytes: what is written, where what was read goes, or NULL.
+ * False: it faulted, s->fault says how; the part before a page's border may have been done. */
+bool memsys_access(struct memsys *m, uint64_t va, uint32_t size_bytes,
+                   enum access_kind access, void *bytes);
+
+/* ---- traces ---- */
+
+enum ref_kind { REF_FETCH, REF_LOAD, REF_STORE, REF_MODIFY, NR_REF_KINDS };
+
+struct ref {
+    uint64_t va;
+    uint32_t size; /* va + size - 1 does not overflow */
+    uint32_t kind; /* enum ref_kind */
+};
+
+/* What a reference does: one access, or two one after the other. */
+struct ref_plan {
+    uint8_t first[NR_REF_KINDS],
+        second[NR_REF_KINDS]; /* enum access_kind; second: NR_ACCESS_KINDS is none */
+};
+/* A modify reads, then writes; as_reads: every data reference is one read. */
+struct ref_plan ref_plan(bool as_reads);
+
+/* Count n references; answers how many were done (fewer: a fault that nobody mended, or out_of_memory). */
+size_t memsys_run(struct memsys *m, const struct ref *refs, size_t n,
+                  const struct ref_plan *plan);
+
+const char *memsys_check(const struct memsys *m);
+
+#endif

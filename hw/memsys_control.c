@@ -1,0 +1,202 @@
+/* Making a memory system, loading its registers, flushing: what of hw/memsys.h is no access.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "memsys.h"
+
+static const char *const l1_names[NR_SIDES] = {"l1i", "l1d"};
+static const char *const tlb_names[NR_SIDES] = {"itlb", "dtlb"};
+
+/* An index that is virtual must find the line at one place for all its addresses, or the tag must be virtual too. */
+static const char *l1_error(const struct memsys_config *c, enum side side)
+{
+    const struct cache_config *l1 = &c->l1[side];
+    const char *error = cache_config_error(l1);
+    if (error) {
+        return error;
+    }
+    if (c->l2.ways && l1->line_bytes > c->l2.line_bytes) {
+        return "its lines are longer than the second level's";
+    }
+    if (c->tagging == TAG_VIVT_ASID && l1->line_bytes < 32) {
+        return "virtual tags with an address space's number need lines of at least 32 "
+               "bytes";
+    }
+    return NULL;
+}
+
+const char *memsys_config_error(const struct memsys_config *c, const char **part)
+{
+    const char *error = NULL;
+    for (int side = 0; side < NR_SIDES && !error; side++) {
+        if (c->l1[side].ways) {
+            *part = l1_names[side];
+            error = l1_error(c, (enum side)side);
+        }
+        if (!error && c->tlb[side].entries) {
+            *part = tlb_names[side];
+            error = tlb_config_error(&c->tlb[side]);
+        }
+    }
+    if (!error && c->l2.ways) {
+        *part = "l2";
+        error = cache_config_error(&c->l2);
+    }
+    if (!error && c->stlb.entries) {
+        *part = "stlb";
+        error = tlb_config_error(&c->stlb);
+        if (!error && !c->tlb[SIDE_I].entries && !c->tlb[SIDE_D].entries) {
+            error = "a second level needs a first one";
+        }
+    }
+    if (!error && c->no_write_allocate && !c->write_through) {
+        *part = "l1d";
+        error = "write-back needs write-allocate here";
+    }
+    return error;
+}
+
+/* The configuration with what the parts follow from each other. */
+static struct cache_config l1_config(const struct memsys_config *c, int side)
+{
+    struct cache_config l1 = c->l1[side];
+    l1.homes = c->tagging >= TAG_VIVT;
+    l1.data = c->data;
+    return l1;
+}
+
+static struct cache_config l2_config(const struct memsys_config *c)
+{
+    struct cache_config l2 = c->l2;
+    l2.data = c->data;
+    return l2;
+}
+
+size_t memsys_size_bytes(const struct memsys_config *c)
+{
+    size_t bytes = sizeof(struct memsys_state) + 1024;
+    for (int side = 0; side < NR_SIDES; side++) {
+        if (c->l1[side].ways) {
+            struct cache_config l1 = l1_config(c, side);
+            bytes += cache_size_bytes(&l1);
+            bytes += c->causes ? missclass_size_bytes(l1.sets * l1.ways) : 0;
+        }
+        bytes += c->tlb[side].entries ? tlb_size_bytes(&c->tlb[side]) : 0;
+    }
+    if (c->l2.ways) {
+        struct cache_config l2 = l2_config(c);
+        bytes += cache_size_bytes(&l2);
+        bytes += c->causes ? missclass_size_bytes(l2.sets * l2.ways) : 0;
+    }
+    return bytes + (c->stlb.entries ? tlb_size_bytes(&c->stlb) : 0);
+}
+
+static bool create_side(struct memsys *m, int side)
+{
+    const struct memsys_config *c = &m->config;
+    if (c->l1[side].ways) {
+        struct cache_config l1 = l1_config(c, side);
+        if (!cache_create(&m->l1[side], m->arena, &l1) ||
+            (c->causes &&
+             !missclass_create(&m->l1_class[side], m->arena, l1.sets * l1.ways))) {
+            return false;
+        }
+    }
+    return !c->tlb[side].entries || tlb_create(&m->tlb[side], m->arena, &c->tlb[side]);
+}
+
+bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
+                   struct probe *probe, const struct memsys_config *config)
+{
+    memset(m, 0, sizeof *m);
+    m->config = *config;
+    m->arena = a;
+    m->ram = ram;
+    m->probe = probe;
+    m->s = arena_alloc(a, sizeof *m->s, 64);
+    if (!m->s || !create_side(m, SIDE_I) || !create_side(m, SIDE_D)) {
+        return false;
+    }
+    if (config->l2.ways) {
+        struct cache_config l2 = l2_config(config);
+        if (!cache_create(&m->l2, a, &l2) ||
+            (config->causes && !missclass_create(&m->l2_class, a, l2.sets * l2.ways))) {
+            return false;
+        }
+    }
+    if (config->stlb.entries && !tlb_create(&m->stlb, a, &config->stlb)) {
+        return false;
+    }
+    if (config->translation == TRANSLATE_FIRST_TOUCH && !sparse_create(&m->frames, a)) {
+        return false;
+    }
+    struct mmu none = {.paging = PAGING_NONE, .physical_bits = 52};
+    memsys_set_mmu(m, &none);
+    return true;
+}
+
+static void mark_state(struct memsys *m)
+{
+    arena_mark(m->arena, m->s);
+    arena_mark(m->arena, (unsigned char *)(m->s + 1) - 1);
+}
+
+void memsys_set_mmu(struct memsys *m, const struct mmu *mmu)
+{
+    const bool tables = m->config.translation == TRANSLATE_TABLES;
+    mark_state(m);
+    m->s->mmu = *mmu;
+    m->s->space = tlb_space(mmu->pcid);
+    for (int access = 0; access < NR_ACCESS_KINDS; access++) {
+        /* physical tags: the TLB has already decided; a line only says whether others have it too */
+        uint32_t owned = access == ACCESS_WRITE ? 0xffff0000u : 0xffffffffu;
+        uint32_t may = tables ? mmu_may(mmu, (enum access_kind)access) : owned;
+        m->s->page_may[access] = may;
+        m->s->line_may[access] = m->config.tagging >= TAG_VIVT ? may : owned;
+    }
+}
+
+static struct tlb *tlb_of(struct memsys *m, int i)
+{
+    struct tlb *t = i == NR_SIDES ? &m->stlb : &m->tlb[i];
+    return t->kinds ? t : NULL;
+}
+
+void memsys_load_cr3(struct memsys *m, uint64_t cr3, uint32_t pcid, bool keep)
+{
+    struct mmu mmu = m->s->mmu;
+    mmu.cr3 = cr3;
+    mmu.pcid = pcid;
+    memsys_set_mmu(m, &mmu);
+    for (int i = 0; i <= NR_SIDES && !keep; i++) {
+        struct tlb *t = tlb_of(m, i);
+        if (t) {
+            tlb_flush_asid(t, pcid); /* without PCIDs that is all that is not global */
+        }
+    }
+}
+
+void memsys_invlpg(struct memsys *m, uint64_t va)
+{
+    for (int i = 0; i <= NR_SIDES; i++) {
+        if (tlb_of(m, i)) {
+            tlb_flush_page(tlb_of(m, i), va, m->s->space);
+        }
+    }
+}
+
+const char *memsys_check(const struct memsys *m)
+{
+    for (int side = 0; side < NR_SIDES; side++) {
+        const char *broken = m->config.l1[side].ways ? cache_check(&m->l1[side]) : NULL;
+        if (!broken && m->config.tlb[side].entries) {
+            broken = tlb_check(&m->tlb[side]);
+        }
+        if (broken) {
+            return broken;
+        }
+    }
+    const char *broken = m->config.l2.ways ? cache_check(&m->l2) : NULL;
+    return !broken && m->config.stlb.entries ? tlb_check(&m->stlb) : broken;
+}

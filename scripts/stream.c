@@ -1,0 +1,235 @@
+/* Files through zlib, liblzma and libzstd: see stream.h.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "stream.h"
+
+#include <errno.h>
+#include <lzma.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+#include <zstd.h>
+
+enum { IN_SIZE = 128 * 1024, ZSTD_WINDOW_LOG = 27 /* 128 MiB */ };
+
+enum packing { PLAIN, GZIP, XZ, ZSTANDARD };
+
+struct stream {
+    FILE *file;
+    bool is_stdin;
+    enum packing packing;
+    uint64_t position, total;
+    bool file_ended, ended;
+    bool inside; /* in the middle of a compressed part */
+    const char *error;
+    z_stream gz;
+    lzma_stream xz;
+    ZSTD_DStream *zst;
+    size_t in_at, in_end;
+    unsigned char in[IN_SIZE];
+};
+
+static void refill(struct stream *s)
+{
+    if (s->in_at == s->in_end && !s->file_ended) {
+        s->in_at = 0;
+        s->in_end = fread(s->in, 1, IN_SIZE, s->file);
+        s->position += s->in_end;
+        if (s->in_end < IN_SIZE) {
+            if (ferror(s->file)) {
+                s->error =
+                    "it cannot be read: the device or the connection reports an error";
+            }
+            s->file_ended = feof(s->file) || ferror(s->file);
+        }
+    }
+}
+
+static bool begins(const struct stream *s, const char *magic, size_t size)
+{
+    return s->in_end >= size && !memcmp(s->in, magic, size);
+}
+
+/* Prepare the decompressor that the first bytes ask for. */
+static bool choose(struct stream *s)
+{
+    refill(s);
+    if (begins(s, "\x1f\x8b", 2)) {
+        s->packing = GZIP;
+        return inflateInit2(&s->gz, 15 + 16) == Z_OK;
+    }
+    if (begins(s,
+               "\xfd"
+               "7zXZ",
+               6)) {
+        s->packing = XZ;
+        s->xz = (lzma_stream)LZMA_STREAM_INIT;
+        return lzma_stream_decoder(&s->xz, UINT64_MAX, LZMA_CONCATENATED) == LZMA_OK;
+    }
+    if (begins(s, "\x28\xb5\x2f\xfd", 4)) {
+        s->packing = ZSTANDARD;
+        s->zst = ZSTD_createDStream();
+        return s->zst && !ZSTD_isError(ZSTD_DCtx_setParameter(s->zst, ZSTD_d_windowLogMax,
+                                                              ZSTD_WINDOW_LOG));
+    }
+    s->packing = PLAIN;
+    return true;
+}
+
+struct stream *stream_open(const char *path, char *err, size_t err_size)
+{
+    struct stream *s = calloc(1, sizeof *s);
+    if (!s) {
+        snprintf(err, err_size, "%s: out of memory", path);
+        return NULL;
+    }
+    s->is_stdin = !strcmp(path, "-");
+    s->file = s->is_stdin ? stdin : fopen(path, "rb");
+    if (!s->file) {
+        snprintf(err, err_size, "%s cannot be opened: %s", path, strerror(errno));
+        free(s);
+        return NULL;
+    }
+    setvbuf(s->file, NULL, _IONBF, 0);
+    if (!s->is_stdin && !fseek(s->file, 0, SEEK_END)) {
+        long size = ftell(s->file);
+        s->total = size > 0 ? (uint64_t)size : 0;
+        rewind(s->file);
+    }
+    if (!choose(s)) {
+        snprintf(err, err_size, "%s: out of memory for its decompression", path);
+        stream_close(s);
+        return NULL;
+    }
+    if (s->error) {
+        snprintf(err, err_size, "%s cannot be read%s", path,
+                 errno == EISDIR ? ": it is a directory" : "");
+        stream_close(s);
+        return NULL;
+    }
+    return s;
+}
+
+void stream_close(struct stream *s)
+{
+    if (!s) {
+        return;
+    }
+    if (s->packing == GZIP) {
+        inflateEnd(&s->gz);
+    } else if (s->packing == XZ) {
+        lzma_end(&s->xz);
+    }
+    ZSTD_freeDStream(s->zst);
+    if (!s->is_stdin) {
+        fclose(s->file);
+    }
+    free(s);
+}
+
+static size_t read_plain(struct stream *s, void *to, size_t size)
+{
+    size_t n = s->in_end - s->in_at;
+    if (n) { /* what was read to look at the first bytes */
+        n = n < size ? n : size;
+        memcpy(to, s->in + s->in_at, n);
+        s->in_at += n;
+        return n;
+    }
+    if (s->file_ended) {
+        return 0;
+    }
+    n = fread(to, 1, size, s->file);
+    s->position += n;
+    if (n < size) {
+        s->file_ended = true;
+        if (ferror(s->file)) {
+            s->error = "it cannot be read: the device or the connection reports an error";
+        }
+    }
+    return n;
+}
+
+/* Each of these takes what it can of in[] and answers how many bytes it made; inside tells whether more must come. */
+static size_t read_gzip(struct stream *s, void *to, size_t size)
+{
+    if (!s->inside) {
+        inflateReset(&s->gz);
+    }
+    s->gz.next_in = s->in + s->in_at;
+    s->gz.avail_in = (uInt)(s->in_end - s->in_at);
+    s->gz.next_out = to;
+    s->gz.avail_out = (uInt)size;
+    int rc = inflate(&s->gz, Z_NO_FLUSH);
+    s->in_at = s->in_end - s->gz.avail_in;
+    s->inside = rc != Z_STREAM_END;
+    if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR) {
+        s->error = "its gzip data is damaged";
+    }
+    return size - s->gz.avail_out;
+}
+
+static size_t read_xz(struct stream *s, void *to, size_t size)
+{
+    s->xz.next_in = s->in + s->in_at;
+    s->xz.avail_in = s->in_end - s->in_at;
+    s->xz.next_out = to;
+    s->xz.avail_out = size;
+    lzma_ret rc = lzma_code(&s->xz, s->file_ended ? LZMA_FINISH : LZMA_RUN);
+    s->in_at = s->in_end - s->xz.avail_in;
+    s->inside = rc != LZMA_STREAM_END;
+    if (rc == LZMA_STREAM_END) {
+        s->ended = true;
+    } else if (rc != LZMA_OK && rc != LZMA_BUF_ERROR) {
+        s->error = rc == LZMA_MEM_ERROR ? "out of memory for its decompression"
+                                        : "its xz data is damaged";
+    }
+    return size - s->xz.avail_out;
+}
+
+static size_t read_zstd(struct stream *s, void *to, size_t size)
+{
+    ZSTD_inBuffer in = {s->in, s->in_end, s->in_at};
+    ZSTD_outBuffer out = {to, size, 0};
+    size_t rc = ZSTD_decompressStream(s->zst, &out, &in);
+    s->in_at = in.pos;
+    if (ZSTD_isError(rc)) {
+        s->error = "its zstd data is damaged, or wants a window of more than 128 MiB";
+        return 0;
+    }
+    s->inside = rc != 0;
+    return out.pos;
+}
+
+size_t stream_read(struct stream *s, void *to, size_t size)
+{
+    size = size > (1u << 30) ? 1u << 30 : size;
+    if (s->packing == PLAIN) {
+        return s->error ? 0 : read_plain(s, to, size);
+    }
+    while (!s->error && !s->ended && size) {
+        refill(s);
+        bool dry = s->in_at == s->in_end;
+        if (s->error || (dry && !s->inside)) {
+            break;
+        }
+        size_t n = s->packing == GZIP ? read_gzip(s, to, size)
+                   : s->packing == XZ ? read_xz(s, to, size)
+                                      : read_zstd(s, to, size);
+        if (n) {
+            return n;
+        }
+        if (dry && s->file_ended && s->inside && !s->error) {
+            s->error = "it ends in the middle of its compressed data";
+        }
+    }
+    return 0;
+}
+
+const char *stream_error(const struct stream *s) { return s->error; }
+uint64_t stream_position(const struct stream *s)
+{
+    return s->position - (s->in_end - s->in_at);
+}
+uint64_t stream_total(const struct stream *s) { return s->total; }

@@ -1,0 +1,27 @@
+/* A file as a stream of bytes, decompressed on the way: plain, .gz, .xz, .zst, told apart by their first bytes, from a
+ * file or a pipe. Several compressed parts one after the other are one stream.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SCRIPTS_STREAM_H
+#define SCRIPTS_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct stream;
+
+/* NULL: err says why. "-" is the standard input. */
+struct stream *stream_open(const char *path, char *err, size_t err_size);
+void stream_close(struct stream *s);
+
+/* The next bytes, at most size; 0 at the end or when something is wrong, see stream_error. */
+size_t stream_read(struct stream *s, void *to, size_t size);
+/* NULL, or what is wrong ("the file ends in the middle of its compressed data"). */
+const char *stream_error(const struct stream *s);
+
+/* How far it is read, in bytes of the file; total 0: not known (a pipe). */
+uint64_t stream_position(const struct stream *s);
+uint64_t stream_total(const struct stream *s);
+
+#endif

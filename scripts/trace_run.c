@@ -1,0 +1,155 @@
+/* Running references and naming what was counted: see trace_run.h.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "trace_run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct trace_run {
+    struct trace_setup setup;
+    struct arena arena;
+    struct probe probe;
+    struct memsys memsys;
+    struct ref_plan plan;
+    uint64_t references;
+};
+
+/* First touches and misses' causes take memory as the trace goes: room for them is reserved, not taken. */
+static size_t arena_bytes(const struct memsys_config *c)
+{
+    size_t bytes = memsys_size_bytes(c) + ((size_t)1 << 20);
+    bool grows = c->translation == TRANSLATE_FIRST_TOUCH || c->causes;
+    return bytes + (grows ? (size_t)1 << 30 : 0);
+}
+
+struct trace_run *trace_run_create(const struct trace_setup *setup, char *err,
+                                   size_t err_size)
+{
+    if (!trace_setup_check(setup, err, err_size)) {
+        return NULL;
+    }
+    struct trace_run *r = calloc(1, sizeof *r);
+    if (!r) {
+        snprintf(err, err_size, "out of memory");
+        return NULL;
+    }
+    r->setup = *setup;
+    r->probe.stop = UINT64_MAX;
+    r->plan = ref_plan(setup->as_reads);
+    if (!arena_create(&r->arena, arena_bytes(&setup->machine), NULL)) {
+        snprintf(err, err_size, "out of memory: smaller caches need less");
+        free(r);
+        return NULL;
+    }
+    if (!memsys_create(&r->memsys, &r->arena, NULL, &r->probe, &setup->machine)) {
+        snprintf(err, err_size, "out of memory: smaller caches need less");
+        trace_run_destroy(r);
+        return NULL;
+    }
+    return r;
+}
+
+void trace_run_destroy(struct trace_run *r)
+{
+    if (r) {
+        arena_destroy(&r->arena);
+        free(r);
+    }
+}
+
+bool trace_run_refs(struct trace_run *r, const struct ref *refs, size_t n, char *err,
+                    size_t err_size)
+{
+    size_t done = memsys_run(&r->memsys, refs, n, &r->plan);
+    r->references += done;
+    if (done == n) {
+        return true;
+    }
+    if (r->memsys.out_of_memory) {
+        snprintf(err, err_size,
+                 "after %" PRIu64
+                 " references: the trace touches more memory than 1 GiB of tables can "
+                 "remember; causes=off and translation=identity need none",
+                 r->references);
+    } else {
+        snprintf(err, err_size,
+                 "reference %" PRIu64 ": the access to 0x%" PRIx64 " faults",
+                 r->references + 1, refs[done].va);
+    }
+    return false;
+}
+
+uint64_t trace_run_references(const struct trace_run *r) { return r->references; }
+const struct memsys_counts *trace_run_counts(const struct trace_run *r)
+{
+    return &r->memsys.s->n;
+}
+const struct memsys *trace_run_memsys(const struct trace_run *r) { return &r->memsys; }
+
+struct trace_cycles trace_run_cycles(const struct trace_run *r)
+{
+    const struct memsys_counts *n = trace_run_counts(r);
+    const struct memsys_config *c = &r->setup.machine;
+    const struct cost_model *cost = r->setup.cost;
+    struct trace_cycles t = {0};
+    const bool l1 = c->l1[SIDE_I].ways || c->l1[SIDE_D].ways;
+    t.accesses = l1 ? n->l1[SIDE_I].access + n->l1[SIDE_D].access
+                    : n->tlb[SIDE_I].access + n->tlb[SIDE_D].access;
+    t.l1 = cost->l1 * (n->l1[SIDE_I].access + n->l1[SIDE_D].access);
+    /* stores and victims are buffered: nobody waits for them */
+    t.l2 = cost->l2 * (n->l2.fetch + n->l2.walk);
+    t.memory = cost->memory *
+               (c->l2.ways ? n->l2.fetch_miss + n->l2.walk_miss : n->memory_reads);
+    t.stlb = cost->stlb * n->stlb.access;
+    t.walk = c->translation == TRANSLATE_TABLES ? 0 : cost->walk * n->walks;
+    t.total = t.l1 + t.l2 + t.memory + t.stlb + t.walk;
+    return t;
+}
+
+/* All metrics, and where they are. */
+bool trace_run_metric(const struct trace_run *r, size_t i, struct trace_metric *out)
+{
+    const struct memsys_counts *n = trace_run_counts(r);
+    const struct memsys_config *c = &r->setup.machine;
+    const bool caches = c->l1[SIDE_I].ways || c->l1[SIDE_D].ways, l2 = c->l2.ways;
+    const bool tlbs = c->tlb[SIDE_I].entries || c->tlb[SIDE_D].entries;
+    const bool back = !c->write_through;
+    const struct {
+        const char *name;
+        uint64_t value;
+        bool there;
+    } all[] = {
+        {"L1I.access", n->l1[SIDE_I].access, caches},
+        {"L1I.miss", n->l1[SIDE_I].miss, caches},
+        {"L1I.straddle", n->l1[SIDE_I].straddle, caches},
+        {"L1D.access", n->l1[SIDE_D].access, caches},
+        {"L1D.miss", n->l1[SIDE_D].miss, caches},
+        {"L1D.wmiss", n->l1[SIDE_D].write_miss, caches},
+        {"L1D.straddle", n->l1[SIDE_D].straddle, caches},
+        {"L2.access", n->l2.access, l2},
+        {"L2.miss", n->l2.miss, l2},
+        {"L2.wb_in", n->l2.wb_in, l2 && back},
+        {"L2.wb_miss", n->l2.wb_miss, l2 && back},
+        {"L2.fetch_miss", n->l2.fetch_miss, l2 && back},
+        {"MEM.wb_bytes", n->memory_wb_bytes, caches || l2},
+        {"ITLB.access", n->tlb[SIDE_I].access, tlbs},
+        {"ITLB.miss", n->tlb[SIDE_I].miss, tlbs},
+        {"ITLB.straddle", n->tlb[SIDE_I].straddle, tlbs},
+        {"DTLB.access", n->tlb[SIDE_D].access, tlbs},
+        {"DTLB.miss", n->tlb[SIDE_D].miss, tlbs},
+        {"DTLB.straddle", n->tlb[SIDE_D].straddle, tlbs},
+        {"STLB.access", n->stlb.access, c->stlb.entries != 0},
+        {"STLB.miss", n->stlb.miss, c->stlb.entries != 0},
+    };
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        if (all[k].there && i-- == 0) {
+            snprintf(out->name, sizeof out->name, "%s", all[k].name);
+            out->value = all[k].value;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,38 @@
+/* A trace on its machine: from references to counts, cycles and lines of results.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SCRIPTS_TRACE_RUN_H
+#define SCRIPTS_TRACE_RUN_H
+
+#include "trace_setup.h"
+
+struct trace_run;
+
+/* NULL: err says why. */
+struct trace_run *trace_run_create(const struct trace_setup *setup, char *err,
+                                   size_t err_size);
+void trace_run_destroy(struct trace_run *r);
+
+/* Count these references. False: err says why it cannot go on. */
+bool trace_run_refs(struct trace_run *r, const struct ref *refs, size_t n, char *err,
+                    size_t err_size);
+
+uint64_t trace_run_references(const struct trace_run *r);
+const struct memsys_counts *trace_run_counts(const struct trace_run *r);
+const struct memsys *trace_run_memsys(const struct trace_run *r);
+
+/* Where the cycles went. */
+struct trace_cycles {
+    uint64_t l1, l2, memory, stlb, walk, total;
+    uint64_t accesses; /* of the first level (of the TLBs, where there is no cache) */
+};
+struct trace_cycles trace_run_cycles(const struct trace_run *r);
+
+/* The counts under the names that golden/cache uses ("L1D.miss"), those that this machine has. False past the end. */
+struct trace_metric {
+    char name[24];
+    uint64_t value;
+};
+bool trace_run_metric(const struct trace_run *r, size_t i, struct trace_metric *out);
+
+#endif

@@ -1,0 +1,446 @@
+/* Names, options and files for a trace's machine: see trace_setup.h.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "trace_setup.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct cost_model costs[] = {
+    {"skylake", "Intel Core i7-6700, measured by 7-cpu.com", 4, 12, 246, 9, 26},
+    {"flat", "every stage one cycle, memory a hundred: for arithmetic by head", 1, 1, 100,
+     1, 1},
+};
+
+const struct cost_model *cost_models(size_t i)
+{
+    return i < sizeof costs / sizeof *costs ? &costs[i] : NULL;
+}
+
+static const struct trace_option options[] = {
+    {"l1i", "SIZE,WAYS[,LINE[,POLICY]]|none", "first-level instruction cache"},
+    {"l1d", "SIZE,WAYS[,LINE[,POLICY]]|none", "first-level data cache"},
+    {"l2", "SIZE,WAYS[,LINE[,POLICY]]|none", "second-level cache"},
+    {"itlb", "ENTRIES,WAYS[,POLICY]|none", "first-level TLB for instructions"},
+    {"dtlb", "ENTRIES,WAYS[,POLICY]|none", "first-level TLB for data"},
+    {"stlb", "ENTRIES,WAYS[,POLICY]|none", "second-level TLB for both"},
+    {"tags", "pipt|vipt|vivt", "how the first-level caches are indexed and tagged"},
+    {"write", "back|through",
+     "write-back with write-allocate, or write-through without (L1D)"},
+    {"translation", "identity|first-touch",
+     "virtual is physical, or frames in order of first touch"},
+    {"first-pfn", "NUMBER", "the first frame of first-touch"},
+    {"causes", "on|off", "tell misses by cause: cold, capacity, conflict"},
+    {"seed", "NUMBER", "of the policy random"},
+    {"cost", "NAME", "the cost model: skylake, flat"},
+};
+
+const struct trace_option *trace_options(size_t i)
+{
+    return i < sizeof options / sizeof *options ? &options[i] : NULL;
+}
+
+#if defined __GNUC__
+__attribute__((format(printf, 3, 4)))
+#endif
+static bool
+fail(char *err, size_t err_size, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(err, err_size, format, ap);
+    va_end(ap);
+    return false;
+}
+
+/* ---- the geometries of the golden counts ---- */
+
+static struct cache_config cache_of(uint32_t kib, uint32_t ways, enum cache_policy policy)
+{
+    return (struct cache_config){
+        .sets = kib * 1024 / 64 / ways, .ways = ways, .line_bytes = 64, .policy = policy};
+}
+
+static void set_caches(struct trace_setup *t, uint32_t l1_kib, uint32_t l1_ways,
+                       uint32_t l2_kib, uint32_t l2_ways, enum cache_policy policy)
+{
+    t->machine.l1[SIDE_I] = t->machine.l1[SIDE_D] = cache_of(l1_kib, l1_ways, policy);
+    t->machine.l2 = cache_of(l2_kib, l2_ways, policy);
+}
+
+static void set_tlbs(struct trace_setup *t, uint32_t itlb, uint32_t iways, uint32_t dtlb,
+                     uint32_t dways, uint32_t stlb, uint32_t sways)
+{
+    t->machine.tlb[SIDE_I] = (struct tlb_config){.entries = itlb, .ways = iways};
+    t->machine.tlb[SIDE_D] = (struct tlb_config){.entries = dtlb, .ways = dways};
+    t->machine.stlb = (struct tlb_config){.entries = stlb, .ways = sways};
+}
+
+void trace_setup_init(struct trace_setup *t)
+{
+    memset(t, 0, sizeof *t);
+    set_caches(t, 32, 8, 256, 8, POLICY_LRU);
+    set_tlbs(t, 64, 8, 64, 4, 1536, 12);
+    t->machine.tagging = TAG_VIPT;
+    t->machine.first_pfn = 0x100000;
+    t->cost = &costs[0];
+    t->mode = 'W';
+}
+
+bool trace_setup_geometry(struct trace_setup *t, const char *name, char *err,
+                          size_t err_size)
+{
+    static const char *const names[] = {"G1", "G2", "G3", "G4", "P1",
+                                        "P2", "T1", "T2", "T3"};
+    size_t which = 0;
+    while (which < sizeof names / sizeof *names && strcmp(names[which], name)) {
+        which++;
+    }
+    if (which == sizeof names / sizeof *names) {
+        return fail(err, err_size,
+                    "there is no geometry %s: G1 to G4, P1, P2, T1 to T3 are there",
+                    name);
+    }
+    t->geometry = names[which];
+    struct memsys_config *m = &t->machine;
+    memset(m->l1, 0, sizeof m->l1);
+    memset(&m->l2, 0, sizeof m->l2);
+    set_tlbs(t, 0, 0, 0, 0, 0, 0);
+    m->tagging = TAG_PIPT;
+    m->translation = TRANSLATE_IDENTITY;
+    switch (which) {
+    case 4: /* P1 */
+    case 5: /* P2 */
+        m->tagging = TAG_VIVT;
+        m->translation = TRANSLATE_FIRST_TOUCH;
+        set_caches(t, 32, 8, which == 4 ? 256 : 1024, which == 4 ? 8 : 16, POLICY_LRU);
+        break;
+    case 0:
+    case 1:
+        set_caches(t, 32, 8, which == 0 ? 256 : 1024, which == 0 ? 8 : 16, POLICY_LRU);
+        break;
+    case 2:
+        set_caches(t, 16, 1, 256, 8, POLICY_LRU);
+        break;
+    case 3:
+        set_caches(t, 32, 8, 256, 8, POLICY_FIFO);
+        break;
+    case 6:
+    case 7:
+        set_tlbs(t, which == 6 ? 0 : 64, which == 6 ? 0 : 8, 64, 4, 1536, 12);
+        break;
+    default:
+        set_tlbs(t, 16, 4, 16, 4, 128, 4);
+    }
+    return true;
+}
+
+bool trace_setup_mode(struct trace_setup *t, const char *mode, char *err, size_t err_size)
+{
+    if (!mode[0] || mode[1] || !strchr("RWT", mode[0])) {
+        return fail(err, err_size,
+                    "there is no mode %s: R (everything reads), W (write-back), T "
+                    "(write-through)",
+                    mode);
+    }
+    t->mode = mode[0];
+    t->as_reads = mode[0] == 'R';
+    t->machine.write_through = t->machine.no_write_allocate = mode[0] == 'T';
+    return true;
+}
+
+/* ---- options ---- */
+
+static bool number(const char *text, uint64_t *out, bool size)
+{
+    char *end;
+    if (!isdigit((unsigned char)text[0])) {
+        return false;
+    }
+    errno = 0;
+    unsigned long long v =
+        strtoull(text, &end, text[0] == '0' && (text[1] | 0x20) == 'x' ? 16 : 10);
+    unsigned shift = 0;
+    if (size && *end) {
+        const char *units = "KMG", *unit = strchr(units, toupper((unsigned char)*end));
+        if (!unit) {
+            return false;
+        }
+        shift = 10 * (unsigned)(unit - units + 1);
+        end++;
+    }
+    *out = (uint64_t)v << shift;
+    return !errno && !*end && *out >> shift == v;
+}
+
+static bool policy_of(const char *text, enum cache_policy *out)
+{
+    static const char *const names[] = {"lru", "plru", "fifo", "random"};
+    for (int i = 0; i < 4; i++) {
+        if (!strcmp(text, names[i])) {
+            *out = (enum cache_policy)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Cut "32K,8,64,lru" at its commas or colons. Answers how many words, at most 4; 5: more. */
+static size_t words_of(char *text, char *words[4])
+{
+    size_t n = 0;
+    for (char *p = text;; p++) {
+        size_t len = strcspn(p, ",:");
+        if (n == 4) {
+            return 5;
+        }
+        words[n++] = p;
+        p += len;
+        if (!*p) {
+            return n;
+        }
+        *p = 0;
+    }
+}
+
+static bool set_cache(struct cache_config *c, const char *name, const char *value,
+                      char *err, size_t err_size)
+{
+    char text[64];
+    char *word[4];
+    uint64_t size, ways, line = 64;
+    enum cache_policy policy = POLICY_LRU;
+    if (!strcmp(value, "none")) {
+        memset(c, 0, sizeof *c);
+        return true;
+    }
+    snprintf(text, sizeof text, "%s", value);
+    size_t n = words_of(text, word);
+    if (n < 2 || n > 4 || !number(word[0], &size, true) ||
+        !number(word[1], &ways, false) || (n > 2 && !number(word[2], &line, false)) ||
+        (n > 3 && !policy_of(word[3], &policy))) {
+        return fail(err, err_size,
+                    "%s=%s: SIZE,WAYS[,LINE[,POLICY]] is wanted, as 32K,8,64,lru (lru, "
+                    "plru, fifo, random), "
+                    "or none",
+                    name, value);
+    }
+    if (!line || !ways || line > PAGE_SIZE || ways > CACHE_MAX_WAYS || !size ||
+        size % (line * ways) || size / line > CACHE_MAX_LINES) {
+        return fail(err, err_size,
+                    "%s=%s: the size must be a multiple of ways times line, at most "
+                    "65536 ways and %d lines of "
+                    "at most 4096 bytes",
+                    name, value, CACHE_MAX_LINES);
+    }
+    uint64_t seed = c->seed;
+    *c = (struct cache_config){.sets = (uint32_t)(size / (line * ways)),
+                               .ways = (uint32_t)ways,
+                               .line_bytes = (uint32_t)line,
+                               .policy = policy,
+                               .seed = seed};
+    return true;
+}
+
+static bool set_tlb(struct tlb_config *c, const char *name, const char *value, char *err,
+                    size_t err_size)
+{
+    char text[64];
+    char *word[4];
+    uint64_t entries, ways;
+    enum cache_policy policy = POLICY_LRU;
+    if (!strcmp(value, "none")) {
+        memset(c, 0, sizeof *c);
+        return true;
+    }
+    snprintf(text, sizeof text, "%s", value);
+    size_t n = words_of(text, word);
+    if (n < 2 || n > 3 || !number(word[0], &entries, false) ||
+        !number(word[1], &ways, false) || (n > 2 && !policy_of(word[2], &policy)) ||
+        !ways || !entries || entries % ways || ways > CACHE_MAX_WAYS ||
+        entries > CACHE_MAX_LINES) {
+        return fail(err, err_size,
+                    "%s=%s: ENTRIES,WAYS[,POLICY] is wanted, as 64,4,lru (lru, plru, "
+                    "fifo, random), the entries "
+                    "a multiple of the ways, or none",
+                    name, value);
+    }
+    *c = (struct tlb_config){.entries = (uint32_t)entries,
+                             .ways = (uint32_t)ways,
+                             .policy = policy,
+                             .seed = c->seed};
+    return true;
+}
+
+/* One of several words; answers its place, or -1 with err. */
+static int choice(const char *name, const char *value, const char *const *words,
+                  char *err, size_t err_size)
+{
+    char all[128] = "";
+    size_t n = 0;
+    for (int i = 0; words[i]; i++) {
+        if (!strcmp(words[i], value)) {
+            return i;
+        }
+        n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", words[i]);
+    }
+    fail(err, err_size, "%s=%s: one of %s is wanted", name, value, all);
+    return -1;
+}
+
+static bool set_word(struct trace_setup *t, const char *name, const char *value,
+                     char *err, size_t err_size)
+{
+    static const char *const tags[] = {"pipt", "vipt", "vivt", NULL};
+    static const char *const writes[] = {"back", "through", NULL};
+    static const char *const translations[] = {"identity", "first-touch", NULL};
+    static const char *const on_off[] = {"off", "on", NULL};
+    struct memsys_config *m = &t->machine;
+    int i;
+    if (!strcmp(name, "tags")) {
+        i = choice(name, value, tags, err, err_size);
+        m->tagging = i < 0 ? m->tagging : (enum tagging)i;
+    } else if (!strcmp(name, "write")) {
+        i = choice(name, value, writes, err, err_size);
+        return i >= 0 && trace_setup_mode(t, i ? "T" : "W", err, err_size);
+    } else if (!strcmp(name, "translation")) {
+        i = choice(name, value, translations, err, err_size);
+        m->translation = i < 0 ? m->translation : (enum translation)i;
+    } else {
+        i = choice(name, value, on_off, err, err_size);
+        m->causes = i == 1;
+    }
+    return i >= 0;
+}
+
+bool trace_setup_set(struct trace_setup *t, const char *name, const char *value,
+                     char *err, size_t err_size)
+{
+    struct memsys_config *m = &t->machine;
+    uint64_t n;
+    if (!strcmp(name, "l1i") || !strcmp(name, "l1d")) {
+        return set_cache(&m->l1[name[2] == 'd'], name, value, err, err_size);
+    }
+    if (!strcmp(name, "l2")) {
+        return set_cache(&m->l2, name, value, err, err_size);
+    }
+    if (!strcmp(name, "itlb") || !strcmp(name, "dtlb")) {
+        return set_tlb(&m->tlb[name[0] == 'd'], name, value, err, err_size);
+    }
+    if (!strcmp(name, "stlb")) {
+        return set_tlb(&m->stlb, name, value, err, err_size);
+    }
+    if (!strcmp(name, "seed") || !strcmp(name, "first-pfn")) {
+        if (!number(value, &n, false) || n >> 40) {
+            return fail(err, err_size, "%s=%s: a number below 2^40 is wanted", name,
+                        value);
+        }
+        if (name[0] == 'f') {
+            m->first_pfn = n;
+            return true;
+        }
+        for (int side = 0; side < NR_SIDES; side++) {
+            m->l1[side].seed = m->tlb[side].seed = n + (uint64_t)side;
+        }
+        m->l2.seed = m->stlb.seed = n + NR_SIDES;
+        return true;
+    }
+    if (!strcmp(name, "cost")) {
+        for (size_t i = 0; cost_models(i); i++) {
+            if (!strcmp(cost_models(i)->name, value)) {
+                t->cost = cost_models(i);
+                return true;
+            }
+        }
+        return fail(err, err_size, "cost=%s: skylake or flat is wanted", value);
+    }
+    for (size_t i = 0; trace_options(i); i++) {
+        if (!strcmp(trace_options(i)->name, name)) {
+            return set_word(t, name, value, err, err_size);
+        }
+    }
+    return fail(err, err_size,
+                "there is no option %s: l1i, l1d, l2, itlb, dtlb, stlb, tags, write, "
+                "translation, first-pfn, "
+                "causes, seed, cost are there",
+                name);
+}
+
+static char *trim(char *s)
+{
+    while (isspace((unsigned char)*s)) {
+        s++;
+    }
+    char *end = s + strlen(s);
+    while (end > s && isspace((unsigned char)end[-1])) {
+        *--end = 0;
+    }
+    return s;
+}
+
+bool trace_setup_file(struct trace_setup *t, const char *path, char *err, size_t err_size)
+{
+    FILE *f = fopen(path, "r");
+    if (!f) {
+        return fail(err, err_size, "%s cannot be opened: %s", path, strerror(errno));
+    }
+    char line[512], why[512];
+    bool good = true;
+    for (unsigned n = 1; good && fgets(line, sizeof line, f); n++) {
+        line[strcspn(line, "#")] = 0;
+        char *name = trim(line), *equals = strchr(name, '=');
+        if (!*name) {
+            continue;
+        }
+        if (!equals) {
+            good =
+                fail(err, err_size, "%s, line %u: \"name = value\" is wanted", path, n);
+            break;
+        }
+        *equals = 0;
+        good = trace_setup_set(t, trim(name), trim(equals + 1), why, sizeof why);
+        if (!good) {
+            fail(err, err_size, "%s, line %u: %s", path, n, why);
+        }
+    }
+    if (good && ferror(f)) {
+        good = fail(err, err_size, "%s cannot be read", path);
+    }
+    fclose(f);
+    return good;
+}
+
+bool trace_setup_check(const struct trace_setup *t, char *err, size_t err_size)
+{
+    const char *part = "";
+    const char *error = memsys_config_error(&t->machine, &part);
+    return !error || fail(err, err_size, "%s: %s", part, error);
+}
+
+static const char *policy_name(enum cache_policy p)
+{
+    return p == POLICY_LRU    ? "LRU"
+           : p == POLICY_PLRU ? "tree-PLRU"
+           : p == POLICY_FIFO ? "FIFO"
+                              : "random";
+}
+
+int cache_format(char *buf, size_t size, const struct cache_config *c)
+{
+    uint64_t bytes = (uint64_t)c->sets * c->ways * c->line_bytes;
+    bool kib = bytes % 1024 == 0;
+    return snprintf(buf, size, "%llu %s, %u way%s, %u set%s, lines of %u bytes, %s",
+                    (unsigned long long)(kib ? bytes / 1024 : bytes),
+                    kib ? "KiB" : "bytes", c->ways, c->ways == 1 ? "" : "s", c->sets,
+                    c->sets == 1 ? "" : "s", c->line_bytes, policy_name(c->policy));
+}
+
+int tlb_format(char *buf, size_t size, const struct tlb_config *c)
+{
+    return snprintf(buf, size, "%u entries, %u way%s, %s", c->entries, c->ways,
+                    c->ways == 1 ? "" : "s", policy_name(c->policy));
+}

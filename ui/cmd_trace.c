@@ -1,0 +1,314 @@
+/* mmscope trace FILE: run a memory-reference trace and print what the caches and TLBs did.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#if !defined _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L /* isatty, fileno */
+#endif
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "subcommands.h"
+#include "trace_reader.h"
+#include "trace_run.h"
+
+enum { BATCH = 4096, PROGRESS_EVERY = 1 << 21 };
+
+/* ---- what to run ---- */
+
+/* --set NAME=VALUE */
+static bool apply_setting(struct trace_setup *t, const char *setting, char *err,
+                          size_t err_size)
+{
+    char name[64];
+    size_t len = strcspn(setting, "=");
+    if (len >= sizeof name) {
+        snprintf(err, err_size, "there is no option %s", setting);
+        return false;
+    }
+    memcpy(name, setting, len);
+    name[len] = 0;
+    return trace_setup_set(t, name, setting + len + (setting[len] == '='), err, err_size);
+}
+
+static bool read_setup(const struct options *o, struct trace_setup *t, char *err,
+                       size_t err_size)
+{
+    trace_setup_init(t);
+    t->machine.causes = !o->value[OPT_COUNTS];
+    if (o->value[OPT_GEOMETRY] &&
+        !trace_setup_geometry(t, o->value[OPT_GEOMETRY], err, err_size)) {
+        return false;
+    }
+    if (o->value[OPT_MODE] && !trace_setup_mode(t, o->value[OPT_MODE], err, err_size)) {
+        return false;
+    }
+    if (o->value[OPT_CONFIG] &&
+        !trace_setup_file(t, o->value[OPT_CONFIG], err, err_size)) {
+        return false;
+    }
+    for (size_t i = 0; i < o->nr_settings; i++) {
+        if (!apply_setting(t, o->settings[i], err, err_size)) {
+            return false;
+        }
+    }
+    return trace_setup_check(t, err, err_size);
+}
+
+/* Where references come from: a file, or the generator. */
+struct source {
+    struct trace_reader *reader;
+    struct syn syn;
+};
+
+static size_t source_read(struct source *s, struct ref *to, char *err, size_t err_size)
+{
+    err[0] = 0;
+    return s->reader ? trace_read(s->reader, to, BATCH, err, err_size)
+                     : syn_read(&s->syn, to, BATCH);
+}
+
+static void show_progress(const struct source *s, uint64_t done)
+{
+    uint64_t at = s->reader ? trace_position(s->reader) : s->syn.i;
+    uint64_t total = s->reader ? trace_total(s->reader) : s->syn.n;
+    fprintf(stderr, "\r%" PRIu64 " million references", done / 1000000);
+    if (total) {
+        fprintf(stderr, ", %u %%", (unsigned)(at * 100 / total));
+    }
+    fflush(stderr);
+}
+
+static bool run_all(struct source *s, struct trace_run *run, char *err, size_t err_size)
+{
+    static struct ref refs[BATCH];
+    const bool progress = isatty(fileno(stderr));
+    uint64_t shown = 0;
+    size_t n;
+    while ((n = source_read(s, refs, err, err_size)) != 0) {
+        if (!trace_run_refs(run, refs, n, err, err_size)) {
+            break;
+        }
+        if (progress && trace_run_references(run) - shown >= PROGRESS_EVERY) {
+            shown = trace_run_references(run);
+            show_progress(s, shown);
+        }
+    }
+    if (shown) {
+        fputs("\r\033[K", stderr);
+    }
+    return !err[0];
+}
+
+/* ---- results ---- */
+
+static double percent(uint64_t part, uint64_t whole)
+{
+    return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+static void print_counts(const struct trace_run *run)
+{
+    struct trace_metric metric;
+    for (size_t i = 0; trace_run_metric(run, i, &metric); i++) {
+        printf("%s %" PRIu64 "\n", metric.name, metric.value);
+    }
+}
+
+struct level {
+    const char *name, *key;
+    char is[96];
+    uint64_t access, miss, writes, write_misses;
+    const struct miss_causes *causes; /* NULL: not told */
+    bool there, has_writes;
+};
+
+enum { NR_LEVELS = 6 };
+
+static void levels_of(const struct trace_run *run, const struct trace_setup *t,
+                      struct level l[NR_LEVELS])
+{
+    const struct memsys_counts *n = trace_run_counts(run);
+    const struct memsys_config *m = &t->machine;
+    static const char *const names[NR_LEVELS] = {
+        "L1 instruction",  "L1 data",  "L2",
+        "TLB instruction", "TLB data", "TLB second level"};
+    static const char *const keys[NR_LEVELS] = {"l1i",  "l1d",  "l2",
+                                                "itlb", "dtlb", "stlb"};
+    memset(l, 0, NR_LEVELS * sizeof *l);
+    for (int i = 0; i < NR_LEVELS; i++) {
+        l[i].name = names[i];
+        l[i].key = keys[i];
+        const struct cache_config *c = i < 2 ? &m->l1[i] : &m->l2;
+        const struct tlb_config *tc = i < 5 ? &m->tlb[i == 4] : &m->stlb;
+        l[i].there = i < 3 ? c->ways : tc->entries;
+        if (l[i].there) {
+            i < 3 ? cache_format(l[i].is, sizeof l[i].is, c)
+                  : tlb_format(l[i].is, sizeof l[i].is, tc);
+        }
+    }
+    for (int side = 0; side < NR_SIDES; side++) {
+        l[side].access = n->l1[side].access;
+        l[side].miss = n->l1[side].miss;
+        l[side].writes = n->l1[side].write;
+        l[side].write_misses = n->l1[side].write_miss;
+        l[side].has_writes = side == SIDE_D;
+        l[side].causes = m->causes ? &n->l1_causes[side] : NULL;
+        l[3 + side].access = n->tlb[side].access;
+        l[3 + side].miss = n->tlb[side].miss;
+    }
+    l[2].access = n->l2.access;
+    l[2].miss = n->l2.miss;
+    l[2].causes = m->causes ? &n->l2_causes : NULL;
+    l[5].access = n->stlb.access;
+    l[5].miss = n->stlb.miss;
+}
+
+static void print_table(const struct trace_run *run, const struct trace_setup *t)
+{
+    const struct memsys_counts *n = trace_run_counts(run);
+    const struct trace_cycles c = trace_run_cycles(run);
+    struct level l[NR_LEVELS];
+    levels_of(run, t, l);
+    printf("%" PRIu64 " references%s%s, mode %c\n\n", trace_run_references(run),
+           t->geometry ? ", geometry " : "", t->geometry ? t->geometry : "", t->mode);
+    for (int i = 0; i < NR_LEVELS; i++) {
+        if (l[i].there) {
+            printf("%-17s %s\n", l[i].name, l[i].is);
+        }
+    }
+    printf("\n%-17s %13s %13s %12s %7s\n", "", "accesses", "hits", "misses", "");
+    for (int i = 0; i < NR_LEVELS; i++) {
+        if (!l[i].there) {
+            continue;
+        }
+        printf("%-17s %13" PRIu64 " %13" PRIu64 " %12" PRIu64 " %6.2f%%\n", l[i].name,
+               l[i].access, l[i].access - l[i].miss, l[i].miss,
+               percent(l[i].miss, l[i].access));
+        if (l[i].has_writes) {
+            uint64_t reads = l[i].access - l[i].writes,
+                     misses = l[i].miss - l[i].write_misses;
+            printf("%-17s %13" PRIu64 " %13" PRIu64 " %12" PRIu64 " %6.2f%%\n", "  reads",
+                   reads, reads - misses, misses, percent(misses, reads));
+            printf("%-17s %13" PRIu64 " %13" PRIu64 " %12" PRIu64 " %6.2f%%\n",
+                   "  writes", l[i].writes, l[i].writes - l[i].write_misses,
+                   l[i].write_misses, percent(l[i].write_misses, l[i].writes));
+        }
+    }
+    if (t->machine.causes) {
+        printf("\n%-17s %13s %13s %12s\n", "misses by cause", "cold", "capacity",
+               "conflict");
+        for (int i = 0; i < NR_LEVELS; i++) {
+            if (l[i].there && l[i].causes) {
+                printf("%-17s %13" PRIu64 " %13" PRIu64 " %12" PRIu64 "\n", l[i].name,
+                       l[i].causes->cold, l[i].causes->capacity, l[i].causes->conflict);
+            }
+        }
+    }
+    printf("\n%-17s %13" PRIu64 " of L1, %" PRIu64 " of L2; %" PRIu64
+           " bytes to memory\n",
+           "write-backs", n->l1[SIDE_I].writeback + n->l1[SIDE_D].writeback,
+           n->l2.writeback, n->memory_wb_bytes);
+    printf("%-17s %13" PRIu64 " instruction, %" PRIu64 " data\n", "two lines",
+           n->l1[SIDE_I].straddle, n->l1[SIDE_D].straddle);
+    printf("%-17s %13" PRIu64 "\n", "walks", n->walks);
+    printf("%-17s %13" PRIu64 " (L1 %" PRIu64 ", L2 %" PRIu64 ", memory %" PRIu64
+           ", TLB %" PRIu64 ", walks %" PRIu64 ")\n",
+           "cycles", c.total, c.l1, c.l2, c.memory, c.stlb, c.walk);
+    printf("%-17s %13.3f cycles (cost model %s: %s)\n", "AMAT",
+           c.accesses ? (double)c.total / (double)c.accesses : 0, t->cost->name,
+           t->cost->source);
+}
+
+static void print_json(const struct trace_run *run, const struct trace_setup *t)
+{
+    const struct memsys_counts *n = trace_run_counts(run);
+    const struct trace_cycles c = trace_run_cycles(run);
+    struct level l[NR_LEVELS];
+    levels_of(run, t, l);
+    printf("{\"references\":%" PRIu64 ",\"mode\":\"%c\"", trace_run_references(run),
+           t->mode);
+    if (t->geometry) {
+        printf(",\"geometry\":\"%s\"", t->geometry);
+    }
+    for (int i = 0; i < NR_LEVELS; i++) {
+        if (!l[i].there) {
+            continue;
+        }
+        printf(",\"%s\":{\"is\":\"%s\",\"accesses\":%" PRIu64 ",\"hits\":%" PRIu64
+               ",\"misses\":%" PRIu64,
+               l[i].key, l[i].is, l[i].access, l[i].access - l[i].miss, l[i].miss);
+        if (l[i].has_writes) {
+            printf(",\"writes\":%" PRIu64 ",\"write_misses\":%" PRIu64, l[i].writes,
+                   l[i].write_misses);
+        }
+        if (l[i].causes) {
+            printf(",\"cold\":%" PRIu64 ",\"capacity\":%" PRIu64 ",\"conflict\":%" PRIu64,
+                   l[i].causes->cold, l[i].causes->capacity, l[i].causes->conflict);
+        }
+        printf("}");
+    }
+    printf(",\"writebacks\":{\"l1\":%" PRIu64 ",\"l2\":%" PRIu64
+           ",\"memory_bytes\":%" PRIu64 "}",
+           n->l1[SIDE_I].writeback + n->l1[SIDE_D].writeback, n->l2.writeback,
+           n->memory_wb_bytes);
+    printf(",\"straddles\":{\"instruction\":%" PRIu64 ",\"data\":%" PRIu64
+           "},\"walks\":%" PRIu64,
+           n->l1[SIDE_I].straddle, n->l1[SIDE_D].straddle, n->walks);
+    printf(",\"cycles\":{\"total\":%" PRIu64 ",\"l1\":%" PRIu64 ",\"l2\":%" PRIu64
+           ",\"memory\":%" PRIu64 ",\"tlb\":%" PRIu64 ",\"walks\":%" PRIu64 "}",
+           c.total, c.l1, c.l2, c.memory, c.stlb, c.walk);
+    printf(",\"amat\":%.6f,\"cost_model\":\"%s\",\"counts\":{",
+           c.accesses ? (double)c.total / (double)c.accesses : 0, t->cost->name);
+    struct trace_metric metric;
+    for (size_t i = 0; trace_run_metric(run, i, &metric); i++) {
+        printf("%s\"%s\":%" PRIu64, i ? "," : "", metric.name, metric.value);
+    }
+    printf("}}\n");
+}
+
+int cmd_trace(const struct options *o, int argc, char **argv)
+{
+    char err[512] = "";
+    struct trace_setup setup;
+    struct source source = {0};
+    uint64_t n = 0;
+    const char *syn = o->value[OPT_SYN];
+    if (argc > 1 || (argc == 1) == (syn != NULL)) {
+        return trouble(argc > 1
+                           ? "trace takes one file: mmscope trace FILE"
+                           : "trace wants a file, - for the standard input, or --syn N");
+    }
+    if (syn && !parse_number(syn, &n)) {
+        return trouble("--syn %s: how many references? A number is wanted", syn);
+    }
+    if (o->value[OPT_COUNTS] && o->value[OPT_JSON]) {
+        return trouble("--counts and --json: one of them");
+    }
+    if (!read_setup(o, &setup, err, sizeof err)) {
+        return trouble("%s", err);
+    }
+    struct trace_run *run = trace_run_create(&setup, err, sizeof err);
+    if (!run) {
+        return trouble("%s", err);
+    }
+    source.syn = syn_begin(n);
+    if (!syn) {
+        source.reader = trace_open(argv[0], err, sizeof err);
+    }
+    int status = EXIT_TROUBLE;
+    if (!syn && !source.reader) {
+        trouble("%s", err);
+    } else if (!run_all(&source, run, err, sizeof err)) {
+        trouble("%s: %s", syn ? "syn" : argv[0], err);
+    } else {
+        o->value[OPT_COUNTS] ? print_counts(run)
+        : o->value[OPT_JSON] ? print_json(run, &setup)
+                             : print_table(run, &setup);
+        status = EXIT_OK;
+    }
+    trace_close(source.reader);
+    trace_run_destroy(run);
+    return status;
+}
