@@ -158,6 +158,7 @@ static int get_ram(char *buf, size_t size, const struct machine_config *c)
 static bool set_memmap(struct machine_config *c, const char *value, struct error e)
 {
     struct memmap_entry map[MAX_MEMMAP];
+    memset(map, 0, sizeof map); /* the padding too: configurations are compared as bytes */
     uint32_t n = 0;
     if (!strcmp(value, "pc")) {
         c->nr_memmap = 0;
