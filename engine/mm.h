@@ -1,20 +1,20 @@
-/* struct mm: the state of the simulated kernel's memory management, in the machine's
- * arena.
+/* struct mm: the state of the simulated kernel's memory management, in the arena.
  *
- *   root chunk      struct mm with its zones: what nearly every operation touches, 4 KiB
- * together struct pcp      one per CPU and zone: the page lists' figures (the lists'
- * heads lie with the frames) struct cpu      one per CPU: context, preempt count, held
- * locks pageblocks      a byte per pageblock and zone: its migratetype frame table
- * engine/page.h ranges          where memory is and what of it is reserved: intervals,
- * not flags in every page
+ *   root chunk    struct mm with its zones: what nearly every operation touches, 4 KiB
+ *   struct pcp    one per CPU and zone: the page lists' figures (their heads: page.h)
+ *   struct cpu    one per CPU: context, preempt count, held locks
+ *   pageblocks    a byte per pageblock and zone: its migratetype
+ *   frame table   page.h
+ *   ranges        where memory is, what of it is reserved: intervals, no flags in pages
  *
  * Models include/linux/mmzone.h (struct zone, free_area, per_cpu_pages,
  * per_cpu_zonestat), without NUMA, CMA and hot-plug: one node, so its zonelist is the
  * zones from the highest one allowed down to the lowest.
  *
  * I1  Nothing here holds a host address; every padding byte stays 0 (the arena's bytes
- * are digested). I2  Who writes marks first: mm_w(), zone_w(), pcp_w(), cpu_w(), page_w()
- * (page.h) do so and answer the place.
+ *     are digested).
+ * I2  Who writes marks first: mm_w(), zone_w(), pcp_w(), cpu_w(), page_w() (page.h) do so
+ *     and answer the place.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_MM_H
@@ -93,6 +93,7 @@ struct zone {
     uint64_t nr_free[MAX_ORDER]; /* free_area[].nr_free: blocks, all types */
     uint64_t pageblock_first;    /* where its migratetypes begin in the pageblock table */
     uint32_t pageset_high, pageset_batch;
+    uint64_t nr_lru; /* pages on the LRU: what reclaim could count on */
     uint32_t flags;
     uint32_t type; /* enum zone_type */
 };
@@ -135,6 +136,8 @@ struct mm {
     uint32_t kswapd_order;           /* what kswapd was asked for and has not done */
     uint32_t kswapd_highest_zoneidx; /* MAX_NR_ZONES: nothing */
     uint32_t nr_ranges;
+    uint32_t zones_locked; /* zone->lock held: a bit per zone */
+    uint32_t kswapd_awake; /* woken in this operation: no second time */
     uint64_t nr_odd_pages; /* pages whose refcount is not what their state says (after
                               misuse) */
     uint64_t nr_leaked;    /* pages lost to bad_page() or to a free of too low an order */
@@ -174,6 +177,9 @@ uint32_t mm_add_zone(struct machine *m, enum zone_type type, uint64_t start_pfn,
 /* __free_pages_core: hand boot memory to the allocator, at the tail of its list; managed
  * grows. */
 void free_pages_core(struct machine *m, pfn_t first, uint32_t order);
+
+/* free_highmem_page for each page of a block, which merges them: at the head. */
+void free_highmem_block(struct machine *m, pfn_t first, uint32_t order);
 
 bool mm_frame_in(const struct machine *m, enum range_kind kind, uint64_t frame);
 

@@ -1,8 +1,7 @@
 /* The frame table: one struct page a frame, and the lists that pages are on.
  *
- *   tables.frames:  ... list heads (negative ids) | frame 0 | 1 | 2 | ...       frames
- * whose pfn is not a multiple of 1024 tables.blocks:  frame 0 | 1024 | 2048 | ... the
- * others
+ *   tables.frames   ... list heads (negative ids) | frame 0 | 1 | 2 | ...
+ *   tables.blocks   frame 0 | 1024 | 2048 | ...   (in place of those in frames)
  *
  * A node id is a pfn or, negative, a list's head; links are ids. Because a head is a node
  * as any other, taking a page off its list needs no word about which list it is. The
@@ -10,11 +9,14 @@
  * 1 TiB touches 8 MiB of it and nothing else.
  *
  * I1  A struct page of zeros knows nothing: the frame is the tail of somebody's block,
- * reserved, a hole, or allocated since before we looked. Only the first page of a block
- * carries its state. I2  A page's state is found at one of its aligned-down heads: at
- * most max_order looks (page_block). I3  Blocks do not overlap; a block's pages all lie
- * in one zone. I4  On a list are exactly the pages with state BUDDY (free lists) and PCP
- * (per-CPU lists); all others have links of 0.
+ *     reserved, a hole, or allocated since before we looked. Only the first page of a
+ *     block carries its state.
+ * I2  A page's state is found at one of its aligned-down heads: at most max_order looks
+ *     (page_block).
+ * I3  Blocks do not overlap; a block's pages all lie in one zone. A block that is on its
+ *     way between two owners is ALLOC with refcount 0.
+ * I4  On a list are exactly the pages with state BUDDY (free lists) and PCP (per-CPU
+ *     lists); all others have links of 0.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_PAGE_H
@@ -35,9 +37,10 @@ enum {
     PG_LRU = 1,        /* a user page on the LRU: stealing counts it as movable */
     PG_COMPOUND = 2,   /* allocated with __GFP_COMP: PG_head */
     PG_PFMEMALLOC = 4, /* allocated without regard to watermarks */
-    PG_UNBUDDY =
-        8, /* on a free list, but bad_page() took its PageBuddy mark: it does not merge */
-    PG_ODD = 16 /* counted in mm.nr_odd_pages */
+    PG_UNBUDDY = 8,    /* on a free list without PageBuddy (bad_page took it): no merge */
+    PG_ODD = 16,       /* counted in mm.nr_odd_pages */
+    PG_LEAKED = 32,    /* allocated, but nobody has it any more */
+    PG_RESERVED = 64   /* a reserved page that was freed, with too high an order */
 };
 
 struct page {

@@ -1,0 +1,40 @@
+/* Why a page is bad or a call is wrong: the type `reason` of events.
+ *
+ * BAD_REASON(ID, "text"): the kernel's words where it has some (mm/page_alloc.c,
+ * page_bad_reason); the rest are calls that a kernel without CONFIG_DEBUG_VM does not
+ * notice at the time.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef ENGINE_BAD_REASONS_H
+#define ENGINE_BAD_REASONS_H
+
+#define BAD_REASONS(X)                                                                   \
+    X(NONE, "nothing")                                                                   \
+    X(MAPCOUNT, "nonzero mapcount")                                                      \
+    X(REFCOUNT, "nonzero _refcount")                                                     \
+    X(FLAGS_AT_FREE, "PAGE_FLAGS_CHECK_AT_FREE flag(s) set")                             \
+    X(FLAGS_AT_PREP, "PAGE_FLAGS_CHECK_AT_PREP flag(s) set")                             \
+    X(DOUBLE_FREE, "the page is free already")                                           \
+    X(TAIL_FREE, "the page is inside of a block, not its first")                         \
+    X(LOW_ORDER, "the order is lower than the block's: the rest leaks")                  \
+    X(HIGH_ORDER, "the order is higher than the block's")                                \
+    X(MISALIGNED, "the page is not a multiple of the order's size")                      \
+    X(OVERLAP, "pages of the block are free already, on a per-CPU list")                 \
+    X(RESERVED, "the page is reserved")                                                  \
+    X(LEAKED, "nobody owns the page any more")                                           \
+    X(WILD, "there is no such page frame")                                               \
+    X(NO_ORDER, "there is no such order")                                                \
+    X(COMPOUND, "the page is compound")                                                  \
+    X(NOT_ALLOCATED, "the page is not allocated")                                        \
+    X(NO_CPU, "there is no such CPU")                                                    \
+    X(NO_OP, "there is no such operation")                                               \
+    X(UNBALANCED, "nothing to end or release")                                           \
+    X(TOO_DEEP, "nested too deep")                                                       \
+    X(RECURSION, "the lock is held already: the CPU would spin for ever")                \
+    X(ZONE_LOCKED, "zone->lock is held here: the CPU would spin for ever")
+
+#define BAD_REASON_ENUM_(id, text) BAD_##id,
+enum bad_reason { BAD_REASONS(BAD_REASON_ENUM_) NR_BAD_REASONS };
+#undef BAD_REASON_ENUM_
+
+#endif

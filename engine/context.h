@@ -1,0 +1,91 @@
+/* Contexts: what a CPU may do now. Process, softirq and hardirq, preempt count, interrupts
+ * on or off, held spinlocks.
+ *
+ *   preempt_count   0x000f0000 hardirq   0x0000ff00 softirq   0x000000ff preempt
+ *
+ * Models include/linux/preempt.h and __might_resched of a kernel with
+ * CONFIG_DEBUG_ATOMIC_SLEEP (which counts preempt_disable and spinlocks even where
+ * CONFIG_PREEMPT_NONE would not). The allocator's own locks are here too: zone->lock is
+ * taken with interrupts off; a CPU's page lists are only tried, with interrupts on, so an
+ * interrupt may find them taken.
+ *
+ * I1  irqs are off while any zone->lock is held; nobody else can want it then.
+ * I2  Between operations the allocator holds no lock.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef ENGINE_CONTEXT_H
+#define ENGINE_CONTEXT_H
+
+#include "mm.h"
+
+enum {
+    PREEMPT_OFFSET = 1,
+    SOFTIRQ_OFFSET = 0x100,
+    HARDIRQ_OFFSET = 0x10000,
+    PREEMPT_MASK = 0xff,
+    SOFTIRQ_MASK = 0xff00,
+    HARDIRQ_MASK = 0xf0000
+};
+
+static inline enum context context_of(const struct cpu *c)
+{
+    return c->preempt_count & HARDIRQ_MASK   ? CTX_HARDIRQ
+           : c->preempt_count & SOFTIRQ_MASK ? CTX_SOFTIRQ
+                                             : CTX_PROCESS;
+}
+
+/* spin_lock_irqsave(&zone->lock): answers whether interrupts were off, for the unlock. */
+static inline uint32_t zone_lock(struct machine *m, uint32_t zone)
+{
+    struct cpu *c = cpu_w(m, m->probe.cpu);
+    uint32_t flags = c->irqs_disabled;
+    c->irqs_disabled = 1;
+    c->preempt_count += PREEMPT_OFFSET;
+    mm_w(m)->zones_locked |= 1U << zone;
+    return flags;
+}
+static inline void zone_unlock(struct machine *m, uint32_t zone, uint32_t flags)
+{
+    struct cpu *c = cpu_w(m, m->probe.cpu);
+    mm_w(m)->zones_locked &= ~(1U << zone);
+    c->preempt_count -= PREEMPT_OFFSET;
+    c->irqs_disabled = flags;
+}
+
+/* pcp_spin_trylock: pins the task and takes the lock of a CPU's lists of a zone. */
+static inline bool pcp_trylock(struct machine *m, uint32_t zone, uint32_t cpu)
+{
+    struct pcp *pcp = pcp_w(m, zone, cpu);
+    if (pcp->locked) {
+        return false;
+    }
+    pcp->locked = 1;
+    cpu_w(m, m->probe.cpu)->preempt_count += 2 * PREEMPT_OFFSET;
+    return true;
+}
+static inline void pcp_unlock(struct machine *m, uint32_t zone, uint32_t cpu)
+{
+    pcp_w(m, zone, cpu)->locked = 0;
+    cpu_w(m, m->probe.cpu)->preempt_count -= 2 * PREEMPT_OFFSET;
+}
+
+/* might_sleep(): a report event where sleeping is forbidden; the caller goes on. */
+void might_sleep(struct machine *m);
+
+/* The operations on contexts; unbalanced ones are answered with a report and no change. */
+void context_irq_enter(struct machine *m);
+void context_irq_leave(struct machine *m);
+void context_softirq_enter(struct machine *m);
+void context_softirq_leave(struct machine *m);
+void context_preempt(struct machine *m, bool disable);
+void context_local_irq(struct machine *m, bool disable);
+void context_spin_lock(struct machine *m, uint64_t lock);
+void context_spin_unlock(struct machine *m, uint64_t lock);
+void context_memalloc(struct machine *m, bool on);
+
+/* Set the probe's CPU and context from the CPU's state. */
+void context_show(struct machine *m, uint32_t cpu);
+
+const char *context_check(const struct machine *m);
+
+#endif

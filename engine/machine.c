@@ -1,0 +1,209 @@
+/* A machine from its configuration, and operations on it.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "machine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "alloc.h"
+#include "bad_reasons.h"
+#include "boot.h"
+#include "context.h"
+#include "vmstat.h"
+
+/* Frames whose bytes somebody wrote take room in the arena: for so many at most. */
+enum { MAX_WRITTEN_FRAMES = 1 << 18 };
+
+static uint64_t arena_bytes(const struct machine_config *c, uint64_t max_pfn)
+{
+    uint64_t written = max_pfn < MAX_WRITTEN_FRAMES ? max_pfn : MAX_WRITTEN_FRAMES;
+    return mm_arena_bytes(c, max_pfn) + max_pfn * sizeof(uint32_t) +
+           (written + 64) * ARENA_CHUNK;
+}
+
+struct machine *machine_create(const struct machine_config *c,
+                               const struct arena_host *host, char *err, size_t err_size)
+{
+    uint64_t max_pfn = boot_max_pfn(c, err, err_size);
+    if (!max_pfn) {
+        return NULL;
+    }
+    struct machine *m = calloc(1, sizeof *m);
+    if (!m || !arena_create(&m->arena, arena_bytes(c, max_pfn), host)) {
+        snprintf(err, err_size,
+                 "the host has no memory for a machine of %llu frames: ask for less ram",
+                 (unsigned long long)max_pfn);
+        free(m);
+        return NULL;
+    }
+    m->config = *c;
+    m->probe.stop = UINT64_MAX;
+    if (!mm_create(m, max_pfn) || !ram_create(&m->ram, &m->arena, max_pfn)) {
+        snprintf(err, err_size, "the arena is too small for the frame table");
+        machine_destroy(m);
+        return NULL;
+    }
+    if (!boot_memory(m, err, err_size)) {
+        machine_destroy(m);
+        return NULL;
+    }
+    m->probe.n = 0;
+    m->probe.depth = 0;
+    return m;
+}
+
+void machine_destroy(struct machine *m)
+{
+    if (m) {
+        arena_destroy(&m->arena);
+        free(m);
+    }
+}
+
+/* Operations that want zone->lock. */
+static bool takes_zone_lock(uint16_t kind)
+{
+    switch (kind) {
+    case OP_ALLOC_PAGES:
+    case OP_FREE_PAGES:
+    case OP_ALLOC_PAGES_BULK:
+    case OP_DRAIN_LOCAL_PAGES:
+    case OP_DRAIN_ALL_PAGES:
+    case OP_SET_MIN_FREE_KBYTES:
+    case OP_LOAD_STATE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint64_t dispatch(struct machine *m, const struct op *op)
+{
+    const uint64_t *arg = op->arg;
+    switch ((enum op_kind)op->kind) {
+    case OP_ALLOC_PAGES:
+        return alloc_pages(m, (gfp_t)arg[0], arg[1]);
+    case OP_FREE_PAGES:
+        __free_pages(m, arg[0], arg[1]);
+        break;
+    case OP_ALLOC_PAGES_BULK:
+        return alloc_pages_bulk(m, (gfp_t)arg[0], arg[1]);
+    case OP_SPLIT_PAGE:
+        split_page(m, arg[0], arg[1]);
+        break;
+    case OP_LRU_ADD:
+        lru_mark(m, arg[0], true);
+        break;
+    case OP_LRU_DEL:
+        lru_mark(m, arg[0], false);
+        break;
+    case OP_DRAIN_LOCAL_PAGES:
+        drain_local_pages(m);
+        break;
+    case OP_DRAIN_ALL_PAGES:
+        drain_all_pages(m);
+        break;
+    case OP_VMSTAT_UPDATE:
+        vmstat_refresh(m);
+        break;
+    case OP_SET_MIN_FREE_KBYTES:
+        boot_set_min_free_kbytes(m, arg[0]);
+        break;
+    case OP_SET_LOWMEM_RESERVE_RATIO:
+        if (arg[0] < m->mm->nr_zones) {
+            boot_set_lowmem_reserve_ratio(m, zone_r(m, (uint32_t)arg[0])->type,
+                                          (uint32_t)arg[1]);
+        } else {
+            probe(&m->probe, EV_BAD_CALL, op->kind, arg[0], BAD_WILD);
+        }
+        break;
+    case OP_MEMALLOC:
+        context_memalloc(m, arg[0]);
+        break;
+    case OP_IRQ_ENTER:
+        context_irq_enter(m);
+        break;
+    case OP_IRQ_LEAVE:
+        context_irq_leave(m);
+        break;
+    case OP_SOFTIRQ_ENTER:
+        context_softirq_enter(m);
+        break;
+    case OP_SOFTIRQ_LEAVE:
+        context_softirq_leave(m);
+        break;
+    case OP_PREEMPT_DISABLE:
+    case OP_PREEMPT_ENABLE:
+        context_preempt(m, op->kind == OP_PREEMPT_DISABLE);
+        break;
+    case OP_LOCAL_IRQ_DISABLE:
+    case OP_LOCAL_IRQ_ENABLE:
+        context_local_irq(m, op->kind == OP_LOCAL_IRQ_DISABLE);
+        break;
+    case OP_SPIN_LOCK:
+        context_spin_lock(m, arg[0]);
+        break;
+    case OP_SPIN_UNLOCK:
+        context_spin_unlock(m, arg[0]);
+        break;
+    case OP_LOAD_STATE:
+        if (m->states) {
+            m->states->load(m->states->ctx, m, arg[0]);
+        }
+        break;
+    case OP_NOTE:
+    case NR_OPS:
+        break;
+    }
+    return 0;
+}
+
+static uint64_t nothing(uint16_t kind) { return kind == OP_ALLOC_PAGES ? PFN_NONE : 0; }
+
+static uint64_t run(struct machine *m, const struct op *op)
+{
+    if (op->kind >= NR_OPS || op->cpu >= m->mm->nr_cpus) {
+        probe(&m->probe, EV_BAD_CALL, op->kind, op->cpu,
+              op->kind >= NR_OPS ? BAD_NO_OP : BAD_NO_CPU);
+        return nothing(op->kind);
+    }
+    context_show(m, op->cpu);
+    if (m->mm->zones_locked && takes_zone_lock(op->kind)) {
+        /* only nested: the operation under way holds a zone->lock */
+        probe(&m->probe, EV_BAD_CALL, op->kind, op->arg[0], BAD_ZONE_LOCKED);
+        return nothing(op->kind);
+    }
+    return dispatch(m, op);
+}
+
+uint64_t machine_do(struct machine *m, const struct op *op)
+{
+    m->probe.n = 0;
+    m->probe.depth = 0;
+    struct mm *mm = mm_w(m);
+    mm->nr_ops++;
+    mm->kswapd_awake = 0;
+    return run(m, op);
+}
+
+uint64_t machine_do_nested(struct machine *m, const struct op *op)
+{
+    uint8_t cpu = m->probe.cpu;
+    uint32_t depth = m->probe.depth;
+    uint64_t result = run(m, op);
+    m->probe.depth = depth;
+    context_show(m, cpu);
+    return result;
+}
+
+bool machine_irq_deliverable(const struct machine *m, uint32_t cpu)
+{
+    if (cpu >= m->mm->nr_cpus) {
+        return false;
+    }
+    const struct cpu *c = cpu_r(m, cpu);
+    return !c->irqs_disabled && !(c->preempt_count & HARDIRQ_MASK);
+}
+
+uint64_t machine_digest(struct machine *m) { return arena_digest(&m->arena); }
