@@ -56,7 +56,8 @@ static void map_entry(struct memmap_entry map[MAX_MEMMAP], uint32_t *n, uint64_t
     ++*n;
 }
 
-static uint32_t boot_memmap(const struct machine_config *c, struct memmap_entry map[MAX_MEMMAP])
+static uint32_t boot_memmap(const struct machine_config *c,
+                            struct memmap_entry map[MAX_MEMMAP])
 {
     if (c->nr_memmap) {
         memcpy(map, c->memmap, c->nr_memmap * sizeof map[0]);

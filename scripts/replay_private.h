@@ -1,0 +1,48 @@
+/* What the parts of the replay share.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SCRIPTS_REPLAY_PRIVATE_H
+#define SCRIPTS_REPLAY_PRIVATE_H
+
+#include "replay.h"
+
+/* Where differences go: counted, and the first ones told. */
+struct replay_sink {
+    struct replay_tally *tally;
+    const struct replay_watch *watch;
+};
+
+/* One difference; expected and got are printf-made texts. stack may be NULL. */
+void replay_differs(struct replay_sink *sink, uint32_t line, const char *what,
+                    const char *expected, const char *got, const char *stack);
+
+struct replay {
+    const struct record *record;
+    struct machine *m;
+    struct state_source source; /* for OP_LOAD_STATE */
+    char load_error[400];       /* the last load failed: cause; else "" */
+    uint32_t load_line;
+
+    /* where a run or a feed is */
+    uint32_t next;      /* item */
+    uint64_t successes; /* allocations of this sequence that were answered with a page */
+    bool
+        unknown; /* I2: since the last loaded state there was a line that is not modelled */
+    bool exhausted_differs;
+    uint64_t misuse;  /* what the machine counted before the call */
+    const char *name; /* feed: of the file, in sites */
+    struct replay_tally feed_tally;
+};
+
+struct op replay_op(const struct record *r, const struct record_item *item);
+
+/* replay_state.c */
+void replay_load(void *ctx, struct machine *m, uint64_t state);
+bool replay_compare_state(const struct machine *m, const struct record *r,
+                          const struct record_state *s, struct replay_sink *sink);
+void replay_check_figures(const struct record *r, const struct record_state *s,
+                          struct replay_sink *sink);
+/* What the machine counts as misuse (bad frees and the like). */
+uint64_t replay_misuse(const struct machine *m);
+
+#endif
