@@ -86,4 +86,11 @@ else
     is "$mutable" "" "hw and engine keep nothing mutable outside a machine"
 fi
 
+# ./run knows what to install for every library that the build asks for.
+unknown=
+for library in $(sed -n "s/.*[^a-z_]dependency('\([^']*\)'.*/\1/p" meson.build */meson.build | sort -u); do
+    grep -qE "^ *(need )?has_(library|lua).*[ (]$library " .ci/common.sh || unknown="$unknown $library"
+done
+is "$unknown" "" "every library that the build asks for stands in .ci/common.sh"
+
 done_testing
