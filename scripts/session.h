@@ -17,21 +17,24 @@
 struct session;
 
 struct session_options {
-    const struct arena_host *host;  /* NULL: host_memory */
-    size_t history_bytes;           /* 0: the default */
-    const char *const *settings;    /* "name=value" machine options that override the script's, NULL-terminated */
-    bool keep_locals;               /* record the script's visible locals at every operation */
-    uint64_t seed;                  /* 0: the script's or the default */
+    const struct arena_host *host; /* NULL: host_memory */
+    size_t history_bytes;          /* 0: the default */
+    const char *const *
+        settings; /* "name=value" machine options that override the script's, NULL-terminated */
+    bool keep_locals; /* record the script's visible locals at every operation */
+    uint64_t seed;    /* 0: the script's or the default */
 };
 
 /* Open a lesson or scenario; NULL with cause and remedy in err (file missing, syntax error with its line, bad machine). */
 struct session *session_open(const char *path, const struct session_options *o, char *err,
                              size_t err_size);
 /* The same from text; name is what messages call it. */
-struct session *session_open_text(const char *name, const char *text, const struct session_options *o,
-                                  char *err, size_t err_size);
+struct session *session_open_text(const char *name, const char *text,
+                                  const struct session_options *o, char *err,
+                                  size_t err_size);
 /* The free sandbox: a machine and no script. */
-struct session *session_open_sandbox(const struct session_options *o, char *err, size_t err_size);
+struct session *session_open_sandbox(const struct session_options *o, char *err,
+                                     size_t err_size);
 /* Around a timeline that somebody else fills (replay --view); the session owns it from now on. */
 struct session *session_open_timeline(struct timeline *t, const char *name);
 void session_close(struct session *s);
@@ -44,14 +47,15 @@ uint32_t session_nr_lines(const struct session *s);
 const char *session_line(const struct session *s, uint32_t line);
 
 enum session_state {
-    SESSION_READY,   /* the script has more to do, as far as is known */
-    SESSION_DONE,    /* it has returned */
-    SESSION_ERROR,   /* it has failed: session_error() */
-    SESSION_STOPPED  /* interrupted, or over its instruction limit for one step; advancing again goes on */
+    SESSION_READY, /* the script has more to do, as far as is known */
+    SESSION_DONE,  /* it has returned */
+    SESSION_ERROR, /* it has failed: session_error() */
+    SESSION_STOPPED /* interrupted, or over its instruction limit for one step; advancing again goes on */
 };
 /* At the end of the current branch: resume the script until it has issued one more operation (which is done and
  * recorded; a note counts) or ended. Elsewhere: go to the end first. interrupted is asked now and then. */
-enum session_state session_advance(struct session *s, bool (*interrupted)(void *ctx), void *ctx);
+enum session_state session_advance(struct session *s, bool (*interrupted)(void *ctx),
+                                   void *ctx);
 enum session_state session_state(const struct session *s);
 /* The message with file, line and traceback of SESSION_ERROR; "" otherwise. */
 const char *session_error(const struct session *s);
@@ -60,15 +64,26 @@ uint32_t session_error_line(const struct session *s);
 void session_expectations(const struct session *s, uint64_t *passed, uint64_t *failed);
 
 /* Feed a timeline that has no script: called by session_advance; false when there is nothing more. For replay --view. */
-void session_set_feed(struct session *s, bool (*feed)(void *ctx, struct timeline *t), void *ctx);
+void session_set_feed(struct session *s, bool (*feed)(void *ctx, struct timeline *t),
+                      void *ctx);
 
 /* Run a line of Lua typed by the user, at the position: expressions print their value, operations are done and
  * recorded as the user's (a branch begins if the position is in the past). out receives what was printed or the error
  * (malloced, never NULL; free it). False on an error. Globals that it sets stay for the next line. */
 bool session_console(struct session *s, const char *line, char **out);
 /* Words that complete the last word of line at the console: calls fn for each. */
-void session_complete(struct session *s, const char *line, void (*fn)(void *ctx, const char *word),
-                      void *ctx);
+void session_complete(struct session *s, const char *line,
+                      void (*fn)(void *ctx, const char *word), void *ctx);
+
+/* A NOTE_ASK's text: the question, then a line for each choice ("- choice", the right one "= choice"), then, if the
+ * script says why, "> why". This takes it apart; the pointers are into copy, which must be as large as text. */
+enum { SESSION_MAX_CHOICES = 9 };
+struct question {
+    const char *question, *why; /* why: "" when there is none */
+    const char *choice[SESSION_MAX_CHOICES];
+    uint32_t nr_choices, answer; /* answer: index of the right choice */
+};
+bool session_parse_question(const char *text, char *copy, struct question *q);
 
 /* Title and one-line summary of a lesson file without running it; false when it is none. */
 bool session_describe(const char *path, char *title, size_t title_size, char *summary,

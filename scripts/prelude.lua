@@ -1,0 +1,327 @@
+-- What scenarios are written with, made from the operations: contexts, sugar, workloads. This runs in every
+-- script's state before the script; its frames do not show in tracebacks.
+--
+-- SPDX-License-Identifier: GPL-3.0-or-later
+local set_cpu = __set_cpu
+__set_cpu = nil
+
+local function check(ok, ...)
+    if not ok then
+        error(string.format(...), 3)
+    end
+end
+
+local function check_function(fn, name)
+    if type(fn) ~= "function" then
+        error(name .. ": needs a function, as in " .. name .. "(function() ... end)", 3)
+    end
+end
+
+-- Something to be undone on every way out. An error that nobody catches leaves it as it is: the machine is then
+-- seen in the context in which it happened.
+local function guard(undo)
+    return setmetatable({}, { __close = undo })
+end
+
+---- contexts ----
+
+local function bracket(name, enter, leave)
+    return function(fn, ...)
+        check_function(fn, name)
+        enter()
+        local leaving <close> = guard(function() leave() end)
+        return fn(...)
+    end
+end
+
+in_irq = bracket("in_irq", irq_enter, irq_exit)
+in_softirq = bracket("in_softirq", softirq_enter, softirq_exit)
+preempt_disabled = bracket("preempt_disabled", preempt_disable, preempt_enable)
+irqs_disabled = bracket("irqs_disabled", local_irq_disable, local_irq_enable)
+
+local memalloc_op = memalloc
+
+-- memalloc(fn): PF_MEMALLOC while fn runs; memalloc(true) and memalloc(false) are the operation itself.
+function memalloc(fn, ...)
+    if type(fn) ~= "function" then
+        return memalloc_op(fn)
+    end
+    local was = cpu().memalloc
+    memalloc_op(true)
+    local leaving <close> = guard(function() memalloc_op(was) end)
+    return fn(...)
+end
+
+function with_spinlock(name, fn, ...)
+    if type(name) ~= "string" then
+        error("with_spinlock: needs the lock's name and a function", 2)
+    end
+    check_function(fn, "with_spinlock")
+    spin_lock(name)
+    local leaving <close> = guard(function() spin_unlock(name) end)
+    return fn(...)
+end
+
+function on_cpu(n, fn, ...)
+    local was = smp_processor_id()
+    set_cpu(n)
+    if fn == nil then
+        return
+    end
+    check_function(fn, "on_cpu")
+    local leaving <close> = guard(function() set_cpu(was) end)
+    return fn(...)
+end
+
+---- the other names that kernel code uses ----
+
+function alloc_page(gfp)
+    return alloc_pages(gfp, 0)
+end
+
+function __free_page(page)
+    return __free_pages(page, 0)
+end
+
+-- page:free([order])
+__page_methods.free = function(page, order)
+    return __free_pages(page, order)
+end
+__page_methods = nil
+
+local PAGE_OFFSET = { i386 = 0xc0000000, i386pae = 0xc0000000, x86_64 = 0xffff888000000000 }
+
+function page_address(page)
+    local pfn = page_to_pfn(page)
+    if zone(page).name == "HighMem" then
+        return nil
+    end
+    return PAGE_OFFSET[machine.arch] + pfn * PAGE_SIZE
+end
+
+function virt_to_page(address)
+    return pfn_to_page((address - PAGE_OFFSET[machine.arch]) // PAGE_SIZE)
+end
+
+function __get_free_pages(gfp, order)
+    local page = alloc_pages(gfp & ~__GFP_HIGHMEM, order)
+    return page and page_address(page)
+end
+
+function __get_free_page(gfp)
+    return __get_free_pages(gfp, 0)
+end
+
+function get_zeroed_page(gfp)
+    return __get_free_pages(gfp | __GFP_ZERO, 0)
+end
+
+function free_pages(address, order)
+    if address ~= 0 and address ~= nil then
+        return __free_pages(virt_to_page(address), order)
+    end
+end
+
+function free_page(address)
+    return free_pages(address, 0)
+end
+
+function get_order(size)
+    local order = 0
+    while PAGE_SIZE << order < size do
+        order = order + 1
+    end
+    return order
+end
+
+set_min_free_kbytes = min_free_kbytes
+set_lowmem_reserve_ratio = lowmem_reserve_ratio
+
+function sayf(...)
+    return say(string.format(...))
+end
+
+---- table.sort: stable, and a comparator may do anything, also be paused ----
+
+local function default_less(a, b)
+    return a < b
+end
+
+local function merge_sort(t, from, to, spare, less)
+    if to - from < 8 then
+        for i = from + 1, to do
+            local v, j = t[i], i - 1
+            while j >= from and less(v, t[j]) do
+                t[j + 1] = t[j]
+                j = j - 1
+            end
+            t[j + 1] = v
+        end
+        return
+    end
+    local middle = (from + to) // 2
+    merge_sort(t, from, middle, spare, less)
+    merge_sort(t, middle + 1, to, spare, less)
+    for i = from, middle do
+        spare[i] = t[i]
+    end
+    local a, b, k = from, middle + 1, from
+    while a <= middle do
+        if b <= to and less(t[b], spare[a]) then
+            t[k] = t[b]
+            b = b + 1
+        else
+            t[k] = spare[a]
+            a = a + 1
+        end
+        k = k + 1
+    end
+end
+
+function table.sort(t, less)
+    if type(t) ~= "table" then
+        error("bad argument #1 to 'sort' (table expected, got " .. type(t) .. ")", 2)
+    end
+    if less ~= nil and type(less) ~= "function" then
+        error("bad argument #2 to 'sort' (function expected, got " .. type(less) .. ")", 2)
+    end
+    merge_sort(t, 1, #t, {}, less or default_less)
+end
+
+---- workloads ----
+
+-- An array of {value, weight} or of plain values, as a function that draws one.
+local function drawer(choices, what)
+    local values, upto, total = {}, {}, 0
+    check(type(choices) == "table" and #choices > 0, "workload: %s should be an array", what)
+    for i, c in ipairs(choices) do
+        local value, weight = c, 1
+        if type(c) == "table" then
+            value, weight = c[1], c[2] or 1
+        end
+        check(math.type(weight) == "integer" and weight > 0, "workload: a weight in %s is not a number above 0", what)
+        total = total + weight
+        values[i], upto[i] = value, total
+    end
+    return function(draw)
+        local x = draw(total)
+        for i = 1, #upto do
+            if x <= upto[i] then
+                return values[i]
+            end
+        end
+    end
+end
+
+local default_orders = { { 0, 60 }, { 1, 15 }, { 2, 10 }, { 3, 7 }, { 4, 4 }, { 5, 2 }, { 6, 1 }, { 9, 1 } }
+
+-- A generator of its own (the minimal standard one of Park and Miller), so that a workload with a seed draws the
+-- same numbers wherever it stands in a script.
+local function generator(seed)
+    if seed == nil then
+        return random
+    end
+    local state = seed % 2147483646 + 1
+    return function(n)
+        state = state * 48271 % 2147483647
+        return state % n + 1
+    end
+end
+
+-- Random allocations and frees until steps are done or a condition holds. Answers the pages that are held then, an
+-- array of { page = , order = }, and counts.
+function workload(w)
+    w = w or {}
+    check(type(w) == "table", "workload: needs a table of options")
+    local steps, stop_when = w.steps, w.stop_when
+    check(steps or stop_when, "workload: give steps = N or stop_when = function() ... end")
+    local draw = generator(w.seed)
+    local order_of = drawer(w.orders or default_orders, "orders")
+    local gfp_of = drawer(w.gfp and (type(w.gfp) == "table" and w.gfp or { w.gfp }) or { GFP_KERNEL }, "gfp")
+    local cpu_of = drawer(w.cpus or { smp_processor_id() }, "cpus")
+    local most = w.max_held or 256
+    local free_percent = w.free_percent or 45
+    local held = w.held or {}
+    local result = { held = held, allocated = 0, freed = 0, failed = 0, steps = 0 }
+    while (not steps or result.steps < steps) and not (stop_when and stop_when(result)) do
+        result.steps = result.steps + 1
+        local cpu = cpu_of(draw)
+        if #held > 0 and (#held >= most or draw(100) <= free_percent) then
+            local i = draw(#held)
+            local victim = held[i]
+            held[i] = held[#held]
+            held[#held] = nil
+            on_cpu(cpu, __free_pages, victim.page, victim.order)
+            result.freed = result.freed + 1
+        else
+            local order = order_of(draw)
+            local page = on_cpu(cpu, alloc_pages, gfp_of(draw), order)
+            if page then
+                held[#held + 1] = { page = page, order = order }
+                result.allocated = result.allocated + 1
+            else
+                result.failed = result.failed + 1
+                if result.failed > (w.max_failed or math.huge) then
+                    break
+                end
+            end
+        end
+    end
+    return result
+end
+
+-- Allocate until NULL is answered or a limit is reached: the array of pages. A condition can stop it earlier.
+function exhaust(gfp, order, limit, stop_when)
+    order = order or 0
+    gfp = gfp | __GFP_NOWARN
+    local pages = {}
+    while #pages < (limit or math.huge) and not (stop_when and stop_when(pages)) do
+        local page = alloc_pages(gfp, order)
+        if not page then
+            break
+        end
+        pages[#pages + 1] = page
+    end
+    return pages
+end
+
+-- Give back an array of pages (or of a workload's { page =, order = }), in the order of the array.
+function free_all(pages, order)
+    for i = 1, #pages do
+        local p = pages[i]
+        if type(p) == "table" then
+            __free_pages(p.page, p.order)
+        else
+            __free_pages(p, order or 0)
+        end
+        pages[i] = nil
+    end
+end
+
+-- Take everything (or `limit` pages), then give back every second one: free memory without a block of order 1.
+-- Answers the pages that stay allocated.
+function fragment(gfp, limit)
+    local pages = exhaust(gfp, 0, limit)
+    table.sort(pages)
+    local kept = {}
+    for i, page in ipairs(pages) do
+        if page:pfn() % 2 == 0 then
+            kept[#kept + 1] = page
+        else
+            __free_pages(page, 0)
+        end
+    end
+    drain_all_pages()
+    return kept
+end
+
+---- lessons ----
+
+-- The table itself, marked: the session reads it.
+function lesson(t)
+    check(type(t) == "table", "lesson: needs a table: return lesson { title = ..., run = function() ... end }")
+    check(type(t.run) == "function", "lesson: run should be a function")
+    return t
+end
+
+scenario = lesson

@@ -1,0 +1,152 @@
+/* What a session and the functions that scripts call share. Internal to scripts/.
+ *
+ * A session has up to two Lua states, each a struct script: the scenario's, and the console's. They share the
+ * timeline and nothing else, so that what is typed at the console cannot make a scenario run differently.
+ *
+ * How a scenario is run again (session.h, branching): script.cursor is the number of operations of the branch that
+ * the script has behind it. An operation that it issues is compared with the branch's next one of its own, if there is
+ * one, and answered from the record; else it is done. A function that looks at the machine first brings it to the
+ * cursor (script_machine). So there is no second mode: a script is run again by beginning with cursor 0.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SCRIPTS_SCRIPT_H
+#define SCRIPTS_SCRIPT_H
+
+#include "buffer.h"
+#include "inspect.h"
+#include "lua_sandbox.h"
+#include "session.h"
+
+struct script {
+    struct sandbox sandbox;
+    struct session *session;
+    lua_State *co; /* the coroutine of run(), kept in the registry */
+    bool console; /* operations are the user's, print goes to out, nothing is run again */
+    bool
+        may_operate; /* false while the file's main chunk runs: there is no machine yet */
+    uint32_t cpu;    /* operations run here */
+    uint64_t seed;
+    uint32_t branch; /* cursor counts operations of this branch */
+    uint64_t cursor;
+    bool fresh; /* the last operation was done now, not answered from the record */
+    struct op_record last;   /* operation cursor - 1 as it was when the script went on */
+    uint64_t passed, failed; /* expectations */
+    struct buffer out;       /* console: what was printed */
+    struct buffer
+        scratch; /* for texts under way: an error may jump out of their making */
+
+    /* hooks: lua_hooks.c */
+    uint32_t nr_hooks;
+    uint64_t hook_kinds[(NR_EVENTS + 63) / 64];
+    struct machine *hook_machine; /* inside a hook: the machine at the event */
+    const struct event *hook_event;
+    bool in_interrupt; /* inside interrupt(): operations run nested */
+    bool hook_failed;  /* a hook raised an error; its message is in hook_error */
+    struct buffer hook_error;
+    uint32_t nr_pending; /* interrupts that wait until the CPU takes them */
+    bool settling;      /* what hooks have left behind is being done: it calls no hooks */
+    lua_State *issuing; /* whose operation is under way: hooks run on it */
+};
+
+struct session {
+    struct timeline *timeline; /* NULL only while session_describe reads a file */
+    const struct arena_host *host;
+    char *name;
+    char *text; /* the script's; NULL: there is none */
+    size_t text_size;
+    char *line_text, **lines; /* a copy of text, cut into lines */
+    uint32_t nr_lines;
+    char *title, *summary;
+    struct script *script, *console;
+    struct machine_config config; /* as the script asks, with the settings over it */
+    const char *const *settings;
+    uint64_t seed; /* 0: the script's */
+    bool keep_locals;
+    bool
+        titled; /* the first operation, the note with the title, lies behind the script */
+    enum session_state state;
+    struct buffer error;
+    uint32_t error_line;
+    bool (*feed)(void *ctx, struct timeline *t);
+    void *feed_ctx;
+};
+
+/* session_script.c: run the file's text up to its lesson { ... }; the script is ready to be resumed then. False:
+ * s->error says why. */
+bool session_load_script(struct session *s);
+/* Keep the error whose value is on top of co. */
+void session_keep_error(struct session *s, lua_State *co);
+/* session.c */
+bool session_setup_config(struct session *s, char *err, size_t err_size);
+
+static inline struct script *script_of(lua_State *L) { return sandbox_of(L)->host; }
+
+/* lua_script.c: a state with the whole API; NULL: no memory. */
+struct script *script_create(struct session *s, bool console);
+void script_destroy(struct script *sc);
+
+/* Do op, or answer it from the record; raises a Lua error where operations are not allowed. Fills in cpu, origin
+ * and site. Sets sc->fresh. */
+uint64_t script_issue(lua_State *L, struct op *op);
+/* The end of a C function that has issued operations: hands over to session_advance if something new was done.
+ * return script_return(L, nresults). */
+int script_return(lua_State *L, int nresults);
+/* Issue a note: OP_NOTE with text. */
+void script_note(lua_State *L, enum note_kind kind, const char *text);
+/* The same from outside of the script, at its cursor. */
+void script_note_outside(struct script *sc, enum note_kind kind, const char *text);
+/* The machine where the script is, for looking at. Raises an error when there is none yet. */
+struct machine *script_machine(lua_State *L);
+/* Is what script has behind it a prefix of the current branch, with the same answers? */
+bool script_in_step(const struct script *sc);
+/* The branch's next operation of the script's own, at or behind cursor; its length if there is none. */
+uint64_t script_next_recorded(const struct script *sc, uint32_t branch);
+
+/* lua_values.c: numbers and names of the machine as Lua values and back. who and i are for messages. */
+uint32_t check_gfp(lua_State *L, int idx, const char *who);
+uint32_t check_order(lua_State *L, int idx, const char *who);
+uint64_t check_pfn(lua_State *L, int idx, const char *who);
+uint32_t check_cpu(lua_State *L, int idx, const char *who);
+uint32_t check_migratetype(lua_State *L, int idx, const char *who);
+uint32_t check_zone(lua_State *L, int idx, const char *who); /* a number of inspect.h's */
+uint64_t check_count(lua_State *L, int idx, const char *who, const char *what);
+/* Push a value of an event's, function's or operation's argument type. */
+void push_typed(lua_State *L, const struct machine *m, const char *type, uint64_t value);
+/* The reverse; special types of arguments are named by name ("lock", "text"). */
+uint64_t check_typed(lua_State *L, int idx, const char *who, const char *name,
+                     const char *type);
+/* Any value as a person reads it: page 0x1c04, "text", {1, 2, x = 3}. */
+void value_text(lua_State *L, int idx, struct buffer *out);
+/* The visible locals of the script's innermost frame, "name = value" a line each. */
+void locals_text(lua_State *L, struct buffer *out);
+const char *lock_name(lua_State *L, uint64_t id);
+
+/* lua_inspect.c */
+void push_event(lua_State *L, const struct machine *m,
+                const struct event *ev); /* a table */
+uint16_t check_event_kind(lua_State *L, int idx, const char *who);
+
+/* lua_page.c */
+void push_page(lua_State *L, uint64_t pfn); /* nil for PFN_NONE */
+bool to_page(lua_State *L, int idx, uint64_t *pfn);
+
+/* lua_hooks.c */
+void hooks_arm(struct script *sc); /* before timeline_do */
+void hooks_disarm(struct script *sc);
+/* Raise what a hook raised; deliver the interrupts that still wait. After timeline_do. */
+void hooks_settle(lua_State *L);
+/* Run the hooks for an operation that is answered from the record. */
+void hooks_replay(lua_State *L, uint32_t branch, uint64_t op);
+uint64_t hook_nested(lua_State *L, const struct op *op);
+/* Inside a hook: keep a note for later. False: we are in none. */
+bool hook_defers_note(lua_State *L, enum note_kind kind, const char *text);
+
+/* What each file adds to the globals. */
+void open_ops(lua_State *L);
+void open_pages(lua_State *L);
+void open_inspect(lua_State *L);
+void open_hooks(lua_State *L);
+void open_notes(lua_State *L);
+void open_constants(lua_State *L); /* lua_api.c */
+
+#endif
