@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bad_reasons.h"
 #include "inspect.h"
 #include "mm.h"
 
@@ -154,33 +155,79 @@ static void add_alloc_flags(struct text *t, uint64_t v)
     }
 }
 
-/* By type; a type that asks the machine (zone) is not here. */
+static void add_reason(struct text *t, uint64_t v)
+{
+    static const char *const texts[] = {
+#define ROW_(id, text) text,
+        BAD_REASONS(ROW_)
+#undef ROW_
+    };
+    add_name(t, texts, NR(texts), v);
+}
+
+/* By type, those that need no machine. */
 static const struct {
     const char *type;
     void (*add)(struct text *t, uint64_t v);
 } value_types[] = {
-    {"pfn", add_pfn},
-    {"order", add_number},
-    {"mt", add_migratetype},
-    {"gfp", add_gfp},
-    {"cpu", add_number},
-    {"ctx", add_context},
-    {"n", add_number},
-    {"d", add_signed},
-    {"bool", add_bool},
-    {"wmark", add_watermark},
-    {"aflags", add_alloc_flags},
-    {"addr", add_hex},
-    {"list", add_pcp_list},
-    {"x", add_hex},
+    {"pfn", add_pfn},         {"order", add_number},       {"mt", add_migratetype},
+    {"gfp", add_gfp},         {"cpu", add_number},         {"ctx", add_context},
+    {"n", add_number},        {"d", add_signed},           {"bool", add_bool},
+    {"wmark", add_watermark}, {"aflags", add_alloc_flags}, {"addr", add_hex},
+    {"reason", add_reason},   {"list", add_pcp_list},      {"x", add_hex},
 };
+
+static void add_zone(struct text *t, const struct machine *m, uint64_t v)
+{
+    if (m && m->mm && v < machine_nr_zones(m)) {
+        add(t, zone_view(m, (uint32_t)v).name);
+    } else {
+        add_number(t, v);
+    }
+}
+
+/* A number of the timeline's strings. */
+static void add_string(struct text *t, const struct machine *m, uint64_t v)
+{
+    const char *text = m && m->texts ? m->texts->text(m->texts->ctx, v) : NULL;
+    if (text) {
+        add(t, text);
+    } else {
+        add_number(t, v);
+    }
+}
+
+/* The allocator's own spinlocks have numbers that say which they are; the others have
+ * names. */
+static void add_lock(struct text *t, const struct machine *m, uint64_t v)
+{
+    const uint64_t zone = v & 0xff;
+    if (v == LOCK_ZONE(zone)) {
+        add(t, "zone->lock/");
+        add_zone(t, m, zone);
+    } else if (v == LOCK_PCP(zone, v >> 8 & 0xff)) {
+        add(t, "pcp->lock/");
+        add_zone(t, m, zone);
+        addf(t, "/%" PRIu64, v >> 8 & 0xff);
+    } else {
+        add_string(t, m, v);
+    }
+}
+
+/* By type, those that ask the machine. */
+static const struct {
+    const char *type;
+    void (*add)(struct text *t, const struct machine *m, uint64_t v);
+} machine_types[] = {{"zone", add_zone}, {"text", add_string}, {"lock", add_lock}};
 
 static void add_value(struct text *t, const struct machine *m, const char *type,
                       uint64_t v)
 {
-    if (strcmp(type, "zone") == 0 && m && m->mm && v < machine_nr_zones(m)) {
-        add(t, zone_view(m, (uint32_t)v).name);
-        return;
+    for (size_t i = 0; i < NR(machine_types); i++) {
+        if (strcmp(machine_types[i].type, type) == 0) {
+            machine_types[i].add(t, m, v);
+            return;
+        }
     }
     for (size_t i = 0; i < NR(value_types); i++) {
         if (strcmp(value_types[i].type, type) == 0) {
@@ -215,7 +262,11 @@ int event_format(char *buf, size_t size, const struct machine *m, const struct e
         add(&t, " ");
         add(&t, name);
         add(&t, "=");
+        /* Words are told apart by their spaces. */
+        const bool spaces = strcmp(type, "reason") == 0 || strcmp(type, "text") == 0;
+        add(&t, spaces ? "\"" : "");
         add_value(&t, m, type, ev->arg[i]);
+        add(&t, spaces ? "\"" : "");
     }
     return (int)t.len;
 }

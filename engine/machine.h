@@ -113,6 +113,12 @@ struct state_source {
     void *ctx;
 };
 
+/* Texts that operations refer to by number: the timeline's strings. NULL for a number that has none. */
+struct text_source {
+    const char *(*text)(void *ctx, uint64_t id);
+    void *ctx;
+};
+
 struct machine {
     struct arena arena;
     struct probe probe;
@@ -121,6 +127,7 @@ struct machine {
     struct mm *mm;
     struct machine_tables tables;
     const struct state_source *states; /* NULL: OP_LOAD_STATE does nothing */
+    const struct text_source *texts;   /* for describe.h; NULL: texts are shown as numbers */
 };
 
 /* A booted machine, or NULL with cause and remedy in err. */

@@ -260,10 +260,12 @@ void log_forget(struct timeline *t, uint32_t branch, uint64_t op)
         free(k->rec);
         k->rec = NULL;
     }
-    uint32_t nr = extra_place(b, own >> BLOCK_SHIFT << BLOCK_SHIFT);
+    const uint32_t nr = extra_place(b, own >> BLOCK_SHIFT << BLOCK_SHIFT);
     for (uint32_t i = 0; i < nr; i++) {
         entries_free(t, &b->extras[i].nested);
     }
-    b->nr_extras -= nr;
-    memmove(b->extras, b->extras + nr, b->nr_extras * sizeof *b->extras);
+    if (nr) {
+        b->nr_extras -= nr;
+        memmove(b->extras, b->extras + nr, b->nr_extras * sizeof *b->extras);
+    }
 }

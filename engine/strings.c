@@ -232,12 +232,10 @@ void timeline_set_locals(struct timeline *t, uint32_t branch, uint64_t op,
         s->locals_bytes += sizeof *text + size + 16;
     }
     text->refs++;
-    uint64_t n = s->nr_locals++;
-    locals_forget(s, n);
-    /* Some rows at a time, oldest first, until the texts fit again. */
-    for (uint64_t k = n + 1;
-         s->locals_bytes > t->history_bytes / 16 && k < n + LOCALS_ROWS; k++) {
-        locals_forget(s, k);
+    const uint64_t n = s->nr_locals++;
+    while (s->oldest_locals < n && (s->locals_bytes > t->history_bytes / 16 ||
+                                    s->oldest_locals + LOCALS_ROWS <= n)) {
+        locals_forget(s, s->oldest_locals++);
     }
     uint32_t *bucket = &s->locals_hash[locals_bucket(branch, op)];
     s->locals[n % LOCALS_ROWS] = (struct locals_row){branch, *bucket, op, text};

@@ -26,6 +26,12 @@ void *timeline_alloc(struct timeline *t, void *old, size_t size_bytes)
 
 /* ---- the whole ---- */
 
+static const char *text_of(void *ctx, uint64_t id)
+{
+    const struct timeline *t = ctx;
+    return id < t->strings.nr ? timeline_string(t, (uint32_t)id) : NULL;
+}
+
 struct timeline *timeline_adopt(struct machine *m, const struct timeline_options *options)
 {
     struct timeline *t = calloc(1, sizeof *t);
@@ -46,6 +52,8 @@ struct timeline *timeline_adopt(struct machine *m, const struct timeline_options
     snprintf(t->branches[0].name, sizeof t->branches[0].name, "main");
     t->nr_branches = 1;
     strings_init(t);
+    t->texts = (struct text_source){text_of, t};
+    m->texts = &t->texts;
     checkpoint_take(t, 0, 0);
     t->base_bytes = arena_snapshot_bytes(&m->arena);
     run_clear(t);

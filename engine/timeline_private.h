@@ -136,7 +136,7 @@ struct strings {
     bool full;
     struct locals_row *locals; /* ring, see strings.c */
     uint32_t *locals_hash;
-    uint64_t nr_locals;
+    uint64_t nr_locals, oldest_locals; /* ever set; the first that is kept */
     size_t locals_bytes;
 };
 
@@ -165,6 +165,7 @@ struct timeline {
                    */
     uint64_t hook_kinds[(NR_EVENTS + 63) / 64];
     struct strings strings;
+    struct text_source texts;
     char broken[160]; /* a run again that did not do what the first one did: our bug */
 };
 

@@ -1,7 +1,9 @@
 /* The tables are well-formed, and what is made from them reads as it should.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bad_reasons.h"
 #include "describe.h"
+#include "inspect.h"
 #include "tap.h"
 
 enum { MAX_ARGS_SEEN = 16 };
@@ -21,8 +23,8 @@ static bool bad(const char *row, const char *what, const char *detail)
 static bool type_known(const char *type)
 {
     static const char *const types[] = {
-        "pfn", "order", "zone",  "mt",     "gfp",    "cpu",  "ctx",  "n",
-        "d",   "bool",  "wmark", "aflags", "reason", "addr", "list", "x"};
+        "pfn",  "order", "zone",   "mt",     "gfp",  "cpu",  "ctx",  "n",    "d",
+        "bool", "wmark", "aflags", "reason", "lock", "text", "addr", "list", "x"};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         if (strcmp(types[i], type) == 0) {
             return true;
@@ -133,6 +135,10 @@ static void test_values(void)
     is_value("aflags", 0x4, "ALLOC_NO_WATERMARKS");
     is_value("aflags", 0x40000, "ALLOC_WMARK_MIN|0x40000");
     is_value("x", 255, "0xff");
+    is_value("lock", LOCK_PCP(2, 1), "pcp->lock/2/1");
+    is_value("lock", LOCK_ZONE(3), "zone->lock/3");
+    is_value("lock", 3, "3");
+    is_value("reason", BAD_WILD, "there is no such page frame");
     is_value("no such type", 12, "12");
 }
 

@@ -1,0 +1,50 @@
+/* Time travel at random, for long: on machines of several sizes, in histories with little
+ * memory and with much. MMSCOPE_TRAVEL_SEEDS and MMSCOPE_TRAVEL_STEPS say for how long.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "travel.h"
+
+static uint64_t env_number(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text && *text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+static void travel(const char *name, const struct machine_config *c, size_t history_bytes,
+                   uint64_t seed, uint64_t nr_steps)
+{
+    struct traveller *tr = calloc(1, sizeof *tr);
+    travel_begin(tr, c, history_bytes, seed);
+    if (seed % 3 == 0) {
+        timeline_set_live_hook(tr->t, travel_hook, tr, NULL);
+    }
+    uint64_t i = 0;
+    while (i < nr_steps && travel_something(tr)) {
+        i++;
+    }
+    ok(i == nr_steps, "%s, seed %" PRIu64 ": %" PRIu64 " random steps, %u branches %s",
+       name, seed, i, tr->nr_branches, tr->problem);
+    ok(travel_all(tr, 1 + seed % 7),
+       "%s, seed %" PRIu64 ": through all branches and back %s", name, seed, tr->problem);
+    for (uint32_t b = 0; b < tr->nr_branches && !tr->problem[0]; b++) {
+        travel_bare(tr, b);
+    }
+    ok(!tr->problem[0], "%s, seed %" PRIu64 ": a machine without a timeline agrees %s",
+       name, seed, tr->problem);
+    travel_end(tr);
+    free(tr);
+}
+
+int main(void)
+{
+    const uint64_t nr_seeds = env_number("MMSCOPE_TRAVEL_SEEDS", 6);
+    const uint64_t nr_steps = env_number("MMSCOPE_TRAVEL_STEPS", 1500);
+    for (uint64_t seed = 1; seed <= nr_seeds; seed++) {
+        struct machine_config c;
+        config_init(&c, seed % 2 ? ARCH_I386 : ARCH_X86_64);
+        c.cpus = 2;
+        travel("default", &c, 0, seed, nr_steps);
+        travel("little history", &c, 4 << 20, seed + 100, nr_steps);
+    }
+    return done_testing();
+}

@@ -1,0 +1,452 @@
+/* Random travel in a timeline, with the digest of every position known beforehand: what
+ * test_timeline.c and test_travel_random.c share.
+ *
+ * Every operation's digests (before it and at each of its events) are learned once, right
+ * after it was done. From then on, however a position is reached, its digest must be the
+ * one that was learned.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TESTS_TRAVEL_H
+#define TESTS_TRAVEL_H
+
+#include "inspect.h"
+#include "prng.h"
+#include "tap.h"
+#include "timeline.h"
+
+enum { TRAVEL_PAGES = 256 };
+
+struct op_digests {
+    uint64_t nr_events;
+    uint64_t *at; /* nr_events + 1 */
+};
+
+struct branch_digests {
+    uint64_t fork_op, nr, room;
+    uint32_t parent;
+    struct op_digests *ops; /* from fork_op on */
+};
+
+struct traveller {
+    struct timeline *t;
+    struct prng rand;
+    struct machine_config config;
+    struct branch_digests *branches;
+    uint32_t nr_branches;
+    struct {
+        uint64_t pfn;
+        uint32_t order;
+    } pages[TRAVEL_PAGES];
+    uint32_t nr_pages;
+    uint32_t hooked; /* operations that the live hook did */
+    bool hook_busy;
+    char problem[300];
+};
+
+static inline bool travel_fail(struct traveller *tr, const char *what, struct position at)
+{
+    if (!tr->problem[0]) {
+        snprintf(tr->problem, sizeof tr->problem,
+                 "%s at branch %u, operation %" PRIu64 ", event %" PRIu64, what,
+                 at.branch, at.op, at.event);
+    }
+    return false;
+}
+
+static inline uint64_t travel_digest(struct traveller *tr)
+{
+    return machine_digest(timeline_machine(tr->t));
+}
+
+/* ---- what is known ---- */
+
+static inline struct op_digests *travel_known(struct traveller *tr, uint32_t branch,
+                                              uint64_t op)
+{
+    while (branch && op < tr->branches[branch].fork_op) {
+        branch = tr->branches[branch].parent;
+    }
+    struct branch_digests *b = &tr->branches[branch];
+    return op - b->fork_op < b->nr ? &b->ops[op - b->fork_op] : NULL;
+}
+
+struct learning {
+    struct op_digests *to;
+    uint64_t n;
+    bool straight;
+};
+
+static inline void travel_learn_event(void *ctx, struct machine *m,
+                                      const struct event *ev)
+{
+    struct learning *l = ctx;
+    l->straight = l->straight && ev->n == l->n + 1 && l->n < l->to->nr_events;
+    l->n++;
+    if (l->straight) {
+        l->to->at[l->n] = machine_digest(m);
+    }
+}
+
+static inline void travel_know_branches(struct traveller *tr)
+{
+    while (tr->nr_branches < timeline_nr_branches(tr->t)) {
+        const struct branch_info info = timeline_branch(tr->t, tr->nr_branches);
+        tr->branches =
+            realloc(tr->branches, (tr->nr_branches + 1) * sizeof *tr->branches);
+        tr->branches[tr->nr_branches++] =
+            (struct branch_digests){.fork_op = info.fork_op, .parent = info.parent};
+    }
+}
+
+/* Learn the last operations of branch, from op on. The position does not move, nor does
+ * the state. */
+static inline void travel_learn(struct traveller *tr, uint32_t branch, uint64_t op)
+{
+    travel_know_branches(tr);
+    struct branch_digests *b = &tr->branches[branch];
+    for (uint64_t i = op - b->fork_op; i < b->nr; i++) {
+        free(b->ops[i].at);
+    }
+    b->nr = op - b->fork_op;
+    for (; op < timeline_nr_ops(tr->t, branch); op++) {
+        struct op_record r;
+        if (!timeline_op(tr->t, branch, op, &r)) {
+            travel_fail(tr, "no record", (struct position){branch, op, 0});
+            return;
+        }
+        if (b->nr == b->room) {
+            b->room = b->room ? b->room * 2 : 64;
+            b->ops = realloc(b->ops, b->room * sizeof *b->ops);
+        }
+        struct op_digests *d = &b->ops[b->nr++];
+        d->nr_events = r.nr_events;
+        d->at = calloc(r.nr_events + 1, sizeof *d->at);
+        const uint64_t before = travel_digest(tr);
+        struct learning l = {d, 0, true};
+        timeline_events(tr->t, branch, op, travel_learn_event, &l);
+        if (!l.straight || l.n != r.nr_events) {
+            travel_fail(tr, "timeline_events and nr_events disagree",
+                        (struct position){branch, op, l.n});
+        }
+        if (travel_digest(tr) != before) {
+            travel_fail(tr, "timeline_events changed the state",
+                        timeline_position(tr->t));
+        }
+    }
+}
+
+/* Is the machine what it was when this position was learned? */
+static inline bool travel_check(struct traveller *tr)
+{
+    const struct position at = timeline_position(tr->t);
+    const uint64_t digest = travel_digest(tr);
+    struct op_digests *d = travel_known(tr, at.branch, at.op);
+    if (d && at.event > d->nr_events) {
+        return travel_fail(tr, "event past the operation's end", at);
+    }
+    if (d && at.event == 0 && !d->at[0]) {
+        d->at[0] = digest; /* the first visit of a boundary */
+    }
+    if (d && d->at[at.event] != digest) {
+        return travel_fail(tr, "another digest", at);
+    }
+    const char *broken = timeline_check(tr->t);
+    broken = broken ? broken : arena_check(&timeline_machine(tr->t)->arena);
+    if (!broken && !at.event) {
+        broken = machine_check(timeline_machine(tr->t));
+    }
+    return broken ? travel_fail(tr, broken, at) : true;
+}
+
+/* ---- random operations ---- */
+
+static inline struct op travel_random_op(struct traveller *tr)
+{
+    static const uint32_t gfps[] = {
+        GFP_KERNEL, GFP_ATOMIC, GFP_HIGHUSER_MOVABLE,          GFP_USER,
+        GFP_DMA,    GFP_NOWAIT, __GFP_RECLAIMABLE | GFP_KERNEL};
+    static const uint16_t others[] = {
+        OP_DRAIN_LOCAL_PAGES, OP_DRAIN_ALL_PAGES,  OP_VMSTAT_UPDATE,   OP_MEMALLOC,
+        OP_SOFTIRQ_ENTER,     OP_SOFTIRQ_LEAVE,    OP_PREEMPT_DISABLE, OP_PREEMPT_ENABLE,
+        OP_LOCAL_IRQ_DISABLE, OP_LOCAL_IRQ_ENABLE, OP_IRQ_ENTER,       OP_IRQ_LEAVE,
+        OP_SPIN_LOCK,         OP_SPIN_UNLOCK,      OP_LOCAL_IRQ_ENABLE};
+    struct prng *r = &tr->rand;
+    struct op op = {.cpu = (uint8_t)prng_below(r, tr->config.cpus),
+                    .origin = ORIGIN_SCRIPT};
+    uint64_t what = prng_below(r, 100);
+    if (what < 45 || (what < 80 && !tr->nr_pages)) {
+        op.kind = OP_ALLOC_PAGES;
+        op.arg[0] = gfps[prng_below(r, sizeof gfps / sizeof gfps[0])];
+        op.arg[1] = prng_one_in(r, 2) ? 0 : prng_below(r, tr->config.max_order);
+    } else if (what < 80) {
+        uint64_t i = prng_below(r, tr->nr_pages);
+        op.kind = OP_FREE_PAGES;
+        op.arg[0] = tr->pages[i].pfn;
+        op.arg[1] = tr->pages[i].order;
+        tr->pages[i] = tr->pages[--tr->nr_pages];
+    } else if (what < 84) {
+        op.kind = OP_NOTE;
+        op.arg[1] = timeline_intern(tr->t, prng_one_in(r, 2) ? "a note" : "another");
+    } else if (what < 86) {
+        op.kind = OP_ALLOC_PAGES_BULK;
+        op.arg[0] = GFP_KERNEL;
+        op.arg[1] = prng_below(r, 40);
+    } else if (what < 87) {
+        op.kind = OP_SET_MIN_FREE_KBYTES;
+        op.arg[0] = 64 + prng_below(r, 4000);
+    } else if (what < 89) { /* nonsense: wild, wide */
+        op.kind = prng_one_in(r, 2) ? OP_FREE_PAGES : OP_LRU_ADD;
+        op.arg[0] = prng_next(r) >> prng_below(r, 60);
+        op.arg[1] = prng_one_in(r, 4) ? prng_next(r) : prng_below(r, 4);
+    } else {
+        op.kind = others[prng_below(r, sizeof others / sizeof others[0])];
+        op.arg[0] = prng_below(r, 2);
+    }
+    return op;
+}
+
+static inline void travel_keep(struct traveller *tr, const struct op *op, uint64_t result)
+{
+    if (op->kind == OP_ALLOC_PAGES && result != PFN_NONE && tr->nr_pages < TRAVEL_PAGES) {
+        tr->pages[tr->nr_pages].pfn = result;
+        tr->pages[tr->nr_pages++].order = (uint32_t)op->arg[1];
+    }
+}
+
+/* Do op, and know what it did. */
+static inline void travel_do(struct traveller *tr, const struct op *op)
+{
+    const struct position before = timeline_position(tr->t);
+    const uint64_t first = before.op + (before.event != 0);
+    if (!before.event) {
+        travel_check(tr);
+    }
+    const uint64_t digest = travel_digest(tr);
+    travel_keep(tr, op, timeline_do(tr->t, op));
+    const struct position now = timeline_position(tr->t);
+    if (now.op <= first || now.event) {
+        travel_fail(tr, "an operation does not move the position behind it", now);
+    }
+    travel_learn(tr, now.branch, first);
+    struct op_digests *d = travel_known(tr, now.branch, first);
+    if (d && !before.event) {
+        d->at[0] = digest;
+    }
+    travel_check(tr);
+}
+
+/* Let an interrupt come here, and know what it did. */
+static inline void travel_interrupt(struct traveller *tr)
+{
+    struct op ops[3];
+    const uint64_t nr = prng_below(&tr->rand, 4);
+    char err[200] = "";
+    for (uint64_t i = 0; i < nr; i++) {
+        ops[i] = travel_random_op(tr);
+        if (prng_one_in(&tr->rand, 3)) {
+            ops[i] = (struct op){.kind = OP_ALLOC_PAGES, .arg = {GFP_ATOMIC}};
+        }
+        ops[i].origin = ORIGIN_USER;
+    }
+    const uint64_t from = timeline_position(tr->t).op;
+    if (!timeline_interrupt(tr->t, ops, nr, err, sizeof err)) {
+        travel_fail(tr, err, timeline_position(tr->t));
+        return;
+    }
+    travel_learn(tr, timeline_position(tr->t).branch, from);
+    travel_check(tr);
+}
+
+/* ---- random travel ---- */
+
+static inline struct position travel_random_position(struct traveller *tr)
+{
+    struct position at = {.branch = (uint32_t)prng_below(&tr->rand, tr->nr_branches)};
+    at.op = prng_below(&tr->rand, timeline_nr_ops(tr->t, at.branch) + 2);
+    struct op_digests *d = travel_known(tr, at.branch, at.op);
+    at.event =
+        d && prng_one_in(&tr->rand, 2) ? prng_below(&tr->rand, d->nr_events + 2) : 0;
+    return at;
+}
+
+static inline void travel_jump(struct traveller *tr)
+{
+    const struct position to = travel_random_position(tr);
+    timeline_seek(tr->t, to);
+    const struct position at = timeline_position(tr->t);
+    if (at.branch != to.branch || at.op > to.op || at.event > to.event) {
+        travel_fail(tr, "a jump went elsewhere", at);
+    }
+    travel_check(tr);
+}
+
+static inline void travel_steps(struct traveller *tr)
+{
+    const int direction = prng_one_in(&tr->rand, 2) ? 1 : -1;
+    for (uint64_t i = prng_below(&tr->rand, 20); i; i--) {
+        const struct position from = timeline_position(tr->t);
+        const uint64_t n = timeline_event_number(tr->t, from);
+        const bool moved = timeline_step_event(tr->t, direction);
+        const struct position at = timeline_position(tr->t);
+        const uint64_t want = at.op == from.op ? n + (uint64_t)direction : n;
+        if (!moved) {
+            const bool end =
+                direction > 0
+                    ? from.op == timeline_nr_ops(tr->t, from.branch) && !from.event
+                    : from.op == timeline_first_op(tr->t) && !from.event;
+            if (!end) {
+                travel_fail(tr, "a step does not move", at);
+            }
+            break;
+        }
+        if (timeline_event_number(tr->t, at) != want) {
+            travel_fail(tr, "a step is not one event", at);
+        }
+        travel_check(tr);
+    }
+}
+
+/* The live hook: now and then an allocation or an interrupt, nested. */
+static inline void travel_hook(void *ctx, struct machine *m, const struct event *ev)
+{
+    struct traveller *tr = ctx;
+    if (tr->hook_busy || !prng_one_in(&tr->rand, 12) ||
+        !machine_irq_deliverable(m, ev->cpu)) {
+        return;
+    }
+    tr->hook_busy = true;
+    const uint16_t kinds[] = {OP_IRQ_ENTER, OP_ALLOC_PAGES, OP_IRQ_LEAVE};
+    for (int i = 0; i < 3; i++) {
+        const struct op op = {.kind = kinds[i], .cpu = ev->cpu, .arg = {GFP_ATOMIC}};
+        timeline_do_nested(tr->t, &op);
+        tr->hooked++;
+    }
+    tr->hook_busy = false;
+}
+
+/* One random thing; false: something was wrong. */
+static inline bool travel_something(struct traveller *tr)
+{
+    const uint64_t what = prng_below(&tr->rand, 100);
+    if (what < 60 && !timeline_position(tr->t).event &&
+        timeline_position(tr->t).op ==
+            timeline_nr_ops(tr->t, timeline_position(tr->t).branch)) {
+        const struct op op = travel_random_op(tr);
+        travel_do(tr, &op);
+    } else if (what < 62 && tr->nr_branches < 12) {
+        const struct op op = travel_random_op(tr);
+        travel_do(tr, &op);
+    } else if (what < 68 && tr->nr_branches < 12) {
+        travel_interrupt(tr);
+    } else if (what < 75) {
+        travel_jump(tr);
+    } else if (what < 90) {
+        travel_steps(tr);
+    } else {
+        const uint32_t branch = (uint32_t)prng_below(&tr->rand, tr->nr_branches);
+        timeline_seek(tr->t, (struct position){branch, UINT64_MAX, 0});
+        travel_check(tr);
+    }
+    return !tr->problem[0];
+}
+
+/* Each branch from its beginning to its end in steps of some size, and back. */
+static inline bool travel_all(struct traveller *tr, uint64_t events_a_step)
+{
+    for (uint32_t branch = 0; branch < tr->nr_branches && !tr->problem[0]; branch++) {
+        timeline_seek(tr->t, (struct position){branch, 0, 0});
+        for (int direction = 1; direction >= -1; direction -= 2) {
+            for (uint64_t i = 0; timeline_step_event(tr->t, direction) && !tr->problem[0];
+                 i++) {
+                if (i % events_a_step == 0) {
+                    travel_check(tr);
+                }
+            }
+        }
+    }
+    return !tr->problem[0];
+}
+
+static inline void travel_begin(struct traveller *tr, const struct machine_config *c,
+                                size_t history_bytes, uint64_t seed)
+{
+    char err[300];
+    memset(tr, 0, sizeof *tr);
+    tr->rand.state = seed * 0x9e3779b97f4a7c15 | 1;
+    tr->config = *c;
+    tr->t = timeline_create(c, NULL, &(struct timeline_options){history_bytes}, err,
+                            sizeof err);
+    if (!tr->t) {
+        bail_out("no machine: %s", err);
+    }
+    travel_know_branches(tr);
+}
+
+static inline void travel_end(struct traveller *tr)
+{
+    timeline_destroy(tr->t);
+    for (uint32_t i = 0; i < tr->nr_branches; i++) {
+        for (uint64_t k = 0; k < tr->branches[i].nr; k++) {
+            free(tr->branches[i].ops[k].at);
+        }
+        free(tr->branches[i].ops);
+    }
+    free(tr->branches);
+}
+
+/* ---- the same branch on a bare machine, without a timeline ---- */
+
+struct bare_run {
+    const struct timeline *t;
+    uint32_t branch;
+    uint64_t op;
+    uint32_t next; /* nested operation */
+};
+
+static inline void bare_event(struct probe *p, const struct event *ev)
+{
+    struct bare_run *b = p->slow_ctx;
+    struct machine *m =
+        (struct machine *)(void *)((char *)p - offsetof(struct machine, probe));
+    struct injected in;
+    uint32_t first = b->next;
+    while (timeline_injected(b->t, b->branch, b->op, b->next, &in) && in.event == ev->n) {
+        b->next++;
+    }
+    const uint32_t end = b->next;
+    for (; first < end; first++) {
+        timeline_injected(b->t, b->branch, b->op, first, &in);
+        machine_do_nested(m, &in.op);
+    }
+}
+
+/* A machine of its own runs the branch's operations: same digests (I1)? */
+static inline bool travel_bare(struct traveller *tr, uint32_t branch)
+{
+    char err[300];
+    struct machine *m = machine_create(&tr->config, NULL, err, sizeof err);
+    struct bare_run b = {.t = tr->t, .branch = branch};
+    struct op_record r;
+    m->probe.slow = bare_event;
+    m->probe.slow_ctx = &b;
+    for (; timeline_op(tr->t, branch, b.op, &r) && !tr->problem[0]; b.op++) {
+        struct op_digests *d = travel_known(tr, branch, b.op);
+        if (d && d->at[0] && d->at[0] != machine_digest(m)) {
+            travel_fail(tr, "a bare machine differs", (struct position){branch, b.op, 0});
+        }
+        b.next = 0;
+        m->probe.stop = 0;
+        if (machine_do(m, &r.op) != r.result || m->probe.n != r.nr_events) {
+            travel_fail(tr, "a bare machine answers differently",
+                        (struct position){branch, b.op, 0});
+        }
+    }
+    timeline_seek(tr->t, (struct position){branch, UINT64_MAX, 0});
+    if (!tr->problem[0] && machine_digest(m) != travel_digest(tr)) {
+        travel_fail(tr, "a bare machine ends differently", timeline_position(tr->t));
+    }
+    machine_destroy(m);
+    return !tr->problem[0];
+}
+
+#endif
