@@ -1,0 +1,431 @@
+/* The screen of one session.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "app.h"
+
+#include "commands.h"
+#include "describe.h"
+#include "keys.h"
+#include "pane.h"
+#include "popup.h"
+#include "status.h"
+#include "travel.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int app_min_int(int a, int b) { return a < b ? a : b; }
+int app_max_int(int a, int b) { return a > b ? a : b; }
+
+int app_clamp(int v, int low, int high)
+{
+    if (v > high) {
+        v = high;
+    }
+    return v < low ? low : v;
+}
+
+static const int speeds[] = {1, 2, 4, 8, 15, 30, 60, 120, 250};
+enum { NR_SPEEDS = sizeof speeds / sizeof speeds[0], FIRST_SPEED = 1 };
+
+int app_speed(const struct app *a)
+{
+    return speeds[app_clamp(a->speed, 0, NR_SPEEDS - 1)];
+}
+
+/* ---- life ---- */
+
+static uint32_t first_zone(const struct machine *m)
+{
+    uint32_t zone = zone_by_type(m, ZONE_NORMAL);
+    return zone < machine_nr_zones(m) ? zone : 0;
+}
+
+void app_init(struct app *a, struct session *s, enum glyph_set set)
+{
+    *a = (struct app){.session = s, .t = session_timeline(s)};
+    struct machine *m = timeline_machine(a->t);
+    a->glyphs = glyphs(set);
+    a->sandbox = session_nr_lines(s) == 0 && !strcmp(session_name(s), "sandbox");
+    a->prefs.zoomed = -1;
+    a->script.selected = a->narration.selected = a->stack.selected = -1;
+    a->zones.selected = a->events.selected = -1;
+    a->buddy.chain = a->pcp.chain = -1;
+    a->map.shift = -1;
+    a->map.columns = 64;
+    a->speed = FIRST_SPEED;
+    a->last_allocated = PFN_NONE;
+    a->zone = first_zone(m);
+    a->focus = PANE_NARRATION;
+    if (a->sandbox) {
+        a->focus = PANE_BUDDY;
+    }
+    a->stamp = 1;
+    a->prefs.chosen[a->focus] = a->stamp;
+    a->pagemap = pagemap_create(m);
+    model_init(&a->model, s);
+    app_moved(a, timeline_position(a->t));
+    app_resize(a, 80, 24);
+}
+
+void app_free(struct app *a)
+{
+    popup_close(a);
+    free(a->prompt_matches);
+    if (a->pagemap) {
+        pagemap_destroy(a->pagemap);
+    }
+    model_free(&a->model);
+    *a = (struct app){0};
+}
+
+void app_message(struct app *a, enum message_kind kind, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(a->message, sizeof a->message, format, args);
+    va_end(args);
+    for (char *c = a->message; *c; c++) {
+        *c = *c == '\n' ? ' ' : *c;
+    }
+    a->message_kind = kind;
+}
+
+/* ---- following what happens ---- */
+
+static void follow(struct app *a)
+{
+    const struct model *md = &a->model;
+    const struct event *ev = md->has_event ? &md->event : NULL;
+    uint64_t v;
+    if (!a->zone_pinned && ev) {
+        if (event_arg(ev, "zone", &v) && v < machine_nr_zones(md->m)) {
+            a->zone = (uint32_t)v;
+        } else if (event_arg(ev, "pfn", &v)) {
+            uint32_t zone = zone_of_pfn(md->m, pfn(v));
+            a->zone = zone < machine_nr_zones(md->m) ? zone : a->zone;
+        }
+    }
+    if (!a->buddy.has_cursor && ev && event_arg(ev, "mt", &v) && v < MIGRATE_TYPES) {
+        if (event_arg_named(ev, "fallback_migratetype", &v) && v >= MIGRATE_TYPES) {
+            v = 0;
+        }
+        a->buddy.mt = (int)v;
+    }
+    if (!a->pcp.has_cursor && ev && event_arg(ev, "list", &v) && v < NR_PCP_LISTS) {
+        a->pcp.list = (int)v;
+    }
+}
+
+void app_moved(struct app *a, struct position from)
+{
+    struct position to = timeline_position(a->t);
+    struct op_record rec;
+    uint64_t op = to.event ? to.op : to.op - 1;
+    if (!a->cpu_pinned && (to.event || to.op) && timeline_op(a->t, to.branch, op, &rec) &&
+        !op_is_note(&rec.op)) {
+        a->cpu = rec.op.cpu;
+    }
+    model_refresh(&a->model, from, a->cpu);
+    follow(a);
+    if (a->pagemap) {
+        pagemap_update(a->pagemap);
+    }
+    /* lists of the past that a cursor pointed into are others now: follow again */
+    a->script.selected = a->stack.selected = a->events.selected = -1;
+    a->narration.top = 0;
+    a->buddy.chain = a->pcp.chain = -1;
+    a->changed_panes = 0;
+    for (int i = 0; i < NR_PANES; i++) {
+        if (pane_kind(i)->changed && pane_kind(i)->changed(a)) {
+            a->changed_panes |= 1u << i;
+        }
+    }
+    app_layout(a);
+}
+
+/* ---- layout ---- */
+
+void app_layout(struct app *a)
+{
+    a->layout = layout_compute(a->cols, a->rows, &a->prefs);
+    for (int i = 0; i < a->layout.nr_slots; i++) {
+        const struct slot *s = &a->layout.slots[i];
+        const struct pane_kind *p = pane_kind(s->shown);
+        if (p->fit) {
+            p->fit(a, s->inside.w, s->inside.h);
+        }
+    }
+}
+
+void app_resize(struct app *a, int cols, int rows)
+{
+    a->cols = cols;
+    a->rows = rows;
+    app_layout(a);
+}
+
+void app_focus(struct app *a, int pane)
+{
+    a->focus = pane;
+    a->prefs.chosen[pane] = ++a->stamp;
+    if (a->prefs.zoomed >= 0) {
+        a->prefs.zoomed = pane;
+    }
+    app_layout(a);
+}
+
+/* ---- keys ---- */
+
+static bool pane_gets(struct app *a, int key)
+{
+    const struct pane_kind *p = pane_kind(a->focus);
+    const struct slot *s = layout_slot(&a->layout, a->focus);
+    bool sideways = key == K_LEFT || key == K_RIGHT || key == 'h' || key == 'l';
+    if (sideways && !p->columns) {
+        app_command(a, key == K_RIGHT || key == 'l' ? "step" : "step-back");
+        return true;
+    }
+    return p->key && s && p->key(a, key, s->inside.w, s->inside.h);
+}
+
+void app_key(struct app *a, int key)
+{
+    enum message_kind shown = a->message_kind;
+    if (a->layout.tier == TIER_TOO_SMALL) { /* a notice that obeys quit */
+        if (key == 'q' || key == K_ESC || key == K_CTRL_C) {
+            a->request = REQUEST_QUIT;
+        } else if (key == K_CTRL_Z) {
+            a->request = REQUEST_SUSPEND;
+        }
+        return;
+    }
+    if (popup_key(a, key)) {
+        app_layout(a);
+        return;
+    }
+    const char *command = key_command(key);
+    if (key == K_ENTER && !pane_gets(a, key)) {
+        app_command(a, "details");
+        a->message_kind = a->message_kind == shown ? MESSAGE_NONE : a->message_kind;
+    } else if (key != K_ENTER) {
+        a->message_kind = MESSAGE_NONE;
+        if (command && *command) {
+            app_command(a, command);
+        } else if (command) {
+            pane_gets(a, key);
+        } else if (key >= ' ' && key < K_FIRST_SPECIAL) {
+            app_message(a, MESSAGE_INFO, "This key does nothing: ? lists those that do.");
+        }
+    }
+    app_layout(a);
+}
+
+void app_command(struct app *a, const char *line)
+{
+    command_run(a, line);
+    app_layout(a);
+}
+
+static int tab_at(const struct app *a, const struct slot *s, int x);
+
+void app_mouse(struct app *a, int x, int y, int wheel)
+{
+    if (a->popup.kind != POPUP_NONE) {
+        if (wheel) {
+            popup_key(a, wheel < 0 ? K_UP : K_DOWN);
+        }
+        return;
+    }
+    for (int i = 0; i < a->layout.nr_slots; i++) {
+        const struct slot s = a->layout.slots[i];
+        if (x < s.frame.x || x >= s.frame.x + s.frame.w || y < s.frame.y ||
+            y >= s.frame.y + s.frame.h) {
+            continue;
+        }
+        if (y == s.frame.y) {
+            int pane = tab_at(a, &s, x);
+            app_focus(a, pane >= 0 ? pane : s.shown);
+            return;
+        }
+        const struct pane_kind *p = pane_kind(s.shown);
+        app_focus(a, s.shown);
+        if (wheel) {
+            pane_gets(a, wheel < 0 ? K_UP : K_DOWN);
+        } else if (p->click) {
+            p->click(a, x - s.inside.x, y - s.inside.y, s.inside.w, s.inside.h);
+        }
+        app_layout(a);
+        return;
+    }
+}
+
+/* ---- time that runs by itself ---- */
+
+int app_timeout(const struct app *a)
+{
+    return a->running ? app_max_int(1, 1000 / app_speed(a)) : -1;
+}
+
+void app_tick(struct app *a)
+{
+    if (a->running) {
+        a->message_kind = MESSAGE_NONE;
+        app_command(a, "step");
+    }
+}
+
+/* ---- drawing ---- */
+
+/* The words of a slot's title row: its panes, the shown one with its title. Calls back for each, with the
+ * columns that it has. */
+struct tab {
+    int pane, x, w;
+    char text[96];
+};
+
+static int slot_tabs(const struct app *a, const struct slot *s, struct tab tabs[NR_PANES])
+{
+    int x = s->frame.x + 1, end = s->frame.x + s->frame.w - 1, nr = 0;
+    bool brief = s->nr_panes > 1;
+    for (int i = 0; i < s->nr_panes; i++) {
+        const struct pane_kind *p = pane_kind(s->panes[i]);
+        struct tab *t = &tabs[nr];
+        bool shown = s->panes[i] == s->shown;
+        char title[80] = "";
+        if (shown && p->title && (!brief || s->frame.w >= 60)) {
+            p->title(a, title, sizeof title);
+        }
+        snprintf(t->text, sizeof t->text, "%s%s%s", brief ? p->short_name : p->name,
+                 *title ? ": " : "", title);
+        if (s->nr_panes > 4 && !shown && s->frame.w < 80) {
+            t->text[0] = 0; /* narrow: numbers only */
+        }
+        t->pane = s->panes[i];
+        t->x = x;
+        t->w = app_min_int(text_width(t->text) + (t->text[0] ? 4 : 3), end - x);
+        if (t->w < 3) {
+            break;
+        }
+        x += t->w;
+        nr++;
+    }
+    return nr;
+}
+
+static int tab_at(const struct app *a, const struct slot *s, int x)
+{
+    struct tab tabs[NR_PANES];
+    int nr = slot_tabs(a, s, tabs);
+    for (int i = 0; i < nr; i++) {
+        if (x >= tabs[i].x && x < tabs[i].x + tabs[i].w) {
+            return tabs[i].pane;
+        }
+    }
+    return -1;
+}
+
+static void draw_title(const struct app *a, struct grid *g, const struct slot *s)
+{
+    bool focused = s->shown == a->focus;
+    grid_hline(g, s->frame.x, s->frame.y, s->frame.w, a->glyphs->hline,
+               focused ? ST_FOCUS_RULE : ST_RULE);
+    struct tab tabs[NR_PANES];
+    int nr = slot_tabs(a, s, tabs);
+    for (int i = 0; i < nr; i++) {
+        const struct tab *t = &tabs[i];
+        bool shown = t->pane == s->shown;
+        bool lit = !shown && (a->changed_panes & 1u << t->pane);
+        int style = shown ? (focused ? ST_FOCUS : ST_TITLE) : ST_TAB;
+        int x = grid_put(g, t->x, s->frame.y, ' ', style, 0) + t->x;
+        x = grid_printf(g, x, s->frame.y, shown && focused ? ST_FOCUS : ST_TITLE_KEY,
+                        lit ? MARK_CHANGED : 0, "%d", t->pane + 1);
+        x += grid_put(g, x, s->frame.y, ' ', style, 0);
+        if (t->text[0]) {
+            x = grid_text_cut(g, x, s->frame.y, t->w - 4, t->text, a->glyphs->more, style,
+                              0);
+            grid_put(g, x, s->frame.y, ' ', style, 0);
+        }
+    }
+}
+
+/* The vertical rules, joined to the title rows that they touch. */
+static void draw_rules(const struct app *a, struct grid *g)
+{
+    const struct glyphs *gl = a->glyphs;
+    struct rect b = a->layout.body;
+    for (int i = 0; i < a->layout.nr_rules; i++) {
+        int x = a->layout.rules[i];
+        for (int y = b.y; y < b.y + b.h; y++) {
+            bool left = false, right = false;
+            for (int j = 0; j < a->layout.nr_slots; j++) {
+                const struct rect *f = &a->layout.slots[j].frame;
+                left = left || (f->y == y && f->x + f->w == x);
+                right = right || (f->y == y && f->x == x + 1);
+            }
+            uint32_t ch = left && right ? (y == b.y ? gl->tee_down : gl->cross)
+                          : left        ? gl->tee_left
+                          : right       ? gl->tee_right
+                                        : gl->vline;
+            grid_put(g, x, y, ch, ST_RULE, 0);
+        }
+        grid_put(g, x, b.y + b.h, gl->tee_up, ST_RULE, 0);
+    }
+}
+
+static void draw_matches(const struct app *a, struct grid *g)
+{
+    if (!a->prompt_open || !a->prompt_matches) {
+        return;
+    }
+    int rows = 1, widest = 1, nr = 0;
+    for (const char *s = a->prompt_matches; *s;) {
+        int len = (int)strcspn(s, "\n");
+        widest = app_max_int(widest, len);
+        nr++;
+        s += len + (s[len] == '\n');
+    }
+    int per_row = app_max_int(1, (a->cols - 2) / (widest + 2));
+    rows = app_min_int((nr + per_row - 1) / per_row, a->rows / 2);
+    int top = a->layout.hint.y - rows;
+    grid_fill(g, (struct rect){0, top, a->cols, rows}, ' ', ST_POPUP, 0);
+    int i = 0;
+    for (const char *s = a->prompt_matches; *s; i++) {
+        int len = (int)strcspn(s, "\n");
+        if (i / per_row < rows) {
+            grid_printf(g, 1 + i % per_row * (widest + 2), top + i / per_row, ST_POPUP, 0,
+                        "%.*s", len, s);
+        }
+        s += len + (s[len] == '\n');
+    }
+}
+
+void app_draw(const struct app *a, struct grid *g)
+{
+    grid_clear(g);
+    g->cursor_x = g->cursor_y = -1;
+    if (a->layout.tier == TIER_TOO_SMALL) {
+        char text[64];
+        snprintf(text, sizeof text, "%dx%d is too small,", g->cols, g->rows);
+        grid_text(g, 0, 0, text, ST_NORMAL, 0);
+        snprintf(text, sizeof text, "%dx%d is needed.", MIN_COLS, MIN_ROWS);
+        grid_text(g, 0, 1, text, ST_NORMAL, 0);
+        grid_text(g, 0, 2, "q quits.", ST_NORMAL, 0);
+        return;
+    }
+    status_draw(a, g);
+    for (int i = 0; i < a->layout.nr_slots; i++) {
+        const struct slot *s = &a->layout.slots[i];
+        draw_title(a, g, s);
+        struct rect old = grid_clip(g, s->inside);
+        pane_kind(s->shown)->draw(a, g, s->inside, s->shown == a->focus);
+        grid_set_clip(g, old);
+    }
+    now_draw(a, g);
+    draw_rules(a, g);
+    hint_draw(a, g);
+    popup_draw(a, g);
+    draw_matches(a, g);
+}

@@ -1,0 +1,180 @@
+/* The screen of one session: all of its state, and the two things that are done with it.
+ *
+ *     app_key(app, key)      a key was pressed: commands run, the state changes
+ *     app_draw(app, grid)    pure: the state is drawn into a grid, nothing changes
+ *
+ * No terminal appears here: tests drive the same calls and read the grid.
+ *
+ * Everything that is drawn comes from const struct machine through engine/inspect.h; the machine is
+ * changed only through the session and its timeline.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef UI_APP_H
+#define UI_APP_H
+
+#include "glyphs.h"
+#include "grid.h"
+#include "key.h"
+#include "layout.h"
+#include "model.h"
+#include "style.h"
+
+struct pane_list { /* a pane that shows rows */
+    int top;       /* first row that is seen */
+    int selected;  /* -1: follow what happens */
+    int rows;      /* how many there were when last fitted */
+};
+
+struct map_state {
+    int shift;         /* a cell is 2^shift pages; -1: as many as fit the pane */
+    int fitted_shift;  /* what -1 means at the pane's size */
+    int columns, rows; /* cells a row, rows that are seen, at the pane's size */
+    int64_t top;       /* first row that is seen */
+    bool has_cursor;
+    uint64_t cursor; /* a page frame number */
+};
+
+struct buddy_state {
+    bool has_cursor;
+    int order;
+    int mt;
+    int64_t chain;     /* block of the chain under the cursor; -1: the count is */
+    int64_t chain_top; /* first block of the chain that is seen */
+};
+
+struct pcp_state {
+    bool has_cursor;
+    int list;
+    int64_t chain;
+    int64_t chain_top;
+};
+
+enum popup_kind {
+    POPUP_NONE,
+    POPUP_TEXT,   /* text to scroll through */
+    POPUP_ALLOC,  /* the allocation dialogue */
+    POPUP_CHOICE, /* a list of commands */
+    POPUP_QUIT    /* really leave? */
+};
+
+/* Text in a popup may switch its style: one of these characters in it. */
+#define POPUP_TEXT_NORMAL "\1"
+#define POPUP_TEXT_KEY "\2"
+#define POPUP_TEXT_DIM "\3"
+#define POPUP_TEXT_HEADING "\4"
+
+enum { MAX_CHOICES = 64 };
+
+struct popup {
+    enum popup_kind kind;
+    char title[96];
+    char *text; /* POPUP_TEXT: malloced */
+    int top;
+    int order, gfp; /* POPUP_ALLOC: gfp is a row of the combinations */
+    struct {
+        char *label, *command;
+    } choices[MAX_CHOICES];
+    int nr_choices, selected;
+};
+
+enum message_kind { MESSAGE_NONE, MESSAGE_INFO, MESSAGE_ERROR };
+
+enum { MAX_BREAKPOINTS = 32 };
+
+struct breakpoint {
+    enum { BREAK_EVENT, BREAK_FUNCTION, BREAK_LINE, BREAK_PFN } kind;
+    uint64_t what; /* event kind, function, line of the script, pfn */
+};
+
+/* What the screen asks of the program around it. */
+enum app_request {
+    REQUEST_NONE,
+    REQUEST_QUIT,
+    REQUEST_MENU,
+    REQUEST_SUSPEND,
+    REQUEST_REDRAW,
+    REQUEST_MOUSE
+};
+
+struct app {
+    struct session *session;
+    struct timeline *t;
+    struct pagemap *pagemap;
+    struct model model;
+    bool sandbox;
+
+    /* the screen */
+    struct layout_prefs prefs;
+    struct layout layout;
+    int cols, rows;
+    const struct glyphs *glyphs;
+    int focus;
+    uint32_t stamp;         /* of the last choice of a pane */
+    uint32_t changed_panes; /* bits: panes whose contents the last step changed */
+
+    /* the panes */
+    struct pane_list script, narration, stack, zones, events;
+    struct buddy_state buddy;
+    struct pcp_state pcp;
+    struct map_state map;
+    uint32_t zone; /* shown in the free lists and the per-CPU lists */
+    uint32_t cpu;
+    bool zone_pinned, cpu_pinned;
+
+    struct popup popup;
+    enum message_kind message_kind;
+    char message[1024];
+
+    /* the command line, while it is open: what to draw */
+    bool prompt_open;
+    char prompt[16];
+    char prompt_text[1024];
+    size_t prompt_point;      /* bytes before the cursor */
+    char *prompt_matches;     /* possible completions, a line each; NULL: none */
+    char prompt_initial[256]; /* what the line begins with */
+    char search[128];
+
+    bool running;
+    int speed; /* index into app_speed() */
+    struct breakpoint breakpoints[MAX_BREAKPOINTS];
+    int nr_breakpoints;
+    uint64_t last_allocated; /* pfn that the user allocated last; PFN_NONE */
+    enum app_request request;
+
+    /* is asked during long travels: true stops them */
+    bool (*interrupted)(void *ctx);
+    void *interrupted_ctx;
+};
+
+/* Around a session, which stays the caller's. */
+void app_init(struct app *a, struct session *s, enum glyph_set set);
+void app_free(struct app *a);
+/* The screen's size; also after anything that changes the layout. */
+void app_resize(struct app *a, int cols, int rows);
+void app_key(struct app *a, int key);
+void app_mouse(struct app *a, int x, int y,
+               int wheel); /* wheel: -1 up, 1 down, 0 a click */
+/* A line from the command prompt, or a key's command. */
+void app_command(struct app *a, const char *line);
+void app_draw(const struct app *a, struct grid *g);
+/* Milliseconds until app_tick wants to be called; -1: never, nothing moves by itself. */
+int app_timeout(const struct app *a);
+void app_tick(struct app *a);
+
+/* ---- for the rest of ui/ ---- */
+
+void app_message(struct app *a, enum message_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* After a move from a position, or anything done to the machine. */
+void app_moved(struct app *a, struct position from);
+void app_focus(struct app *a, int pane);
+void app_layout(struct app *a);
+int app_speed(const struct app *a); /* steps a second */
+int app_min_int(int a, int b);
+int app_max_int(int a, int b);
+int app_clamp(int v, int low, int high);
+
+/* pfn as everybody writes it: "0x1c04" */
+#define PFN_FORMAT "0x%llx"
+
+#endif

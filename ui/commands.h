@@ -1,0 +1,40 @@
+/* The table of commands (command.def): what can be typed after ':'.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef UI_COMMANDS_H
+#define UI_COMMANDS_H
+
+#include "app.h"
+
+enum complete_kind {
+    COMPLETE_NONE,
+    COMPLETE_EVENT,
+    COMPLETE_ZONE,
+    COMPLETE_BRANCH,
+    COMPLETE_COMMANDS,
+    COMPLETE_PROC,
+    COMPLETE_SETTING,
+    COMPLETE_GFP,
+    COMPLETE_LESSON
+};
+
+struct command_row {
+    const char *name, *args, *help;
+    enum complete_kind complete;
+    void (*run)(struct app *a, const char *args);
+};
+
+size_t commands_count(void);
+const struct command_row *command_row(size_t i); /* NULL past the end */
+const struct command_row *command_find(const char *name);
+
+/* Run a line: a command of the table, or Lua. */
+void command_run(struct app *a, const char *line);
+/* Calls fn for each word that can stand in place of the last word of line (which is cut at the cursor). */
+void command_complete(struct app *a, const char *line,
+                      void (*fn)(void *ctx, const char *word), void *ctx);
+
+/* The help screen's text; of one command if it is given. malloced; NULL: no memory. */
+char *help_text(const char *command);
+
+#endif

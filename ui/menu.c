@@ -1,0 +1,184 @@
+/* The menu of the lessons.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "menu.h"
+
+#include "key.h"
+#include "layout.h"
+#include "style.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { FIRST_ROW = 6, WIDTH = 76 };
+
+static const char sandbox_title[] = "Free sandbox";
+static const char sandbox_summary[] =
+    "A machine and no script: allocate, free and interrupt by key or command, and take "
+    "it all back.";
+
+void menu_init(struct menu *m, const struct lessons *lessons, enum glyph_set set)
+{
+    *m = (struct menu){.lessons = lessons, .glyphs = glyphs(set)};
+}
+
+static int nr_entries(const struct menu *m) { return (int)m->lessons->nr + 1; }
+
+const struct lesson *menu_selected(const struct menu *m)
+{
+    return m->selected < (int)m->lessons->nr ? &m->lessons->at[m->selected] : NULL;
+}
+
+static int entry_rows(const struct menu *m)
+{
+    return m->rows - FIRST_ROW - 3 >= 3 * nr_entries(m)   ? 3
+           : m->rows - FIRST_ROW - 3 >= 2 * nr_entries(m) ? 2
+                                                          : 1;
+}
+
+static int entries_seen(const struct menu *m)
+{
+    int n = (m->rows - FIRST_ROW - 3) / entry_rows(m);
+    return n < 1 ? 1 : n;
+}
+
+static int top_entry(const struct menu *m)
+{
+    int seen = entries_seen(m);
+    return m->selected >= seen ? m->selected - seen + 1 : 0;
+}
+
+static void draw_entry(const struct menu *m, struct grid *g, int x, int y, int w, int n)
+{
+    bool selected = n == m->selected, lesson = n < (int)m->lessons->nr;
+    const char *title = lesson ? m->lessons->at[n].title : sandbox_title;
+    const char *summary = lesson ? m->lessons->at[n].summary : sandbox_summary;
+    char name[64] = "";
+    if (lesson) {
+        snprintf(name, sizeof name, "%.2s", m->lessons->at[n].name);
+        title = *title ? title : m->lessons->at[n].name;
+    }
+    int rows = entry_rows(m), marks = selected ? MARK_LINE : 0;
+    if (selected) {
+        grid_fill(g, (struct rect){x, y, w, rows > 1 ? 2 : 1}, ' ', ST_NORMAL, marks);
+        grid_put(g, x + 1, y, m->glyphs->here, ST_HINT_KEY, marks);
+    }
+    grid_text(g, x + 3, y, name, ST_TITLE_KEY, marks);
+    grid_text_cut(g, x + 6, y, w - 7, title, m->glyphs->more,
+                  selected ? ST_HEADING : ST_BRIGHT, marks);
+    if (rows > 1) {
+        grid_text_cut(g, x + 6, y + 1, w - 7, summary, m->glyphs->more, ST_WHY, marks);
+    }
+}
+
+void menu_draw(const struct menu *m, struct grid *g)
+{
+    grid_clear(g);
+    g->cursor_x = g->cursor_y = -1;
+    if (g->cols < MIN_COLS || g->rows < MIN_ROWS) {
+        char text[64];
+        snprintf(text, sizeof text, "%dx%d is too small,", g->cols, g->rows);
+        grid_text(g, 0, 0, text, ST_NORMAL, 0);
+        snprintf(text, sizeof text, "%dx%d is needed.", MIN_COLS, MIN_ROWS);
+        grid_text(g, 0, 1, text, ST_NORMAL, 0);
+        grid_text(g, 0, 2, "q quits.", ST_NORMAL, 0);
+        return;
+    }
+    int w = g->cols - 4 < WIDTH ? g->cols - 4 : WIDTH, x = (g->cols - w) / 2;
+    grid_fill(g, (struct rect){0, 0, g->cols, 1}, ' ', ST_BAR, 0);
+    grid_text(g, 0, 0, " mmscope ", ST_BAR_NAME, 0);
+    grid_text_cut(g, 10, 0, g->cols - 11,
+                  "how Linux manages memory, step by step, forwards and backwards",
+                  m->glyphs->more, ST_BAR, 0);
+    grid_text(g, x, 2, "Choose a lesson", ST_HEADING, 0);
+    grid_text_cut(g, x, 3, w,
+                  "Each takes five to ten minutes; in every one you can go back, change "
+                  "something and go on.",
+                  m->glyphs->more, ST_WHY, 0);
+    grid_hline(g, x, 4, w, m->glyphs->hline, ST_RULE);
+    int rows = entry_rows(m), top = top_entry(m);
+    for (int i = 0; i < entries_seen(m) && top + i < nr_entries(m); i++) {
+        draw_entry(m, g, x, FIRST_ROW + i * rows, w, top + i);
+    }
+    if (!m->lessons->nr) {
+        char text[600];
+        snprintf(text, sizeof text, "No lessons were found in %s: set MMSCOPE_LESSONS.",
+                 m->lessons->dir ? m->lessons->dir : "any directory");
+        grid_text_cut(g, x + 6, FIRST_ROW + rows, w - 6, text, m->glyphs->more, ST_WARN,
+                      0);
+    }
+    int last = g->rows - 1;
+    if (m->message[0]) {
+        const char *s = m->message;
+        struct text_line line;
+        for (int y = last - 3; y < last && text_wrap(&s, w, &line); y++) {
+            char text[600];
+            snprintf(text, sizeof text, "%.*s", (int)line.bytes, line.start);
+            grid_fill(g, (struct rect){x, y, w, 1}, ' ', ST_ERROR, 0);
+            grid_text(g, x, y, text, ST_ERROR, 0);
+        }
+    }
+    static const char *const hints[][2] = {{"Up/Down", "choose"},
+                                           {"Enter", "open"},
+                                           {"1..9", "open that one"},
+                                           {"q", "quit"}};
+    int hx = x;
+    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
+        hx = grid_text(g, hx, last, hints[i][0], ST_HINT_KEY, 0) + 1;
+        hx = grid_text(g, hx, last, hints[i][1], ST_HINT, 0) + 3;
+    }
+}
+
+enum menu_answer menu_key(struct menu *m, int key)
+{
+    int nr = nr_entries(m);
+    if (m->cols < MIN_COLS || m->rows < MIN_ROWS) {
+        return key == 'q' || key == K_ESC || key == K_CTRL_C ? MENU_QUIT : MENU_STAY;
+    }
+    switch (key) {
+    case K_UP:
+    case 'k':
+    case K_BACKTAB:
+        m->selected = (m->selected + nr - 1) % nr;
+        return MENU_STAY;
+    case K_DOWN:
+    case 'j':
+    case K_TAB:
+        m->selected = (m->selected + 1) % nr;
+        return MENU_STAY;
+    case K_HOME:
+    case K_PAGE_UP:
+        m->selected = 0;
+        return MENU_STAY;
+    case K_END:
+    case K_PAGE_DOWN:
+        m->selected = nr - 1;
+        return MENU_STAY;
+    case K_ENTER:
+    case ' ':
+    case K_RIGHT:
+    case 'l':
+        return MENU_OPEN;
+    case 'q':
+    case K_ESC:
+    case K_CTRL_C:
+        return MENU_QUIT;
+    default:
+        if (key >= '1' && key <= '9' && key - '1' < nr) {
+            m->selected = key - '1';
+            return MENU_OPEN;
+        }
+        return MENU_STAY;
+    }
+}
+
+bool menu_click(struct menu *m, int y)
+{
+    int n = top_entry(m) + (y - FIRST_ROW) / entry_rows(m);
+    if (y < FIRST_ROW || n >= nr_entries(m)) {
+        return false;
+    }
+    m->selected = n;
+    return true;
+}

@@ -1,0 +1,257 @@
+/* The event loop: keys in, grids out. Blocks while there is nothing to do; never polls.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#define _XOPEN_SOURCE 700
+#include "view.h"
+
+#include "app.h"
+#include "cmdline.h"
+#include "menu.h"
+#include "subcommands.h"
+#include "term.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+bool view_begin(const struct options *o, char *err, size_t err_size)
+{
+    struct term_options t = {.ascii = o->ascii, .no_color = o->no_color, .mouse = true};
+    cmdline_init();
+    if (!term_open(&t, err, err_size)) {
+        cmdline_finish();
+        return false;
+    }
+    return true;
+}
+
+void view_end(void)
+{
+    term_close();
+    cmdline_finish();
+}
+
+/* ---- long travels ---- */
+
+struct watcher {
+    unsigned calls;
+};
+
+/* Any key stops what takes long; asked often, so it looks only now and then. */
+static bool interrupted(void *ctx)
+{
+    struct watcher *w = ctx;
+    return ++w->calls % 256 == 0 && term_pending();
+}
+
+/* ---- one session ---- */
+
+static void show(const struct app *a, struct grid *g)
+{
+    if (g->cols != a->cols || g->rows != a->rows) {
+        grid_resize(g, a->cols, a->rows);
+    }
+    app_draw(a, g);
+    term_show(g);
+}
+
+static void resize(struct app *a)
+{
+    int cols, rows;
+    term_size(&cols, &rows);
+    app_resize(a, cols, rows);
+    cmdline_size(cols, rows);
+}
+
+static void run_line(struct app *a)
+{
+    char command[1100];
+    const char *search = a->prompt[0] == '/' ? "search " : "";
+    snprintf(command, sizeof command, "%s%s", search, cmdline_line());
+    if (*cmdline_line()) {
+        app_command(a, command);
+    } else if (*search && *a->search) {
+        snprintf(command, sizeof command, "search %s", a->search);
+        app_command(a, command);
+    }
+}
+
+static void prompt_key(struct app *a, int key)
+{
+    if (key == K_RESIZE) {
+        resize(a);
+    } else if (key > 0 && key <= 0xff) {
+        char prompt = a->prompt[0];
+        enum cmdline_state state = cmdline_byte(a, (unsigned char)key, term_pending());
+        if (state != CMDLINE_EDITING) {
+            term_raw_bytes(false);
+            app_layout(a);
+        }
+        if (state == CMDLINE_DONE) {
+            a->prompt[0] = prompt;
+            run_line(a);
+        }
+    }
+}
+
+/* What the screen asked for. True: leave the loop. */
+static bool serve(struct app *a, enum view_result *result)
+{
+    enum app_request request = a->request;
+    a->request = REQUEST_NONE;
+    switch (request) {
+    case REQUEST_QUIT:
+    case REQUEST_MENU:
+        *result = request == REQUEST_QUIT ? VIEW_QUIT : VIEW_MENU;
+        return true;
+    case REQUEST_SUSPEND:
+        term_suspend();
+        resize(a);
+        return false;
+    case REQUEST_REDRAW:
+        term_redraw();
+        return false;
+    case REQUEST_MOUSE:
+        app_message(a, MESSAGE_INFO, "%s",
+                    term_toggle_mouse()
+                        ? "The mouse works here again; m gives it back."
+                        : "The mouse is the terminal's: select and copy. m takes it.");
+        return false;
+    default:
+        return false;
+    }
+}
+
+enum view_result view_run(struct session *s)
+{
+    struct app a;
+    struct grid g;
+    struct watcher w = {0};
+    enum view_result result = VIEW_QUIT;
+    app_init(&a, s, term_glyphs());
+    a.interrupted = interrupted;
+    a.interrupted_ctx = &w;
+    resize(&a);
+    grid_create(&g, a.cols, a.rows);
+    bool dirty = true, editing = false;
+    uint64_t next_tick = 0;
+    while (true) {
+        if (a.prompt_open && !editing) {
+            term_raw_bytes(true);
+            cmdline_open(&a);
+        }
+        editing = a.prompt_open;
+        if (dirty && !(editing && term_pending())) {
+            show(&a, &g);
+            dirty = false;
+        }
+        int timeout = app_timeout(&a);
+        if (timeout >= 0) {
+            uint64_t now = now_ms();
+            next_tick = next_tick > now + (uint64_t)timeout || next_tick + 1000 < now
+                            ? now + (uint64_t)timeout
+                            : next_tick;
+            timeout = next_tick > now ? (int)(next_tick - now) : 0;
+        }
+        int key = term_key(timeout);
+        if (key == K_HANGUP) {
+            result = VIEW_HANGUP;
+            break;
+        }
+        if (key == K_TIMEOUT) {
+            if (app_timeout(&a) >= 0 && now_ms() >= next_tick) {
+                next_tick += (uint64_t)app_timeout(&a);
+                app_tick(&a);
+                dirty = true;
+            }
+            continue;
+        }
+        dirty = true;
+        if (editing) {
+            prompt_key(&a, key);
+        } else if (key == K_RESIZE) {
+            resize(&a);
+        } else if (key == K_MOUSE) {
+            struct term_mouse m = term_mouse();
+            app_mouse(&a, m.x, m.y, m.wheel);
+        } else {
+            app_key(&a, key);
+        }
+        if (serve(&a, &result)) {
+            break;
+        }
+    }
+    grid_destroy(&g);
+    app_free(&a);
+    return result;
+}
+
+int view_session(struct session *s, const struct options *o)
+{
+    char err[512];
+    if (!view_begin(o, err, sizeof err)) {
+        session_close(s);
+        return trouble("%s", err);
+    }
+    view_run(s);
+    view_end();
+    session_close(s);
+    return EXIT_OK;
+}
+
+/* ---- the menu ---- */
+
+char *view_menu(const char *message, int *selected)
+{
+    struct lessons lessons = lessons_load();
+    struct menu m;
+    struct grid g;
+    menu_init(&m, &lessons, term_glyphs());
+    m.selected = *selected <= (int)lessons.nr ? *selected : 0;
+    snprintf(m.message, sizeof m.message, "%s", message ? message : "");
+    term_size(&m.cols, &m.rows);
+    grid_create(&g, m.cols, m.rows);
+    char *path = NULL;
+    for (bool leave = false; !leave;) {
+        if (g.cols != m.cols || g.rows != m.rows) {
+            grid_resize(&g, m.cols, m.rows);
+        }
+        menu_draw(&m, &g);
+        term_show(&g);
+        int key = term_key(-1);
+        enum menu_answer answer = MENU_STAY;
+        if (key == K_HANGUP) {
+            answer = MENU_QUIT;
+        } else if (key == K_RESIZE) {
+            term_size(&m.cols, &m.rows);
+        } else if (key == K_CTRL_Z) {
+            term_suspend();
+            term_size(&m.cols, &m.rows);
+        } else if (key == K_CTRL_L) {
+            term_redraw();
+        } else if (key == K_MOUSE) {
+            answer = !term_mouse().wheel && menu_click(&m, term_mouse().y) ? MENU_OPEN
+                                                                           : MENU_STAY;
+        } else if (key != K_TIMEOUT) {
+            m.message[0] = 0;
+            answer = menu_key(&m, key);
+        }
+        if (answer == MENU_OPEN) {
+            const struct lesson *l = menu_selected(&m);
+            path = strdup(l ? l->path : "");
+        }
+        leave = answer != MENU_STAY;
+    }
+    *selected = m.selected;
+    grid_destroy(&g);
+    lessons_free(&lessons);
+    return path;
+}
