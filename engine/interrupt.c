@@ -34,17 +34,38 @@ void deliver_nested(struct timeline *t, uint64_t n)
     }
 }
 
+/* It is noted at the event that the hook was called for, not at the last one that
+ * operations nested before it had: run again, it must begin when they have ended. */
 static uint64_t nest_and_record(struct timeline *t, const struct op *op)
 {
-    struct entry e = {.at = t->m->probe.n, .op = *op};
+    struct entry e = {.at = t->run.hook_at, .op = *op};
     e.result = machine_do_nested(t->m, op);
     entries_add(t, t->run.record, &e);
     return e.result;
 }
 
+bool timeline_peek_nested(const struct timeline *t, struct op *op)
+{
+    const struct run *r = &t->run;
+    if (r->live || !r->hook_at || !r->nested || r->next >= r->nested->nr ||
+        r->nested->e[r->next].at != r->hook_at) {
+        return false;
+    }
+    *op = r->nested->e[r->next].op;
+    return true;
+}
+
 uint64_t timeline_do_nested(struct timeline *t, const struct op *op)
 {
-    return t->run.live && op->kind < NR_OPS ? nest_and_record(t, op) : PFN_NONE;
+    struct op recorded;
+    if (t->run.live && t->run.hook_at) {
+        return op->kind < NR_OPS ? nest_and_record(t, op) : PFN_NONE;
+    }
+    if (!timeline_peek_nested(t, &recorded)) {
+        return PFN_NONE;
+    }
+    t->run.next++;
+    return machine_do_nested(t->m, &recorded);
 }
 
 /* Operation i of an interrupt: IRQ_ENTER, the handler's, IRQ_LEAVE, all on the CPU that

@@ -61,8 +61,11 @@ uint64_t timeline_do(struct timeline *t, const struct op *op);
 bool timeline_interrupt(struct timeline *t, const struct op *ops, size_t nr_ops, char *err,
                         size_t err_size);
 
-/* Only from inside a live hook (below): do op nested in the operation under way, and record that. */
+/* Only from inside a live hook (below): do op nested in the operation under way, and record that. From inside
+ * timeline_events' fn: run the next operation that was nested at this event now (it is not run again then), and answer
+ * its result now; which one that is, timeline_peek_nested says. */
 uint64_t timeline_do_nested(struct timeline *t, const struct op *op);
+bool timeline_peek_nested(const struct timeline *t, struct op *op);
 
 /* fn is called at each event of an operation that timeline_do runs for the first time (never when time travel runs
  * it again), for the kinds whose bit is set in kinds (NR_EVENTS bits; NULL: all). One hook; NULL removes it. */

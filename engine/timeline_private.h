@@ -107,6 +107,7 @@ struct run {
     uint64_t watch_from;    /* only events behind this one are watched */
     struct entries *record; /* doing for the first time: nested operations go there */
     bool live;              /* and the live hook is called */
+    uint64_t hook_at;       /* the event at which a hook is running; 0: none is */
     jmp_buf out;
 };
 

@@ -41,7 +41,10 @@ void on_event(struct probe *p, const struct event *ev)
         longjmp(r->out, 1);
     }
     if (r->live && (t->hook_all || t->hook_kinds[ev->kind / 64] >> (ev->kind % 64) & 1)) {
+        const uint64_t outer = r->hook_at;
+        r->hook_at = ev->n;
         t->hook(t->hook_ctx, t->m, ev);
+        r->hook_at = outer;
     }
     deliver_nested(t, ev->n);
     if (t->asked && !t->asked->done && ev->n >= t->asked->from) {
@@ -98,6 +101,7 @@ void run_clear(struct timeline *t)
     t->run.watch_from = 0;
     t->run.record = NULL;
     t->run.live = false;
+    t->run.hook_at = 0;
 }
 
 /* ---- boundaries ---- */
@@ -340,12 +344,16 @@ bool timeline_search(struct timeline *t, int direction, position_fn *pred, void 
 struct visit {
     event_fn *fn;
     void *ctx;
+    struct run *run;
 };
 
 static bool visit_watch(void *ctx, struct machine *m, const struct event *ev)
 {
     const struct visit *v = ctx;
+    const uint64_t outer = v->run->hook_at;
+    v->run->hook_at = ev->n;
     v->fn(v->ctx, m, ev);
+    v->run->hook_at = outer;
     return false;
 }
 
@@ -364,7 +372,7 @@ void timeline_events(struct timeline *t, uint32_t branch, uint64_t op, event_fn 
     struct snapshot *now = timeline_snapshot(t),
                     *here = t->here ? snapshot_ref(t->here) : NULL;
     travel_to_boundary(t, branch, op);
-    struct visit v = {fn, ctx};
+    struct visit v = {fn, ctx, &t->run};
     t->run.watch = visit_watch;
     t->run.watch_ctx = &v;
     t->run.watch_from = 0;

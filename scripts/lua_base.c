@@ -487,7 +487,7 @@ void sandbox_traceback(lua_State *L, lua_State *of, int level)
     lua_Debug ar;
     for (int shown = 0; lua_getstack(of, level, &ar); level++) {
         lua_getinfo(of, "Slnt", &ar);
-        if (is_own(&ar)) {
+        if (is_own(&ar) || (*ar.what == 'C' && !*ar.namewhat)) {
             continue;
         }
         if (shown++ == MAX_FRAMES) {
@@ -505,8 +505,6 @@ void sandbox_traceback(lua_State *L, lua_State *of, int level)
                      what);
         } else if (*ar.what == 'm') {
             snprintf(line + n, sizeof line - (size_t)n, " in main chunk\n");
-        } else if (*ar.what == 'C') {
-            snprintf(line + n, sizeof line - (size_t)n, " in a function of mmscope\n");
         } else {
             snprintf(line + n, sizeof line - (size_t)n, " in function <%.60s:%d>\n",
                      ar.short_src, ar.linedefined);

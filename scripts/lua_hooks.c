@@ -74,28 +74,39 @@ static void run_handler(lua_State *L)
     sc->in_interrupt = false;
 }
 
-/* Interrupts that wait, in the order in which they came. */
-static void run_waiting(lua_State *L)
+/* Does the CPU take an interrupt here? When an operation is answered from the record: did it then? (It did not if the user
+ * has since put an interrupt of his own before it; then ours waits again.) */
+static bool deliverable(const struct script *sc, const struct machine *m, uint32_t cpu)
+{
+    struct op recorded;
+    if (!sc->replaying) {
+        return machine_irq_deliverable(m, cpu);
+    }
+    return timeline_peek_nested(sc->session->timeline, &recorded) &&
+           recorded.kind == OP_IRQ_ENTER && recorded.origin == ORIGIN_SCRIPT;
+}
+
+/* Take the first of the interrupts that wait and push its handler. */
+static void take_waiting(lua_State *L)
 {
     struct script *sc = script_of(L);
     registry_table(L, &waiting);
-    uint32_t n = sc->nr_pending;
-    sc->nr_pending = 0;
-    lua_newtable(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &waiting);
-    for (uint32_t i = 1; i <= n; i++) {
-        lua_rawgeti(L, -1, i);
-        run_handler(L);
+    lua_rawgeti(L, -1, 1);
+    for (uint32_t i = 1; i <= sc->nr_pending; i++) {
+        lua_rawgeti(L, -2, (lua_Integer)i + 1);
+        lua_rawseti(L, -3, i);
     }
-    lua_pop(L, 1);
+    lua_remove(L, -2);
+    sc->nr_pending--;
 }
 
 static int call_hooks(lua_State *L)
 {
     const struct call *c = lua_touserdata(L, 1);
     struct script *sc = c->sc;
-    if (sc->nr_pending && machine_irq_deliverable(c->m, c->ev->cpu)) {
-        run_waiting(L);
+    while (sc->nr_pending && deliverable(sc, c->m, c->ev->cpu)) {
+        take_waiting(L);
+        run_handler(L);
     }
     if (!has_kind(sc, c->ev->kind)) {
         return 0;
@@ -119,13 +130,32 @@ static int with_traceback(lua_State *L)
     return 1;
 }
 
+/* Is this an event of an interrupt that the user put into the operation? It calls no hooks. */
+static bool is_foreign(struct script *sc, const struct event *ev)
+{
+    if (!sc->replaying || sc->replayed_kind == OP_IRQ_ENTER ||
+        sc->replayed_kind == OP_IRQ_LEAVE) {
+        return false;
+    }
+    if (ev->kind == EV_IRQ_ENTRY) {
+        sc->foreign++;
+    } else if (ev->kind == EV_IRQ_EXIT && sc->foreign) {
+        sc->foreign--;
+        return true;
+    }
+    return sc->foreign != 0;
+}
+
 static void at_event(void *ctx, struct machine *m, const struct event *ev)
 {
     struct script *sc = ctx;
     lua_State *L = sc->issuing;
+    if (sc->hook_event || sc->hook_failed || is_foreign(sc, ev)) {
+        return;
+    }
     bool wanted =
-        has_kind(sc, ev->kind) || (sc->nr_pending && machine_irq_deliverable(m, ev->cpu));
-    if (sc->hook_event || sc->hook_failed || !wanted || !lua_checkstack(L, 8)) {
+        has_kind(sc, ev->kind) || (sc->nr_pending && deliverable(sc, m, ev->cpu));
+    if (!wanted || !lua_checkstack(L, 8)) {
         return;
     }
     struct call c = {sc, m, ev};
@@ -174,7 +204,15 @@ uint64_t hook_nested(lua_State *L, const struct op *op)
                    "interrupt(function() ... end)",
                    op_info(op->kind)->name);
     }
-    return timeline_do_nested(sc->session->timeline, op);
+    struct timeline *t = sc->session->timeline;
+    struct op recorded;
+    if (sc->replaying &&
+        !(timeline_peek_nested(t, &recorded) && script_same_op(&recorded, op))) {
+        sandbox_break(L, "this is a bug of mmscope: run again, the script does something "
+                         "else in an interrupt "
+                         "than before");
+    }
+    return timeline_do_nested(t, op);
 }
 
 /* ---- after the operation ---- */
@@ -210,8 +248,9 @@ void hooks_settle(lua_State *L)
     luaL_checkstack(L, 8, NULL);
     bool fresh = sc->fresh;
     sc->settling = true;
-    if (sc->nr_pending) {
-        run_waiting(L);
+    while (sc->nr_pending) {
+        take_waiting(L);
+        run_handler(L);
     }
     write_notes(L);
     sc->settling = false;
@@ -236,7 +275,14 @@ void hooks_replay(lua_State *L, uint32_t branch, uint64_t op)
     if (!sc->nr_hooks || sc->settling) {
         return;
     }
-    timeline_events(sc->session->timeline, branch, op, at_event, sc);
+    struct timeline *t = sc->session->timeline;
+    struct op_record r;
+    timeline_op(t, branch, op, &r);
+    sc->replaying = true;
+    sc->replayed_kind = r.op.kind;
+    sc->foreign = 0;
+    timeline_events(t, branch, op, at_event, sc);
+    sc->replaying = false;
 }
 
 /* ---- what scripts call ---- */
@@ -310,7 +356,7 @@ static int interrupt(lua_State *L)
         return luaL_error(L, "interrupt: we are in an interrupt already");
     }
     lua_settop(L, 1);
-    if (machine_irq_deliverable(sc->hook_machine, sc->hook_event->cpu)) {
+    if (deliverable(sc, sc->hook_machine, sc->hook_event->cpu)) {
         run_handler(L);
         lua_pushboolean(L, 1);
         return 1;

@@ -119,7 +119,7 @@ static uint32_t site_here(lua_State *L, struct timeline *t)
     return site;
 }
 
-static bool same_op(const struct op *a, const struct op *b)
+bool script_same_op(const struct op *a, const struct op *b)
 {
     return a->kind == b->kind && a->cpu == b->cpu &&
            memcmp(a->arg, b->arg, sizeof a->arg) == 0;
@@ -156,7 +156,7 @@ static uint64_t answer_or_do(struct script *sc, const struct op *op, uint64_t *a
     *at = script_next_recorded(sc, branch);
     sc->fresh = *at >= timeline_nr_ops(t, branch);
     if (!sc->fresh && timeline_op(t, branch, *at, &r)) {
-        if (!same_op(&r.op, op)) {
+        if (!script_same_op(&r.op, op)) {
             describe_mismatch(mismatch, timeline_machine(t), *at, &r.op, op);
             return 0;
         }

@@ -44,6 +44,9 @@ struct script {
     bool hook_failed;  /* a hook raised an error; its message is in hook_error */
     struct buffer hook_error;
     uint32_t nr_pending; /* interrupts that wait until the CPU takes them */
+    bool replaying;      /* hooks run for an operation that is answered from the record */
+    uint16_t replayed_kind;
+    uint32_t foreign;   /* > 0: inside an interrupt that the user put there */
     bool settling;      /* what hooks have left behind is being done: it calls no hooks */
     lua_State *issuing; /* whose operation is under way: hooks run on it */
 };
@@ -88,6 +91,7 @@ void script_destroy(struct script *sc);
 /* Do op, or answer it from the record; raises a Lua error where operations are not allowed. Fills in cpu, origin
  * and site. Sets sc->fresh. */
 uint64_t script_issue(lua_State *L, struct op *op);
+bool script_same_op(const struct op *a, const struct op *b);
 /* The end of a C function that has issued operations: hands over to session_advance if something new was done.
  * return script_return(L, nresults). */
 int script_return(lua_State *L, int nresults);
