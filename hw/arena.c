@@ -251,6 +251,11 @@ void arena_take_unseen(struct arena *a, void (*fn)(void *ctx, size_t chunk), voi
     l->nr = 0;
 }
 
+bool arena_chunk_touched(const struct arena *a, size_t chunk)
+{
+    return a->marks[chunk] & ARENA_UNHASHED || a->priv->hash[chunk];
+}
+
 size_t arena_nr_changed(const struct arena *a) { return a->priv->list[LIST_CHANGED].nr; }
 
 size_t arena_used(const struct arena *a) { return header(a)->used; }

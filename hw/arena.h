@@ -81,6 +81,9 @@ uint64_t arena_digest(struct arena *a);
 /* Calls fn for each chunk marked ARENA_UNSEEN (also those that a restore changed), then unmarks it. */
 void arena_take_unseen(struct arena *a, void (*fn)(void *ctx, size_t chunk), void *ctx);
 
+/* May the chunk hold anything but zeros? Does not read it (reading would make the host map it). */
+bool arena_chunk_touched(const struct arena *a, size_t chunk);
+
 /* How many chunks are marked ARENA_CHANGED: what a snapshot would cost. */
 size_t arena_nr_changed(const struct arena *a);
 /* Bytes given out so far. */
