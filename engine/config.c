@@ -598,7 +598,7 @@ bool config_check(const struct machine_config *c, char *err, size_t err_size)
             top = c->memmap[i].end;
         }
     }
-    const uint64_t most = c->arch == ARCH_X86_64     ? 8 * TIB
+    const uint64_t most = c->arch == ARCH_X86_64     ? 4 * TIB
                           : c->arch == ARCH_I386_PAE ? 64 * GIB
                                                      : 4 * GIB;
     if (top > most) {

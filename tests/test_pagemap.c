@@ -177,6 +177,8 @@ static void check_changed(void)
     struct machine *m = boot((const char *const[]){"ram", "64M", NULL});
     struct pagemap *pm = pagemap_create(m);
     ok(!pagemap_cell(pm, 0, 20).changed, "a new map: nothing has changed");
+    run(m, OP_ALLOC_PAGES, GFP_KERNEL, 5); /* takes a whole pageblock over */
+    pagemap_update(pm);
     uint64_t frame = run(m, OP_ALLOC_PAGES, GFP_KERNEL, 5);
     pagemap_update(pm);
     bool good = true;
