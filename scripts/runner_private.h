@@ -1,0 +1,36 @@
+/* What runner.c (the loop, text) and runner_json.c share.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SCRIPTS_RUNNER_PRIVATE_H
+#define SCRIPTS_RUNNER_PRIVATE_H
+
+#include "json.h"
+#include "runner.h"
+
+struct run_printer;
+
+struct runner {
+    const struct run_options *o;
+    const struct run_printer *printer;
+    struct session *session;
+    struct timeline *t;
+    struct json json;
+    uint64_t printed; /* operations */
+    uint64_t at;      /* the operation whose events are being printed */
+    uint64_t operations, events, passed, failed;
+    bool after_note;
+};
+
+struct run_printer {
+    void (*start)(struct runner *r); /* may be NULL */
+    void (*note)(struct runner *r, const struct op_record *op);
+    void (*op)(struct runner *r, const struct op_record *op, uint64_t at);
+    void (*error)(const struct runner *r); /* may be NULL */
+    void (*end)(struct runner *r, const char *status);
+};
+
+extern const struct run_printer json_printer;
+
+bool runner_wants(const struct runner *r, const struct event *ev);
+
+#endif
