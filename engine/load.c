@@ -32,7 +32,10 @@ void load_begin(struct machine *m, uint64_t totalreserve_pages)
     mm->nr_odd_pages = mm->nr_leaked = mm->nr_adopted = 0;
     zero_table(m, m->tables.blocks, (mm->nr_frames >> TOP_SHIFT) * sizeof(struct page));
     zero_table(m, m->tables.frames, mm->nr_frames * sizeof(struct page));
-    zero_table(m, m->tables.pcps, mm->nr_cpus * MAX_ZONES * sizeof(struct pcp));
+    for (uint32_t cpu = 0; cpu < mm->nr_cpus; cpu++) {
+        struct cpu *c = cpu_w(m, cpu);
+        memset(c->pcps, 0, sizeof c->pcps);
+    }
 }
 
 uint32_t load_zone(struct machine *m, const struct zone *z)

@@ -91,14 +91,12 @@ bool config_check(const struct machine_config *c, char *err, size_t err_size);
 
 struct mm; /* engine/mm.h: zones, per-CPU lists, contexts; in the arena */
 struct page;
-struct pcp;
 struct cpu;
 struct frame_range;
 
 /* Where the arena's big tables lie: host addresses, fixed for the machine's life (engine/mm.h, page.h). */
 struct machine_tables {
     struct page *frames, *blocks;
-    struct pcp *pcps;
     struct cpu *cpus;
     uint8_t *pageblocks;
     struct frame_range *ranges;

@@ -29,11 +29,48 @@ uint64_t mm_arena_bytes(const struct machine_config *c, uint64_t max_pfn)
 {
     uint64_t frames = frames_for(max_pfn);
     uint64_t bytes = sizeof(struct mm) + c->cpus * sizeof(struct cpu);
-    bytes += (uint64_t)c->cpus * MAX_ZONES * sizeof(struct pcp);
     bytes += MAX_RANGES * sizeof(struct frame_range) + nr_pageblocks(c, max_pfn);
     bytes += (nr_head_slots(c->cpus) + frames) * sizeof(struct page);
     bytes += ((frames >> TOP_SHIFT) + 1) * sizeof(struct page);
     return bytes + 16 * ARENA_CHUNK; /* alignments */
+}
+
+/* gfp_zone: zone types that the architecture does not know stand for Normal. */
+static enum zone_type zone_for_bits(const struct mm *mm, gfp_t bits)
+{
+    enum zone_type dma = mm->has_dma ? ZONE_DMA : ZONE_NORMAL;
+    enum zone_type dma32 = mm->has_dma32 ? ZONE_DMA32 : ZONE_NORMAL;
+    enum zone_type highmem = mm->has_highmem ? ZONE_HIGHMEM : ZONE_NORMAL;
+    switch (bits) {
+    case 0:
+    case __GFP_MOVABLE:
+        return ZONE_NORMAL;
+    case __GFP_DMA:
+    case __GFP_DMA | __GFP_MOVABLE:
+        return dma;
+    case __GFP_DMA32:
+    case __GFP_DMA32 | __GFP_MOVABLE:
+        return dma32;
+    case __GFP_HIGHMEM:
+        return highmem;
+    case __GFP_HIGHMEM | __GFP_MOVABLE:
+        return ZONE_MOVABLE;
+    default: /* contradictory: the kernel's table has zeros there, the lowest zone */
+        return dma < dma32 ? dma : dma32;
+    }
+}
+
+/* The node's zonelist begins with the highest zone that is there and not above type. */
+static void build_zonelists(struct machine *m)
+{
+    struct mm *mm = mm_w(m);
+    for (uint32_t type = 0; type < MAX_NR_ZONES; type++) {
+        uint32_t z = mm->nr_zones;
+        while (z > 0 && mm->zones[z - 1].type > type) {
+            z--;
+        }
+        mm->first_zone[type] = z ? z - 1 : UINT32_MAX;
+    }
 }
 
 bool mm_create(struct machine *m, uint64_t max_pfn)
@@ -43,8 +80,6 @@ bool mm_create(struct machine *m, uint64_t max_pfn)
     uint64_t heads = nr_head_slots(c->cpus), frames = frames_for(max_pfn);
     m->mm = arena_alloc(&m->arena, sizeof(struct mm), ARENA_CHUNK);
     t->cpus = arena_alloc(&m->arena, c->cpus * sizeof(struct cpu), ARENA_CHUNK);
-    t->pcps = arena_alloc(&m->arena, (size_t)c->cpus * MAX_ZONES * sizeof(struct pcp),
-                          ARENA_CHUNK);
     t->ranges =
         arena_alloc(&m->arena, MAX_RANGES * sizeof(struct frame_range), ARENA_CHUNK);
     t->pageblocks = arena_alloc(&m->arena, nr_pageblocks(c, max_pfn), ARENA_CHUNK);
@@ -52,7 +87,7 @@ bool mm_create(struct machine *m, uint64_t max_pfn)
                             ARENA_CHUNK);
     struct page *nodes =
         arena_alloc(&m->arena, (heads + frames) * sizeof(struct page), ARENA_CHUNK);
-    if (!m->mm || !t->cpus || !t->pcps || !t->ranges || !t->pageblocks || !t->blocks ||
+    if (!m->mm || !t->cpus || !t->ranges || !t->pageblocks || !t->blocks ||
         !nodes) {
         return false;
     }
@@ -65,6 +100,9 @@ bool mm_create(struct machine *m, uint64_t max_pfn)
     mm->has_dma32 = c->arch == ARCH_X86_64;
     mm->has_highmem = c->arch != ARCH_X86_64;
     mm->pcp_cold = c->pcp_cold;
+    for (gfp_t bits = 0; bits < 16; bits++) {
+        mm->gfp_zone[bits] = (uint8_t)zone_for_bits(mm, bits);
+    }
     mm->max_pfn = max_pfn;
     mm->nr_frames = frames;
     mm->user_min_free_kbytes = -1;
@@ -149,6 +187,7 @@ uint32_t mm_add_zone(struct machine *m, enum zone_type type, uint64_t start,
     z->present = present;
     z->pageblock_first = first;
     mm_w(m)->nr_zones = zone + 1;
+    build_zonelists(m);
     uint64_t nr = ((start + spanned - 1) >> shift) - (start >> shift) + 1;
     for (uint64_t i = 0; i < nr; i++) {
         uint8_t *at = &m->tables.pageblocks[first + i];

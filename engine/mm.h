@@ -1,8 +1,8 @@
 /* struct mm: the state of the simulated kernel's memory management, in the arena.
  *
  *   root chunk    struct mm with its zones: what nearly every operation touches, 4 KiB
- *   struct pcp    one per CPU and zone: the page lists' figures (their heads: page.h)
- *   struct cpu    one per CPU: context, preempt count, held locks
+ *   struct cpu    one per CPU: context, preempt count, held locks, and for each zone the
+ *                 figures of its page lists, struct pcp (the lists' heads: page.h)
  *   pageblocks    a byte per pageblock and zone: its migratetype
  *   frame table   page.h
  *   ranges        where memory is, what of it is reserved: intervals, no flags in pages
@@ -109,15 +109,14 @@ struct pcp { /* per_cpu_pages and per_cpu_zonestat of one CPU and zone */
 };
 
 struct cpu {
-    alignas(256) uint32_t
-        preempt_count; /* preempt 0xff, softirq 0xff00, hardirq 0xf0000 */
+    alignas(512) uint32_t preempt_count; /* preempt 0xff, softirq 0xff00, hardirq 0xf0000 */
     uint32_t irqs_disabled;
     uint32_t memalloc; /* PF_MEMALLOC of the current task */
     uint32_t nr_locks;
     uint64_t locks[MAX_LOCKS]; /* held spinlocks' names, oldest first */
     uint32_t nr_irq_saved;
-    uint32_t
-        irq_saved[MAX_IRQ_NEST]; /* irqs_disabled before each hardirq that we are in */
+    uint32_t irq_saved[MAX_IRQ_NEST]; /* irqs_disabled before each hardirq that we are in */
+    struct pcp pcps[MAX_ZONES];
 };
 
 struct mm {
@@ -146,7 +145,7 @@ struct mm {
     struct zone zones[MAX_ZONES]; /* by address; the first nr_zones are there */
 };
 _Static_assert(sizeof(struct mm) == 4096, "the root is one chunk");
-_Static_assert(sizeof(struct zone) == 512 && sizeof(struct pcp) == 64,
+_Static_assert(sizeof(struct zone) == 512 && sizeof(struct cpu) == 512,
                "fixed layouts (I1)");
 
 /* An interval of the physical memory map. Sorted by kind and start; intervals of a kind
@@ -202,13 +201,13 @@ static inline struct zone *zone_w(struct machine *m, uint32_t zone)
 static inline const struct pcp *pcp_r(const struct machine *m, uint32_t zone,
                                       uint32_t cpu)
 {
-    return &m->tables.pcps[cpu * MAX_ZONES + zone];
+    return &m->tables.cpus[cpu].pcps[zone];
 }
 static inline struct pcp *pcp_w(struct machine *m, uint32_t zone, uint32_t cpu)
 {
-    struct pcp *p = &m->tables.pcps[cpu * MAX_ZONES + zone];
-    arena_mark(&m->arena, p);
-    return p;
+    struct cpu *c = &m->tables.cpus[cpu];
+    arena_mark(&m->arena, c);
+    return &c->pcps[zone];
 }
 static inline const struct cpu *cpu_r(const struct machine *m, uint32_t cpu)
 {

@@ -17,32 +17,9 @@
 #include "context.h"
 #include "vmstat.h"
 
-/* ---- what the flags ask for ---- */
+enum { GFP_ZONEMASK = __GFP_DMA | __GFP_HIGHMEM | __GFP_DMA32 | __GFP_MOVABLE };
 
-/* gfp_zone: zone types that the architecture does not know stand for Normal. */
-static enum zone_type gfp_zone(const struct machine *m, gfp_t gfp)
-{
-    enum zone_type dma = m->mm->has_dma ? ZONE_DMA : ZONE_NORMAL;
-    enum zone_type dma32 = m->mm->has_dma32 ? ZONE_DMA32 : ZONE_NORMAL;
-    enum zone_type highmem = m->mm->has_highmem ? ZONE_HIGHMEM : ZONE_NORMAL;
-    switch (gfp & (__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM | __GFP_MOVABLE)) {
-    case 0:
-    case __GFP_MOVABLE:
-        return ZONE_NORMAL;
-    case __GFP_DMA:
-    case __GFP_DMA | __GFP_MOVABLE:
-        return dma;
-    case __GFP_DMA32:
-    case __GFP_DMA32 | __GFP_MOVABLE:
-        return dma32;
-    case __GFP_HIGHMEM:
-        return highmem;
-    case __GFP_HIGHMEM | __GFP_MOVABLE:
-        return ZONE_MOVABLE;
-    default: /* contradictory: the kernel's table has zeros there, the lowest zone */
-        return m->mm->has_dma ? ZONE_DMA : m->mm->has_dma32 ? ZONE_DMA32 : ZONE_NORMAL;
-    }
-}
+/* ---- what the flags ask for ---- */
 
 static enum migratetype gfp_migratetype(gfp_t gfp)
 {
@@ -51,21 +28,12 @@ static enum migratetype gfp_migratetype(gfp_t gfp)
                                      : MIGRATE_UNMOVABLE;
 }
 
-static uint32_t first_zone(const struct machine *m, enum zone_type highest)
-{
-    uint32_t z = m->mm->nr_zones;
-    while (z > 0 && zone_r(m, z - 1)->type > highest) {
-        z--;
-    }
-    return z ? z - 1 : UINT32_MAX;
-}
-
 static struct alloc_context prepare_alloc_pages(struct machine *m, gfp_t gfp,
                                                 uint32_t order)
 {
     fn_enter(&m->probe, FN_prepare_alloc_pages, gfp, order);
-    struct alloc_context ac = {gfp_zone(m, gfp), gfp_migratetype(gfp), 0};
-    ac.preferred = first_zone(m, ac.highest_zoneidx);
+    enum zone_type highest = m->mm->gfp_zone[gfp & GFP_ZONEMASK];
+    struct alloc_context ac = {highest, gfp_migratetype(gfp), m->mm->first_zone[highest]};
     if ((gfp & __GFP_MOVABLE) && (gfp & __GFP_RECLAIMABLE)) {
         probe(&m->probe, EV_WARN_ALLOC, order, gfp); /* no such type; we take Movable */
     }

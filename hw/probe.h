@@ -9,7 +9,8 @@
  * "at the event" shows it.
  *
  * The call stack is of simulated functions (engine/functions.def). It lives outside the arena and is
- * empty between operations.
+ * empty between operations. It is not kept where nobody can ask for it, while stop is UINT64_MAX: a hook may
+ * set stop to that (it will not be called again in this operation), nobody may set it to less inside of one.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_PROBE_H
@@ -63,14 +64,21 @@ static inline void probe_announce(struct probe *p, uint16_t kind, uint64_t a0, u
 static inline void probe_push(struct probe *p, uint16_t fn, uint64_t a0, uint64_t a1, uint64_t a2,
                               uint64_t a3)
 {
-    if (p->depth < PROBE_STACK) {
-        p->stack[p->depth] = (struct probe_frame){
-            .fn = fn, .event_entered = (uint16_t)p->n, .arg = {a0, a1, a2, a3}};
+    if (p->stop != UINT64_MAX) {
+        if (p->depth < PROBE_STACK) {
+            p->stack[p->depth] = (struct probe_frame){
+                .fn = fn, .event_entered = (uint16_t)p->n, .arg = {a0, a1, a2, a3}};
+        }
+        p->depth++;
     }
-    p->depth++;
 }
 
-static inline void probe_pop(struct probe *p) { p->depth--; }
+static inline void probe_pop(struct probe *p)
+{
+    if (p->stop != UINT64_MAX && p->depth) {
+        p->depth--;
+    }
+}
 
 /* fn_enter(p, FN_x, up to four arguments) ... fn_leave(p): exactly one leave on every way out. */
 #define fn_enter(p, ...) FN_PAD_(p, __VA_ARGS__, 0, 0, 0, 0, 0)
