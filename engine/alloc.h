@@ -16,6 +16,13 @@
 
 #include "page.h"
 
+/* On the fast path, where a call costs as much as what it does. */
+#if defined __GNUC__
+#define FAST static inline __attribute__((always_inline))
+#else
+#define FAST static inline
+#endif
+
 struct alloc_context {
     enum zone_type highest_zoneidx;
     enum migratetype migratetype;
@@ -28,12 +35,11 @@ uint64_t alloc_pages_bulk(struct machine *m, gfp_t gfp, uint64_t nr);
 void __free_pages(struct machine *m, uint64_t frame, uint64_t order);
 void split_page(struct machine *m, uint64_t frame, uint64_t order);
 void lru_mark(struct machine *m, uint64_t frame, bool on);
-/* Give back a block whose refcount has just become 0: through the lists or directly. */
-void free_the_page(struct machine *m, uint64_t frame, uint32_t order);
+/* free_the_page: give back a block whose refcount has just become 0, through the per-CPU
+ * lists or directly. */
+void free_block(struct machine *m, uint64_t frame, uint32_t order);
 
 /* ---- zone_watermark.c ---- */
-bool zone_watermark_fast(struct machine *m, uint32_t zone, uint32_t order, uint64_t mark,
-                         enum zone_type highest, uint32_t alloc_flags, gfp_t gfp);
 bool __zone_watermark_ok(const struct machine *m, uint32_t zone, uint32_t order,
                          uint64_t mark, enum zone_type highest, uint32_t alloc_flags,
                          int64_t free_pages);
@@ -41,12 +47,6 @@ void wakeup_kswapd(struct machine *m, uint32_t zone, gfp_t gfp, uint32_t order,
                    enum zone_type highest);
 
 /* ---- pcp.c ---- */
-uint64_t rmqueue_pcplist(struct machine *m, uint32_t zone, uint32_t order,
-                         enum migratetype mt, uint32_t alloc_flags, gfp_t gfp);
-/* With the lists locked: a page of list mt, refilled when empty; PFN_NONE: none. */
-uint64_t __rmqueue_pcplist(struct machine *m, uint32_t zone, uint32_t order,
-                           enum migratetype mt, uint32_t alloc_flags, gfp_t gfp);
-void free_unref_page(struct machine *m, uint64_t frame, uint32_t order);
 void drain_local_pages(struct machine *m);
 void drain_all_pages(struct machine *m);
 const char *pcp_check(const struct machine *m);

@@ -32,7 +32,7 @@ static void add_to_free_list(struct machine *m, uint32_t zone, uint64_t frame,
     } else {
         list_add(m, head, (uint32_t)frame, page);
     }
-    zone_w(m, zone)->nr_free[order]++;
+    zone_hot(m, zone)->nr_free[order]++;
 }
 
 void move_to_free_list(struct machine *m, uint32_t zone, uint64_t frame, uint32_t order,
@@ -51,7 +51,7 @@ void del_page_from_free_list(struct machine *m, uint32_t zone, uint64_t frame,
     list_del(m, freelist_head(zone, order, page->type), page);
     page->state = USE_ALLOC;
     page->flags &= PG_ODD;
-    zone_w(m, zone)->nr_free[order]--;
+    zone_hot(m, zone)->nr_free[order]--;
 }
 
 static void expand(struct machine *m, uint32_t zone, uint64_t frame, uint32_t low,
@@ -153,7 +153,7 @@ void free_one_page(struct machine *m, uint32_t zone, uint64_t frame, uint32_t or
     fn_leave(&m->probe);
 }
 
-static const char *check_block(const struct machine *m, uint32_t zone, uint32_t order,
+static const char *check_free_block(const struct machine *m, uint32_t zone, uint32_t order,
                                uint32_t mt, uint32_t id)
 {
     const struct page *page = node_at(m, id);
@@ -183,7 +183,7 @@ static const char *check_block(const struct machine *m, uint32_t zone, uint32_t 
     return NULL;
 }
 
-static const char *check_list(const struct machine *m, uint32_t zone, uint32_t order,
+static const char *check_free_list(const struct machine *m, uint32_t zone, uint32_t order,
                               uint32_t mt)
 {
     uint32_t head = freelist_head(zone, order, mt), n = 0, prev = head;
@@ -195,7 +195,7 @@ static const char *check_list(const struct machine *m, uint32_t zone, uint32_t o
             return "buddy: a free list's links do not agree";
         }
         prev = id;
-        const char *why = check_block(m, zone, order, mt, id);
+        const char *why = check_free_block(m, zone, order, mt, id);
         if (why) {
             return why;
         }
@@ -209,7 +209,7 @@ const char *buddy_check(const struct machine *m)
         for (uint32_t o = 0; o < m->mm->max_order; o++) {
             uint64_t n = 0;
             for (uint32_t mt = 0; mt < MIGRATE_TYPES; mt++) {
-                const char *why = check_list(m, z, o, mt);
+                const char *why = check_free_list(m, z, o, mt);
                 if (why) {
                     return why;
                 }

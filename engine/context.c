@@ -5,18 +5,9 @@
 
 #include "bad_reasons.h"
 
-void context_show(struct machine *m, uint32_t cpu)
-{
-    m->probe.cpu = (uint8_t)cpu;
-    m->probe.ctx = (uint8_t)context_of(cpu_r(m, cpu));
-}
-
-void might_sleep(struct machine *m)
+void might_sleep_atomic(struct machine *m)
 {
     const struct cpu *c = cpu_r(m, m->probe.cpu);
-    if (!c->preempt_count && !c->irqs_disabled) {
-        return;
-    }
     fn_enter(&m->probe, FN___might_resched, m->probe.cpu, c->preempt_count);
     probe(&m->probe, EV_SLEEP_IN_ATOMIC, m->probe.cpu, m->probe.ctx, c->preempt_count,
           c->irqs_disabled);

@@ -37,40 +37,47 @@ static inline enum context context_of(const struct cpu *c)
 /* spin_lock_irqsave(&zone->lock): answers whether interrupts were off, for the unlock. */
 static inline uint32_t zone_lock(struct machine *m, uint32_t zone)
 {
-    struct cpu *c = cpu_w(m, m->probe.cpu);
+    struct cpu *c = cpu_hot(m);
     uint32_t flags = c->irqs_disabled;
     c->irqs_disabled = 1;
     c->preempt_count += PREEMPT_OFFSET;
-    mm_w(m)->zones_locked |= 1U << zone;
+    mm_hot(m)->zones_locked |= 1U << zone;
     return flags;
 }
 static inline void zone_unlock(struct machine *m, uint32_t zone, uint32_t flags)
 {
-    struct cpu *c = cpu_w(m, m->probe.cpu);
-    mm_w(m)->zones_locked &= ~(1U << zone);
+    struct cpu *c = cpu_hot(m);
+    mm_hot(m)->zones_locked &= ~(1U << zone);
     c->preempt_count -= PREEMPT_OFFSET;
     c->irqs_disabled = flags;
 }
 
-/* pcp_spin_trylock: pins the task and takes the lock of a CPU's lists of a zone. */
-static inline bool pcp_trylock(struct machine *m, uint32_t zone, uint32_t cpu)
+/* pcp_spin_trylock: pins the task and takes the lock of this CPU's lists of a zone. */
+static inline bool pcp_trylock(struct machine *m, uint32_t zone)
 {
-    struct pcp *pcp = pcp_w(m, zone, cpu);
+    struct pcp *pcp = pcp_hot(m, zone);
     if (pcp->locked) {
         return false;
     }
     pcp->locked = 1;
-    cpu_w(m, m->probe.cpu)->preempt_count += 2 * PREEMPT_OFFSET;
+    cpu_hot(m)->preempt_count += 2 * PREEMPT_OFFSET;
     return true;
 }
-static inline void pcp_unlock(struct machine *m, uint32_t zone, uint32_t cpu)
+static inline void pcp_unlock(struct machine *m, uint32_t zone)
 {
-    pcp_w(m, zone, cpu)->locked = 0;
-    cpu_w(m, m->probe.cpu)->preempt_count -= 2 * PREEMPT_OFFSET;
+    pcp_hot(m, zone)->locked = 0;
+    cpu_hot(m)->preempt_count -= 2 * PREEMPT_OFFSET;
 }
 
 /* might_sleep(): a report event where sleeping is forbidden; the caller goes on. */
-void might_sleep(struct machine *m);
+void might_sleep_atomic(struct machine *m); /* the report */
+static inline void might_sleep(struct machine *m)
+{
+    const struct cpu *c = cpu_r(m, m->probe.cpu);
+    if (c->preempt_count || c->irqs_disabled) {
+        might_sleep_atomic(m);
+    }
+}
 
 /* The operations on contexts; unbalanced ones are answered with a report and no change. */
 void context_irq_enter(struct machine *m);
@@ -84,7 +91,11 @@ void context_spin_unlock(struct machine *m, uint64_t lock);
 void context_memalloc(struct machine *m, bool on);
 
 /* Set the probe's CPU and context from the CPU's state. */
-void context_show(struct machine *m, uint32_t cpu);
+static inline void context_show(struct machine *m, uint32_t cpu)
+{
+    m->probe.cpu = (uint8_t)cpu;
+    m->probe.ctx = (uint8_t)context_of(cpu_r(m, cpu));
+}
 
 const char *context_check(const struct machine *m);
 

@@ -108,7 +108,7 @@ static bool boost_watermark(struct machine *m, uint32_t zone)
     }
     max = max > block ? max : block;
     uint64_t boost = z->watermark_boost + block;
-    zone_w(m, zone)->watermark_boost = boost < max ? boost : max;
+    zone_hot(m, zone)->watermark_boost = boost < max ? boost : max;
     fn_enter(&m->probe, FN_boost_watermark, zone);
     probe(&m->probe, EV_WATERMARK_BOOST, zone, z->watermark_boost, max);
     fn_leave(&m->probe);
@@ -165,7 +165,7 @@ static void steal_suitable_fallback(struct machine *m, uint32_t zone, uint64_t f
         move_single(m, zone, frame, start_type);
     } else {
         if (boost_watermark(m, zone) && (alloc_flags & ALLOC_KSWAPD)) {
-            zone_w(m, zone)->flags |= ZONE_BOOSTED_WATERMARK;
+            zone_hot(m, zone)->flags |= ZONE_BOOSTED_WATERMARK;
         }
         if (!whole_block || !steal_whole_block(m, zone, frame, start_type, old_type)) {
             move_single(m, zone, frame, start_type);
@@ -237,7 +237,7 @@ void reserve_highatomic_pageblock(struct machine *m, uint64_t frame, uint32_t zo
     fn_enter(&m->probe, FN_reserve_highatomic_pageblock, zone, frame);
     uint32_t flags = zone_lock(m, zone);
     if (migratetype_is_mergeable(pageblock_get(m, zone, frame))) {
-        zone_w(m, zone)->nr_reserved_highatomic += pageblock_nr_pages(m);
+        zone_hot(m, zone)->nr_reserved_highatomic += pageblock_nr_pages(m);
         set_pageblock_migratetype(m, zone, frame, MIGRATE_HIGHATOMIC);
         move_freepages_block(m, zone, frame, MIGRATE_HIGHATOMIC, &movable);
         probe(&m->probe, EV_HIGHATOMIC_RESERVE, zone, frame, z->nr_reserved_highatomic,
@@ -256,7 +256,7 @@ static bool unreserve_in_zone(struct machine *m, uint32_t zone, enum migratetype
         }
         uint64_t frame = list_first(m, head), block = pageblock_nr_pages(m), movable;
         if (pageblock_get(m, zone, frame) == MIGRATE_HIGHATOMIC) {
-            struct zone *z = zone_w(m, zone);
+            struct zone *z = zone_hot(m, zone);
             uint64_t had = z->nr_reserved_highatomic;
             z->nr_reserved_highatomic -= had < block ? had : block;
         }

@@ -22,6 +22,12 @@ static uint64_t arena_bytes(const struct machine_config *c, uint64_t max_pfn)
            (written + 64) * ARENA_CHUNK;
 }
 
+/* The hook may have made a snapshot or a digest: the marks are gone (mm.h, I3). */
+static void after_hook(struct probe *p)
+{
+    mm_mark_hot((struct machine *)((char *)p - offsetof(struct machine, probe)));
+}
+
 struct machine *machine_create(const struct machine_config *c,
                                const struct arena_host *host, char *err, size_t err_size)
 {
@@ -39,6 +45,7 @@ struct machine *machine_create(const struct machine_config *c,
     }
     m->config = *c;
     m->probe.stop = UINT64_MAX;
+    m->probe.after = after_hook;
     if (!mm_create(m, max_pfn) || !ram_create(&m->ram, &m->arena, max_pfn)) {
         snprintf(err, err_size, "the arena is too small for the frame table");
         machine_destroy(m);
@@ -49,7 +56,6 @@ struct machine *machine_create(const struct machine_config *c,
         return NULL;
     }
     m->probe.n = 0;
-    m->probe.depth = 0;
     return m;
 }
 
@@ -78,7 +84,7 @@ static bool takes_zone_lock(uint16_t kind)
     }
 }
 
-static uint64_t dispatch(struct machine *m, const struct op *op)
+FAST uint64_t dispatch(struct machine *m, const struct op *op)
 {
     const uint64_t *arg = op->arg;
     switch ((enum op_kind)op->kind) {
@@ -161,7 +167,7 @@ static uint64_t dispatch(struct machine *m, const struct op *op)
 
 static uint64_t nothing(uint16_t kind) { return kind == OP_ALLOC_PAGES ? PFN_NONE : 0; }
 
-static uint64_t run(struct machine *m, const struct op *op)
+FAST uint64_t run(struct machine *m, const struct op *op)
 {
     if (op->kind >= NR_OPS || op->cpu >= m->mm->nr_cpus) {
         probe(&m->probe, EV_BAD_CALL, op->kind, op->cpu,
@@ -169,6 +175,7 @@ static uint64_t run(struct machine *m, const struct op *op)
         return nothing(op->kind);
     }
     context_show(m, op->cpu);
+    mm_mark_hot(m);
     if (m->mm->zones_locked && takes_zone_lock(op->kind)) {
         /* only nested: the operation under way holds a zone->lock */
         probe(&m->probe, EV_BAD_CALL, op->kind, op->arg[0], BAD_ZONE_LOCKED);

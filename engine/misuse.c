@@ -227,7 +227,7 @@ static void free_allocated(struct machine *m, uint64_t frame, uint32_t order)
         bad_free(m, frame, order, BAD_OVERLAP);
         page_leak(m, frame, own);
     } else {
-        free_the_page(m, frame, order);
+        free_block(m, frame, order);
     }
 }
 
@@ -239,7 +239,7 @@ static void free_reserved(struct machine *m, uint64_t frame, uint32_t order)
     bad_free(m, frame, order, BAD_RESERVED);
     if (!order && fits_zone(m, frame, 0)) {
         mm_w(m)->nr_adopted++;
-        free_the_page(m, frame, 0);
+        free_block(m, frame, 0);
     } else {
         if (fits_zone(m, frame, order)) {
             bad_tails(m, frame, order);

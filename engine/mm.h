@@ -15,6 +15,9 @@
  *     are digested).
  * I2  Who writes marks first: mm_w(), zone_w(), pcp_w(), cpu_w(), page_w() (page.h) do so
  *     and answer the place.
+ * I3  In an operation the root chunk and the current CPU's are marked all the time
+ *     (machine_do marks them, and does so again after each hook), so mm_hot(), zone_hot(),
+ *     cpu_hot() and pcp_hot() need not.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_MM_H
@@ -125,7 +128,10 @@ struct mm {
     uint32_t nr_zones, nr_cpus;
     uint32_t max_order, pageblock_order;
     uint32_t has_dma, has_dma32, has_highmem; /* CONFIG_ZONE_*: what gfp_zone() knows */
-    uint32_t pcp_cold;  /* option: __GFP_COLD takes from the cold end */
+    uint32_t pcp_cold;    /* option: __GFP_COLD takes from the cold end */
+    uint8_t gfp_zone[16]; /* the highest zone type allowed, by the four zone bits */
+    uint32_t first_zone[MAX_NR_ZONES]; /* where the zonelist for that type begins */
+    uint32_t pad;
     uint64_t max_pfn;   /* frames 0 .. max_pfn - 1 can exist */
     uint64_t nr_frames; /* max_pfn rounded up to whole top blocks: size of the table */
     uint64_t totalreserve_pages;
@@ -218,6 +224,26 @@ static inline struct cpu *cpu_w(struct machine *m, uint32_t cpu)
     struct cpu *c = &m->tables.cpus[cpu];
     arena_mark(&m->arena, c);
     return c;
+}
+
+static inline struct mm *mm_hot(struct machine *m) { return m->mm; }
+static inline struct zone *zone_hot(struct machine *m, uint32_t zone)
+{
+    return &m->mm->zones[zone];
+}
+/* The current CPU's. */
+static inline struct cpu *cpu_hot(struct machine *m)
+{
+    return &m->tables.cpus[m->probe.cpu];
+}
+static inline struct pcp *pcp_hot(struct machine *m, uint32_t zone)
+{
+    return &cpu_hot(m)->pcps[zone];
+}
+static inline void mm_mark_hot(struct machine *m)
+{
+    arena_mark(&m->arena, m->mm);
+    arena_mark(&m->arena, cpu_hot(m));
 }
 
 static inline uint64_t zone_end_pfn(const struct zone *z)

@@ -21,15 +21,15 @@ enum { GFP_ZONEMASK = __GFP_DMA | __GFP_HIGHMEM | __GFP_DMA32 | __GFP_MOVABLE };
 
 /* ---- what the flags ask for ---- */
 
-static enum migratetype gfp_migratetype(gfp_t gfp)
+FAST enum migratetype gfp_migratetype(gfp_t gfp)
 {
     return gfp & __GFP_MOVABLE       ? MIGRATE_MOVABLE
            : gfp & __GFP_RECLAIMABLE ? MIGRATE_RECLAIMABLE
                                      : MIGRATE_UNMOVABLE;
 }
 
-static struct alloc_context prepare_alloc_pages(struct machine *m, gfp_t gfp,
-                                                uint32_t order)
+FAST struct alloc_context prepare_alloc_pages(struct machine *m, gfp_t gfp,
+                                              uint32_t order)
 {
     fn_enter(&m->probe, FN_prepare_alloc_pages, gfp, order);
     enum zone_type highest = m->mm->gfp_zone[gfp & GFP_ZONEMASK];
@@ -45,7 +45,7 @@ static struct alloc_context prepare_alloc_pages(struct machine *m, gfp_t gfp,
 }
 
 /* Where Normal has DMA32 below it, spread over both before types mix in a pageblock. */
-static uint32_t alloc_flags_nofragment(const struct machine *m, uint32_t zone, gfp_t gfp)
+FAST uint32_t alloc_flags_nofragment(const struct machine *m, uint32_t zone, gfp_t gfp)
 {
     uint32_t flags = gfp & __GFP_KSWAPD_RECLAIM;
     if (m->mm->has_dma32 && zone != UINT32_MAX && zone_r(m, zone)->type == ZONE_NORMAL) {
@@ -93,8 +93,8 @@ static uint64_t rmqueue_buddy(struct machine *m, uint32_t zone, uint32_t order,
     return frame;
 }
 
-static uint64_t rmqueue(struct machine *m, uint32_t zone, uint32_t order, gfp_t gfp,
-                        uint32_t alloc_flags, enum migratetype mt)
+FAST uint64_t rmqueue(struct machine *m, uint32_t zone, uint32_t order, gfp_t gfp,
+                      uint32_t alloc_flags, enum migratetype mt)
 {
     uint64_t frame = PFN_NONE;
     fn_enter(&m->probe, FN_rmqueue, zone, order, alloc_flags, mt);
@@ -108,20 +108,20 @@ static uint64_t rmqueue(struct machine *m, uint32_t zone, uint32_t order, gfp_t 
         frame = rmqueue_buddy(m, zone, order, alloc_flags, mt);
     }
     if (zone_r(m, zone)->flags & ZONE_BOOSTED_WATERMARK) {
-        zone_w(m, zone)->flags &= ~(uint32_t)ZONE_BOOSTED_WATERMARK;
+        zone_hot(m, zone)->flags &= ~(uint32_t)ZONE_BOOSTED_WATERMARK;
         wakeup_kswapd(m, zone, 0, 0, zone_r(m, zone)->type);
     }
     fn_leave(&m->probe);
     return frame;
 }
 
-static void prep_new_page(struct machine *m, uint64_t frame, uint32_t order, gfp_t gfp,
-                          uint32_t alloc_flags)
+FAST void prep_new_page(struct machine *m, uint64_t frame, uint32_t order, gfp_t gfp,
+                        uint32_t alloc_flags)
 {
     struct page *page = page_w(m, frame);
     fn_enter(&m->probe, FN_prep_new_page, frame, order, gfp, alloc_flags);
     if (page->flags & PG_ODD) {
-        mm_w(m)->nr_odd_pages--; /* set_page_refcounted() heals it */
+        mm_hot(m)->nr_odd_pages--; /* set_page_refcounted() heals it */
     }
     page->state = USE_ALLOC;
     page->refcount = 1;
@@ -383,7 +383,7 @@ static uint64_t alloc_pages_slowpath(struct machine *m, gfp_t gfp, uint32_t orde
     return frame;
 }
 
-static uint64_t __alloc_pages(struct machine *m, gfp_t gfp, uint64_t order)
+FAST uint64_t __alloc_pages(struct machine *m, gfp_t gfp, uint64_t order)
 {
     uint64_t frame = PFN_NONE;
     fn_enter(&m->probe, FN___alloc_pages, gfp, order);
@@ -441,7 +441,7 @@ static uint64_t bulk_from_pcp(struct machine *m, uint32_t zone, gfp_t gfp, uint6
                               enum migratetype mt)
 {
     uint64_t n = 0;
-    if (!pcp_trylock(m, zone, m->probe.cpu)) {
+    if (!pcp_trylock(m, zone)) {
         probe(&m->probe, EV_PCP_TRYLOCK_FAIL, zone);
         return 0;
     }
@@ -453,7 +453,7 @@ static uint64_t bulk_from_pcp(struct machine *m, uint32_t zone, gfp_t gfp, uint6
         prep_new_page(m, frame, 0, gfp, 0);
         n++;
     }
-    pcp_unlock(m, zone, m->probe.cpu);
+    pcp_unlock(m, zone);
     if (n) {
         vmstat_count(m, VME_PGALLOC_DMA + zone_r(m, zone)->type, n);
     }
@@ -478,7 +478,7 @@ uint64_t alloc_pages_bulk(struct machine *m, gfp_t gfp, uint64_t nr)
 
 /* ---- giving back ---- */
 
-void free_the_page(struct machine *m, uint64_t frame, uint32_t order)
+FAST void free_the_page(struct machine *m, uint64_t frame, uint32_t order)
 {
     struct page *page = page_w(m, frame);
     page->gfp = 0;
@@ -495,6 +495,11 @@ void free_the_page(struct machine *m, uint64_t frame, uint32_t order)
         vmstat_count(m, VME_PGFREE, 1ULL << order);
         fn_leave(&m->probe);
     }
+}
+
+void free_block(struct machine *m, uint64_t frame, uint32_t order)
+{
+    free_the_page(m, frame, order);
 }
 
 void __free_pages(struct machine *m, uint64_t frame, uint64_t order)
@@ -549,7 +554,7 @@ void split_page(struct machine *m, uint64_t frame, uint64_t order)
         for (uint64_t i = 1; i < 1ULL << order; i++) {
             struct page *page = page_w(m, frame + i);
             if (page->flags & PG_ODD) {
-                mm_w(m)->nr_odd_pages--;
+                mm_hot(m)->nr_odd_pages--;
             }
             *page = *first;
             page->refcount = 1;
@@ -571,7 +576,7 @@ void lru_mark(struct machine *m, uint64_t frame, bool on)
     }
     struct page *w = page_w(m, head);
     w->flags = on ? w->flags | PG_LRU : (uint8_t)(w->flags & ~PG_LRU);
-    struct zone *z = zone_w(m, w->zone);
+    struct zone *z = zone_hot(m, w->zone);
     z->nr_lru = on ? z->nr_lru + (1ULL << w->order) : z->nr_lru - (1ULL << w->order);
     probe(&m->probe, EV_LRU_CHANGE, w->zone, head, on, z->nr_lru);
 }

@@ -43,21 +43,22 @@ static void rmqueue_bulk(struct machine *m, uint32_t zone, uint32_t order, uint3
     }
     vmstat_add_free(m, zone, -(int32_t)(taken << order));
     zone_unlock(m, zone, flags);
-    struct pcp *pcp = pcp_w(m, zone, cpu);
+    struct pcp *pcp = pcp_hot(m, zone);
     pcp->count += (int32_t)(added << order);
     probe(&m->probe, EV_PCP_REFILL, zone, list, added, pcp->count);
     fn_leave(&m->probe);
 }
 
-uint64_t __rmqueue_pcplist(struct machine *m, uint32_t zone, uint32_t order,
-                           enum migratetype mt, uint32_t alloc_flags, gfp_t gfp)
+/* With the lists locked: a page of list mt, refilled when empty; PFN_NONE: none. */
+FAST uint64_t __rmqueue_pcplist(struct machine *m, uint32_t zone, uint32_t order,
+                                enum migratetype mt, uint32_t alloc_flags, gfp_t gfp)
 {
     uint32_t cpu = m->probe.cpu, list = order_to_pindex(mt, order);
     uint32_t head = pcp_head(zone, cpu, list);
     uint64_t frame = PFN_NONE;
     fn_enter(&m->probe, FN___rmqueue_pcplist, zone, order, mt);
     if (list_empty(m, head)) {
-        uint32_t batch = (uint32_t)pcp_r(m, zone, cpu)->batch;
+        uint32_t batch = (uint32_t)pcp_hot(m, zone)->batch;
         if (batch > 1) {
             batch = batch >> order > 2 ? batch >> order : 2;
         }
@@ -70,7 +71,7 @@ uint64_t __rmqueue_pcplist(struct machine *m, uint32_t zone, uint32_t order,
         struct page *page = page_w(m, frame);
         list_del(m, head, page);
         page->state = USE_ALLOC;
-        struct pcp *pcp = pcp_w(m, zone, cpu);
+        struct pcp *pcp = pcp_hot(m, zone);
         pcp->count -= 1 << order;
         probe(&m->probe, cold ? EV_PCP_TAKE_COLD : EV_PCP_TAKE, zone, list, frame,
               pcp->count);
@@ -79,18 +80,17 @@ uint64_t __rmqueue_pcplist(struct machine *m, uint32_t zone, uint32_t order,
     return frame;
 }
 
-uint64_t rmqueue_pcplist(struct machine *m, uint32_t zone, uint32_t order,
-                         enum migratetype mt, uint32_t alloc_flags, gfp_t gfp)
+FAST uint64_t rmqueue_pcplist(struct machine *m, uint32_t zone, uint32_t order,
+                              enum migratetype mt, uint32_t alloc_flags, gfp_t gfp)
 {
-    uint32_t cpu = m->probe.cpu;
     uint64_t frame = PFN_NONE;
     fn_enter(&m->probe, FN_rmqueue_pcplist, zone, order, mt);
-    if (!pcp_trylock(m, zone, cpu)) {
+    if (!pcp_trylock(m, zone)) {
         probe(&m->probe, EV_PCP_TRYLOCK_FAIL, zone);
     } else {
-        pcp_w(m, zone, cpu)->free_factor >>= 1;
+        pcp_hot(m, zone)->free_factor >>= 1;
         frame = __rmqueue_pcplist(m, zone, order, mt, alloc_flags, gfp);
-        pcp_unlock(m, zone, cpu);
+        pcp_unlock(m, zone);
     }
     if (frame != PFN_NONE) {
         vmstat_count(m, VME_PGALLOC_DMA + zone_r(m, zone)->type, 1ULL << order);
@@ -157,12 +157,12 @@ static int32_t nr_pcp_free(struct machine *m, uint32_t zone, int32_t high, bool 
     }
     batch <<= pcp->free_factor;
     if (batch < max && pcp->free_factor < PCP_BATCH_SCALE_MAX) {
-        pcp_w(m, zone, m->probe.cpu)->free_factor++;
+        pcp_hot(m, zone)->free_factor++;
     }
     return batch < min ? min : batch > max ? max : batch;
 }
 
-static int32_t nr_pcp_high(const struct machine *m, uint32_t zone, bool free_high)
+FAST int32_t nr_pcp_high(const struct machine *m, uint32_t zone, bool free_high)
 {
     const struct pcp *pcp = pcp_r(m, zone, m->probe.cpu);
     if (!pcp->high || free_high) {
@@ -174,8 +174,8 @@ static int32_t nr_pcp_high(const struct machine *m, uint32_t zone, bool free_hig
     return pcp->batch << 2 < pcp->high ? pcp->batch << 2 : pcp->high;
 }
 
-static void free_unref_page_commit(struct machine *m, uint32_t zone, uint64_t frame,
-                                   enum migratetype mt, uint32_t order)
+FAST void free_unref_page_commit(struct machine *m, uint32_t zone, uint64_t frame,
+                                 enum migratetype mt, uint32_t order)
 {
     uint32_t cpu = m->probe.cpu, list = order_to_pindex(mt, order);
     fn_enter(&m->probe, FN_free_unref_page_commit, zone, frame, mt, order);
@@ -184,7 +184,7 @@ static void free_unref_page_commit(struct machine *m, uint32_t zone, uint64_t fr
     page->state = USE_PCP;
     page->cpu = (uint8_t)cpu;
     list_add(m, pcp_head(zone, cpu, list), (uint32_t)frame, page);
-    struct pcp *pcp = pcp_w(m, zone, cpu);
+    struct pcp *pcp = pcp_hot(m, zone);
     pcp->count += 1 << order;
     /* Freeing high orders without allocating would only fragment: give all back. */
     bool free_high = pcp->free_factor && order;
@@ -197,18 +197,19 @@ static void free_unref_page_commit(struct machine *m, uint32_t zone, uint64_t fr
     fn_leave(&m->probe);
 }
 
-void free_unref_page(struct machine *m, uint64_t frame, uint32_t order)
+FAST void free_unref_page(struct machine *m, uint64_t frame, uint32_t order)
 {
-    uint32_t zone = zone_of(m, frame);
+    struct page *page = page_w(m, frame);
+    uint32_t zone = page->zone;
     enum migratetype mt = pageblock_get(m, zone, frame);
     fn_enter(&m->probe, FN_free_unref_page, frame, order);
-    page_w(m, frame)->type = (uint8_t)mt;
+    page->type = (uint8_t)mt;
     if (mt == MIGRATE_ISOLATE) {
         free_one_page(m, zone, frame, order, mt, false);
-    } else if (pcp_trylock(m, zone, m->probe.cpu)) {
+    } else if (pcp_trylock(m, zone)) {
         free_unref_page_commit(m, zone, frame,
                                mt < MIGRATE_PCPTYPES ? mt : MIGRATE_MOVABLE, order);
-        pcp_unlock(m, zone, m->probe.cpu);
+        pcp_unlock(m, zone);
     } else {
         probe(&m->probe, EV_PCP_TRYLOCK_FAIL, zone);
         free_one_page(m, zone, frame, order, mt, false);
@@ -223,12 +224,15 @@ static void drain_pages_zone(struct machine *m, uint32_t zone, uint32_t cpu)
         int32_t count = pcp_r(m, zone, cpu)->count;
         int32_t step = pcp_r(m, zone, cpu)->batch << PCP_BATCH_SCALE_MAX;
         /* taken for good, not tried: whoever we interrupted never lets it go */
-        if (!pcp_trylock(m, zone, cpu)) {
+        if (pcp_r(m, zone, cpu)->locked) {
             probe(&m->probe, EV_LOCK_RECURSION, m->probe.cpu, LOCK_PCP(zone, cpu), cpu);
             break;
         }
+        pcp_w(m, zone, cpu)->locked = 1;
+        cpu_hot(m)->preempt_count += PREEMPT_OFFSET;
         free_pcppages_bulk(m, zone, cpu, step < count ? step : count, 0);
-        pcp_unlock(m, zone, cpu);
+        cpu_hot(m)->preempt_count -= PREEMPT_OFFSET;
+        pcp_w(m, zone, cpu)->locked = 0;
     }
     fn_leave(&m->probe);
 }
@@ -256,8 +260,8 @@ void drain_all_pages(struct machine *m)
     fn_leave(&m->probe);
 }
 
-static const char *check_list(const struct machine *m, uint32_t zone, uint32_t cpu,
-                              uint32_t list, int64_t *pages)
+static const char *check_pcp_list(const struct machine *m, uint32_t zone, uint32_t cpu,
+                                  uint32_t list, int64_t *pages)
 {
     uint32_t head = pcp_head(zone, cpu, list), n = 0, prev = head;
     uint32_t order = list / MIGRATE_PCPTYPES;
@@ -291,7 +295,7 @@ const char *pcp_check(const struct machine *m)
         for (uint32_t cpu = 0; cpu < m->mm->nr_cpus; cpu++) {
             int64_t pages = 0;
             for (uint32_t list = 0; list < NR_PCP_LISTS; list++) {
-                const char *why = check_list(m, z, cpu, list, &pages);
+                const char *why = check_pcp_list(m, z, cpu, list, &pages);
                 if (why) {
                     return why;
                 }

@@ -18,10 +18,10 @@
 /* __mod_zone_page_state(zone, NR_FREE_PAGES, delta) on the current CPU. */
 static inline void vmstat_add_free(struct machine *m, uint32_t zone, int32_t delta)
 {
-    struct pcp *pcp = pcp_w(m, zone, m->probe.cpu);
+    struct pcp *pcp = pcp_hot(m, zone);
     int32_t x = pcp->free_diff + delta, t = pcp->stat_threshold;
     if (x > t || x < -t) {
-        zone_w(m, zone)->free += x;
+        zone_hot(m, zone)->free += x;
         x = 0;
     }
     pcp->free_diff = x;
@@ -42,7 +42,7 @@ void vmstat_refresh(struct machine *m);
 
 static inline void vmstat_count(struct machine *m, enum vm_event e, uint64_t n)
 {
-    mm_w(m)->vm_event[e] += n;
+    mm_hot(m)->vm_event[e] += n;
 }
 
 const char *vmstat_check(const struct machine *m);

@@ -74,8 +74,8 @@ bool __zone_watermark_ok(const struct machine *m, uint32_t zone, uint32_t order,
 }
 
 /* __zone_watermark_ok with its events. */
-static bool test(struct machine *m, uint32_t zone, uint32_t order, uint64_t mark,
-                 enum zone_type highest, uint32_t alloc_flags)
+static bool watermark_test(struct machine *m, uint32_t zone, uint32_t order,
+                           uint64_t mark, enum zone_type highest, uint32_t alloc_flags)
 {
     const struct zone *z = zone_r(m, zone);
     int64_t free = vmstat_free(m, zone);
@@ -100,8 +100,9 @@ static bool order0_passes(const struct zone *z, uint64_t mark, enum zone_type hi
     return (uint64_t)usable > mark + z->lowmem_reserve[highest];
 }
 
-bool zone_watermark_fast(struct machine *m, uint32_t zone, uint32_t order, uint64_t mark,
-                         enum zone_type highest, uint32_t alloc_flags, gfp_t gfp)
+FAST bool zone_watermark_fast(struct machine *m, uint32_t zone, uint32_t order,
+                              uint64_t mark, enum zone_type highest, uint32_t alloc_flags,
+                              gfp_t gfp)
 {
     const struct zone *z = zone_r(m, zone);
     fn_enter(&m->probe, FN_zone_watermark_fast, zone, order, mark, alloc_flags);
@@ -112,12 +113,12 @@ bool zone_watermark_fast(struct machine *m, uint32_t zone, uint32_t order, uint6
         probe(&m->probe, EV_WATERMARK_TEST, zone, order, mark,
               free - unusable_free(z, 0, alloc_flags), z->lowmem_reserve[highest], ok);
     } else {
-        ok = test(m, zone, order, mark, highest, alloc_flags);
+        ok = watermark_test(m, zone, order, mark, highest, alloc_flags);
     }
     /* the boost is kswapd's business: an atomic single page may ignore it */
     if (!ok && !order && (gfp & __GFP_ATOMIC) && z->watermark_boost &&
         (alloc_flags & ALLOC_WMARK_MASK) == WMARK_MIN) {
-        ok = test(m, zone, 0, z->watermark[WMARK_MIN], highest, alloc_flags);
+        ok = watermark_test(m, zone, 0, z->watermark[WMARK_MIN], highest, alloc_flags);
     }
     fn_leave(&m->probe);
     return ok;
@@ -158,7 +159,7 @@ void wakeup_kswapd(struct machine *m, uint32_t zone, gfp_t gfp, uint32_t order,
         return;
     }
     fn_enter(&m->probe, FN_wakeup_kswapd, zone, gfp, order);
-    struct mm *mm = mm_w(m);
+    struct mm *mm = mm_hot(m);
     if (mm->kswapd_highest_zoneidx == MAX_NR_ZONES ||
         mm->kswapd_highest_zoneidx < highest) {
         mm->kswapd_highest_zoneidx = highest;

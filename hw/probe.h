@@ -40,18 +40,20 @@ struct probe {
     uint64_t stop; /* the slow hook runs when n >= stop; 0: at every event; UINT64_MAX: never */
     void (*slow)(struct probe *p, const struct event *ev);
     void *slow_ctx;
+    void (*after)(struct probe *p); /* the probe's owner: called when the hook has returned */
     uint8_t cpu, ctx; /* kept up to date by the engine, copied into each event */
     uint32_t depth;   /* frames in use; may exceed PROBE_STACK, the deeper ones are not stored */
     struct probe_frame stack[PROBE_STACK];
 };
 
-void probe_slow(struct probe *p, uint16_t kind, const uint64_t arg[PROBE_ARGS]);
+void probe_slow(struct probe *p, uint16_t kind, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+                uint64_t a4, uint64_t a5);
 
 static inline void probe_announce(struct probe *p, uint16_t kind, uint64_t a0, uint64_t a1,
                                   uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
 {
     if (++p->n >= p->stop) {
-        probe_slow(p, kind, (uint64_t[PROBE_ARGS]){a0, a1, a2, a3, a4, a5});
+        probe_slow(p, kind, a0, a1, a2, a3, a4, a5);
     }
 }
 
@@ -61,15 +63,13 @@ static inline void probe_announce(struct probe *p, uint16_t kind, uint64_t a0, u
     probe_announce((p), (uint16_t)(kind), (uint64_t)(a0), (uint64_t)(a1), (uint64_t)(a2),           \
                    (uint64_t)(a3), (uint64_t)(a4), (uint64_t)(a5))
 
+void probe_push_frame(struct probe *p, uint16_t fn, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
+
 static inline void probe_push(struct probe *p, uint16_t fn, uint64_t a0, uint64_t a1, uint64_t a2,
                               uint64_t a3)
 {
     if (p->stop != UINT64_MAX) {
-        if (p->depth < PROBE_STACK) {
-            p->stack[p->depth] = (struct probe_frame){
-                .fn = fn, .event_entered = (uint16_t)p->n, .arg = {a0, a1, a2, a3}};
-        }
-        p->depth++;
+        probe_push_frame(p, fn, a0, a1, a2, a3);
     }
 }
 
