@@ -295,11 +295,14 @@ static int slot_tabs(const struct app *a, const struct slot *s, struct tab tabs[
         struct tab *t = &tabs[nr];
         bool shown = s->panes[i] == s->shown;
         char title[80] = "";
+        const char *name = brief ? p->short_name : p->name;
+        if (s->panes[i] == PANE_SCRIPT && !session_nr_lines(a->session)) {
+            name = "Operations"; /* there is no script: each step is one */
+        }
         if (shown && p->title && (!brief || s->frame.w >= 60)) {
             p->title(a, title, sizeof title);
         }
-        snprintf(t->text, sizeof t->text, "%s%s%s", brief ? p->short_name : p->name,
-                 *title ? ": " : "", title);
+        snprintf(t->text, sizeof t->text, "%s%s%s", name, *title ? ": " : "", title);
         if (s->nr_panes > 4 && !shown && s->frame.w < 80) {
             t->text[0] = 0; /* narrow: numbers only */
         }
@@ -371,7 +374,10 @@ static void draw_rules(const struct app *a, struct grid *g)
                                         : gl->vline;
             grid_put(g, x, y, ch, ST_RULE, 0);
         }
-        grid_put(g, x, b.y + b.h, gl->tee_up, ST_RULE, 0);
+        const struct cell *below = grid_at(g, x, b.y + b.h);
+        if (below && below->ch == gl->hline) {
+            grid_put(g, x, b.y + b.h, gl->tee_up, ST_RULE, 0);
+        }
     }
 }
 

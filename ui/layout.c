@@ -13,13 +13,21 @@ enum level {
     LEVEL_ALL    /* each pane its own slot */
 };
 
-enum { ROWS_STATUS = 1, ROWS_NOW = 3, ROWS_HINT = 1, ROWS_BUDDY = 13 };
+enum {
+    ROWS_STATUS = 1,
+    ROWS_NOW = 3,
+    ROWS_NOW_TALL = 4,
+    ROWS_TALL = 30,
+    ROWS_HINT = 1,
+    ROWS_BUDDY = 13
+};
 enum { COLS_TWO = 80, ROWS_TWO = 24, COLS_THREE = 140 };
 
 struct part { /* one slot of a column of slots */
     int panes[NR_PANES], nr_panes;
     int min_rows; /* with the title */
     int share;    /* of rows that are left over */
+    int max_rows; /* as long as others can take more; 0: any number */
 };
 
 /* Rows left over are dealt out one by one, share times to each part in turn, so that one more row never
@@ -34,7 +42,8 @@ static void deal_rows(const struct part *parts, int nr, int rows, int heights[])
         int dealt = 0;
         for (int round = 0; round < 4 && rows > 0; round++) {
             for (int i = 0; i < nr && rows > 0; i++) {
-                if (parts[i].share > round) {
+                bool full = parts[i].max_rows && heights[i] >= parts[i].max_rows;
+                if (parts[i].share > round && !full) {
                     heights[i]++;
                     rows--;
                     dealt++;
@@ -84,23 +93,23 @@ static void add_column(struct layout *l, const struct layout_prefs *prefs, int x
     }
 }
 
-static const struct part script = {{PANE_SCRIPT}, 1, 6, 3};
-static const struct part narration = {{PANE_NARRATION}, 1, 6, 3};
-static const struct part stack = {{PANE_STACK}, 1, 7, 2};
-static const struct part buddy = {{PANE_BUDDY}, 1, ROWS_BUDDY, 0};
-static const struct part pcp = {{PANE_PCP}, 1, 7, 1};
-static const struct part zones = {{PANE_ZONES}, 1, 7, 1};
-static const struct part physmap = {{PANE_PHYSMAP}, 1, 8, 4};
-static const struct part events = {{PANE_EVENTS}, 1, 8, 4};
+static const struct part script = {{PANE_SCRIPT}, 1, 6, 3, 0};
+static const struct part narration = {{PANE_NARRATION}, 1, 6, 3, 0};
+static const struct part stack = {{PANE_STACK}, 1, 7, 2, 16};
+static const struct part buddy = {{PANE_BUDDY}, 1, ROWS_BUDDY, 0, 0};
+static const struct part pcp = {{PANE_PCP}, 1, 7, 2, 14};
+static const struct part zones = {{PANE_ZONES}, 1, 7, 1, 0};
+static const struct part physmap = {{PANE_PHYSMAP}, 1, 7, 4, 0};
+static const struct part events = {{PANE_EVENTS}, 1, 7, 4, 0};
 static const struct part rest = {
-    {PANE_PCP, PANE_PHYSMAP, PANE_ZONES, PANE_EVENTS}, 4, 6, 1};
-static const struct part pcp_zones = {{PANE_PCP, PANE_ZONES}, 2, 6, 1};
-static const struct part map_events = {{PANE_PHYSMAP, PANE_EVENTS}, 2, 8, 2};
+    {PANE_PCP, PANE_PHYSMAP, PANE_ZONES, PANE_EVENTS}, 4, 6, 1, 0};
+static const struct part pcp_zones = {{PANE_PCP, PANE_ZONES}, 2, 6, 1, 0};
+static const struct part map_events = {{PANE_PHYSMAP, PANE_EVENTS}, 2, 8, 2, 0};
 
 static void two_columns(struct layout *l, const struct layout_prefs *prefs)
 {
     int h = l->body.h;
-    enum level level = h >= 35 ? LEVEL_ALL : h >= 29 ? LEVEL_PAIRS : LEVEL_TABS;
+    enum level level = h >= 34 ? LEVEL_ALL : h >= 28 ? LEVEL_PAIRS : LEVEL_TABS;
     int left = (l->body.w - 1) * 12 / 25, right = l->body.w - 1 - left;
     if (level == LEVEL_ALL) {
         const struct part parts[] = {script, narration, stack, events};
@@ -122,10 +131,21 @@ static void two_columns(struct layout *l, const struct layout_prefs *prefs)
     }
 }
 
+static int at_most(int n, int most) { return n < 0 ? 0 : n < most ? n : most; }
+
+/* 7 : 8 : 10, dealt so that one more column of the screen never makes a column of slots narrower. */
+static void deal_columns(int room, int *left, int *middle)
+{
+    int whole = room / 25, over = room % 25;
+    *left = 7 * whole + at_most(over - 10, 7);
+    *middle = 8 * whole + at_most(over - 17, 8);
+}
+
 static void three_columns(struct layout *l, const struct layout_prefs *prefs)
 {
     enum level level = l->body.h >= 27 ? LEVEL_ALL : LEVEL_MAP;
-    int room = l->body.w - 2, left = room * 8 / 25, middle = room * 8 / 25;
+    int room = l->body.w - 2, left, middle;
+    deal_columns(room, &left, &middle);
     const struct part tellers[] = {script, narration, stack};
     add_column(l, prefs, 0, left, tellers, 3);
     l->rules[l->nr_rules++] = left;
@@ -148,10 +168,11 @@ struct layout layout_compute(int cols, int rows, const struct layout_prefs *pref
         l.body = (struct rect){0, 0, cols, rows};
         return l;
     }
-    int body = rows - ROWS_STATUS - ROWS_NOW - ROWS_HINT;
+    int now = rows >= ROWS_TALL ? ROWS_NOW_TALL : ROWS_NOW;
+    int body = rows - ROWS_STATUS - now - ROWS_HINT;
     l.status = (struct rect){0, 0, cols, ROWS_STATUS};
     l.body = (struct rect){0, ROWS_STATUS, cols, body};
-    l.now = (struct rect){0, ROWS_STATUS + body, cols, ROWS_NOW};
+    l.now = (struct rect){0, ROWS_STATUS + body, cols, now};
     l.hint = (struct rect){0, rows - ROWS_HINT, cols, ROWS_HINT};
     bool small = cols < COLS_TWO || rows < ROWS_TWO;
     l.tier = small ? TIER_NARROW : cols < COLS_THREE ? TIER_TWO : TIER_THREE;

@@ -308,8 +308,8 @@ void model_refresh(struct model *md, struct position from, uint32_t cpu)
     md->at = timeline_position(md->t);
     md->m = timeline_machine(md->t);
     uint64_t nr = timeline_nr_ops(md->t, md->at.branch);
-    md->past = md->at.op < nr;
     md->inside = md->at.event != 0;
+    md->past = md->at.op + md->inside < nr;
     md->has_op = md->inside || md->at.op > 0;
     if (md->has_op) {
         uint64_t op = md->inside ? md->at.op : md->at.op - 1;

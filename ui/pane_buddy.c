@@ -14,6 +14,7 @@
 enum { TYPE_COLS = 6, ORDER_COLS = 4 };
 
 struct geometry {
+    int nr_types;   /* a narrow pane has no column for the empty type Isolate */
     int type_cols;  /* columns of one type */
     int chain_x;    /* where the chain begins */
     int chain_cols; /* of one block */
@@ -30,12 +31,22 @@ static int hex_digits(uint64_t n)
     return d;
 }
 
+static bool has_isolated(const struct app *a)
+{
+    uint64_t n = 0;
+    for (int order = 0; a->zone < MODEL_MAX_ZONES && order < MAX_ORDER; order++) {
+        n += a->model.now[a->zone].buddy[order][MIGRATE_ISOLATE];
+    }
+    return n > 0;
+}
+
 static struct geometry geometry(const struct app *a, int w)
 {
     struct geometry g = {.type_cols = w >= 56 ? TYPE_COLS : TYPE_COLS - 1};
+    g.nr_types = w >= 56 || has_isolated(a) ? MIGRATE_TYPES : MIGRATE_ISOLATE;
     g.digits = hex_digits(machine_max_pfn(a->model.m));
     g.chain_cols = g.digits + 1;
-    g.chain_x = ORDER_COLS + MIGRATE_TYPES * g.type_cols + 2;
+    g.chain_x = ORDER_COLS + g.nr_types * g.type_cols + 2;
     g.chain_nr = app_max_int(0, (w - g.chain_x) / g.chain_cols);
     return g;
 }
@@ -111,9 +122,6 @@ static void draw_count(const struct app *a, struct grid *g, int x, int y, int w,
     if (len > w - 1) {
         len = snprintf(text, sizeof text, "%lluk", (unsigned long long)(n / 1000));
     }
-    if (marks) {
-        grid_fill(g, (struct rect){x + 1, y, w - 1, 1}, ' ', ST_NORMAL, marks);
-    }
     if (n) {
         grid_text(g, x + w - len, y, text, type_style((enum migratetype)mt),
                   marks | (mt == b->mt ? MARK_BOLD : 0));
@@ -126,7 +134,7 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
 {
     struct geometry geo = geometry(a, r.w);
     grid_text(g, r.x, r.y, "ord", ST_DIM, 0);
-    for (int mt = 0; mt < MIGRATE_TYPES; mt++) {
+    for (int mt = 0; mt < geo.nr_types; mt++) {
         int end = r.x + ORDER_COLS + (mt + 1) * geo.type_cols;
         char name[16];
         snprintf(name, sizeof name, "%.*s", geo.type_cols - 1,
@@ -152,7 +160,7 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
     for (int row = 0; row < rows && top + row < nr; row++) {
         int order = top + row, y = r.y + 1 + row;
         grid_printf(g, r.x, y, ST_DIM, 0, "%3d", order);
-        for (int mt = 0; mt < MIGRATE_TYPES; mt++) {
+        for (int mt = 0; mt < geo.nr_types; mt++) {
             draw_count(a, g, r.x + ORDER_COLS + mt * geo.type_cols, y, geo.type_cols,
                        order, mt, focused);
         }
@@ -227,7 +235,7 @@ static bool key(struct app *a, int k, int w, int h)
         if (b->chain >= 0) {
             move_chain(a, 1);
         } else {
-            b->mt = app_min_int(MIGRATE_TYPES - 1, b->mt + 1);
+            b->mt = app_min_int(geo.nr_types - 1, b->mt + 1);
         }
         break;
     case K_PAGE_UP:
@@ -277,7 +285,7 @@ static void click(struct app *a, int x, int y, int w, int h)
     b->chain = -1;
     b->chain_top = 0;
     if (x < geo.chain_x - 1) {
-        b->mt = app_clamp((x - ORDER_COLS) / geo.type_cols, 0, MIGRATE_TYPES - 1);
+        b->mt = app_clamp((x - ORDER_COLS) / geo.type_cols, 0, geo.nr_types - 1);
     } else {
         move_chain(a, (x - geo.chain_x) / geo.chain_cols + 1);
     }

@@ -65,7 +65,7 @@ static void draw_row(const struct app *a, struct grid *g, struct rect r, int y, 
     }
     const struct event_info *info = event_info(ev->kind);
     bool newest = n == md->happened;
-    int indent = app_min_int((int)ev->depth, app_max_int(0, r.w / 4 - 4));
+    int indent = app_min_int((int)ev->depth, app_max_int(2, r.w / 8));
     int style = info && info->level == EVENT_REPORT   ? ST_BAD
                 : newest                              ? ST_BRIGHT
                 : info && info->level == EVENT_DETAIL ? ST_DIM

@@ -12,17 +12,27 @@
 
 #include <stdio.h>
 
-enum { LABEL_COLS = 13, MAX_SHIFT = 30 };
+enum { MAX_SHIFT = 30 };
 
 struct map_row {
     int zone;       /* -1: past the end */
     uint64_t first; /* page of the first cell */
 };
 
-static int map_columns(int w)
+/* The label: the zone's name in its first row, the row's first page in the others. */
+static int label_cols(const struct app *a)
+{
+    int digits = 1;
+    for (uint64_t n = machine_max_pfn(a->model.m); n >= 16; n >>= 4) {
+        digits++;
+    }
+    return app_max_int(8, digits + 1);
+}
+
+static int map_columns(const struct app *a, int w)
 {
     int cols = 8;
-    while (2 * cols + LABEL_COLS <= w) {
+    while (2 * cols + label_cols(a) <= w) {
         cols *= 2;
     }
     return cols;
@@ -88,7 +98,7 @@ static void fit(struct app *a, int w, int h)
 {
     struct map_state *s = &a->map;
     int rows = app_max_int(1, h - 1); /* the legend */
-    s->columns = map_columns(w);
+    s->columns = map_columns(a, w);
     s->rows = rows;
     s->fitted_shift = 0;
     while (s->fitted_shift < MAX_SHIFT && row_count(a, s->fitted_shift) > rows) {
@@ -190,13 +200,15 @@ static void draw_row(const struct app *a, struct grid *g, struct rect r, int y,
     int shift = shift_of(a);
     struct zone_view z = zone_view(a->model.m, (uint32_t)mr.zone);
     bool first = row == 0 || row_at(a, row - 1).zone != mr.zone;
+    int cells = r.x + label_cols(a);
     if (first) {
         grid_text_cut(g, r.x, y, 7, z.name, 0,
                       (uint32_t)mr.zone == a->zone ? ST_FOCUS : ST_BRIGHT, 0);
+    } else {
+        char label[24];
+        snprintf(label, sizeof label, "%llx", (unsigned long long)mr.first);
+        grid_text(g, cells - 1 - text_width(label), y, label, ST_FAINT, 0);
     }
-    char label[24];
-    snprintf(label, sizeof label, "%llx", (unsigned long long)mr.first);
-    grid_text(g, r.x + LABEL_COLS - 1 - text_width(label), y, label, ST_FAINT, 0);
     for (int i = 0; i < a->map.columns; i++) {
         uint64_t p = mr.first + ((uint64_t)i << shift), size = (uint64_t)1 << shift;
         if (p + size <= z.start_pfn || p >= z.start_pfn + z.spanned) {
@@ -214,37 +226,41 @@ static void draw_row(const struct app *a, struct grid *g, struct rect r, int y,
         bool cursor = focused && a->map.has_cursor && a->map.cursor >= p &&
                       a->map.cursor < p + size;
         int marks = (changed ? MARK_CHANGED : 0) | (cursor ? MARK_SELECTED : 0);
-        grid_put(g, r.x + LABEL_COLS + i, y, look.ch, look.style, marks);
+        grid_put(g, cells + i, y, look.ch, look.style, marks);
     }
+}
+
+/* A word of the legend, if there is room for it: the tile is the first letter of the word, or stands before it. */
+static int legend(struct grid *g, int x, int y, int end, uint32_t tile, int style,
+                  const char *word)
+{
+    if (x + 1 + text_width(word) > end) {
+        return x;
+    }
+    x += grid_put(g, x, y, tile, style, 0);
+    return grid_text(g, x, y, word, ST_DIM, 0) + 1;
 }
 
 static void draw_legend(const struct app *a, struct grid *g, struct rect r, int y)
 {
-    int shift = shift_of(a), x = r.x, end = r.x + r.w - 1;
+    int shift = shift_of(a), end = r.x + r.w;
     char size[28];
-    x = grid_printf(g, x, y, ST_NORMAL, 0, "%s=%s", "cell",
-                    bytes_text(size, (uint64_t)PAGE_SIZE << shift));
-    x += 1;
-    x += grid_put(g, x, y, a->glyphs->tile_free, ST_FREE, 0);
-    x = grid_text(g, x, y, shift ? "free " : "free (n:order) ", ST_DIM, 0);
-    for (int mt = 0; mt < MIGRATE_HIGHATOMIC && x + 11 < end; mt++) {
-        x += grid_put(g, x, y, (uint32_t)type_letter((enum migratetype)mt),
-                      type_tile_style((enum migratetype)mt), 0);
-        x = grid_printf(g, x, y, ST_DIM, 0, "%.*s ", r.w > 70 ? 11 : 5,
-                        type_name((enum migratetype)mt));
+    int x = grid_printf(g, r.x, y, ST_NORMAL, 0,
+                        "cell %s:", bytes_text(size, (uint64_t)PAGE_SIZE << shift)) +
+            1;
+    x = legend(g, x, y, end, a->glyphs->tile_free, ST_FREE,
+               shift ? "free" : "free (digit: order)");
+    for (int mt = 0; mt < MIGRATE_PCPTYPES; mt++) {
+        const char *name = type_name((enum migratetype)mt) + 1;
+        x = legend(g, x, y, end, (uint32_t)type_letter((enum migratetype)mt),
+                   type_tile_style((enum migratetype)mt), name);
     }
-    if (shift && x + 9 < end && r.w > 60) {
-        x = grid_text(g, x, y, "u", ST_UNMOVABLE, 0);
-        x = grid_text(g, x, y, "in part ", ST_DIM, 0);
+    x = legend(g, x, y, end, 'p', ST_PCP, "er-CPU");
+    x = legend(g, x, y, end, a->glyphs->tile_reserved, ST_RESERVED, "reserved");
+    if (shift) {
+        x = legend(g, x, y, end, 'u', ST_UNMOVABLE, " small: in part");
     }
-    if (x + 8 < end) {
-        x += grid_put(g, x, y, 'p', ST_PCP, 0);
-        x = grid_text(g, x, y, "per-CPU ", ST_DIM, 0);
-    }
-    if (x + 9 < end) {
-        x += grid_put(g, x, y, a->glyphs->tile_reserved, ST_RESERVED, 0);
-        grid_text(g, x, y, "reserved", ST_DIM, 0);
-    }
+    legend(g, x, y, end, 'H', ST_HIGHATOMIC_TILE, "ighAtomic");
 }
 
 static void draw(const struct app *a, struct grid *g, struct rect r, bool focused)
@@ -335,11 +351,12 @@ static void click(struct app *a, int x, int y, int w, int h)
 {
     (void)w;
     struct map_row mr = row_at(a, a->map.top + y);
-    if (y >= h - 1 || mr.zone < 0 || x < LABEL_COLS || x >= LABEL_COLS + a->map.columns) {
+    if (y >= h - 1 || mr.zone < 0 || x < label_cols(a) ||
+        x >= label_cols(a) + a->map.columns) {
         return;
     }
     a->map.has_cursor = true;
-    a->map.cursor = mr.first + ((uint64_t)(x - LABEL_COLS) << shift_of(a));
+    a->map.cursor = mr.first + ((uint64_t)(x - label_cols(a)) << shift_of(a));
     move(a, 0, 0);
 }
 

@@ -56,6 +56,23 @@ static void draw_context(const struct app *a, struct grid *g, struct rect r, int
     }
 }
 
+/* "rmqueue(Normal, 2, ...)": the values alone, where there is no room for the names. */
+static void short_frame(const struct app *a, const struct probe_frame *f, char *buf,
+                        size_t size)
+{
+    const struct fn_info *info = fn_info(f->fn);
+    char name[32], type[32], value[128];
+    size_t len = (size_t)snprintf(buf, size, "%s(", info ? info->name : "?");
+    for (uint32_t i = 0;
+         info && i < PROBE_FRAME_ARGS && arg_describe(info->args, i, name, type) &&
+         len + sizeof value < size;
+         i++) {
+        value_format(value, sizeof value, a->model.m, type, f->arg[i]);
+        len += (size_t)snprintf(buf + len, size - len, "%s%s", i ? ", " : "", value);
+    }
+    snprintf(buf + len, size - len, ")");
+}
+
 static void draw(const struct app *a, struct grid *g, struct rect r, bool focused)
 {
     const struct model *md = &a->model;
@@ -65,8 +82,11 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
         bool innermost = i == depth - 1 && md->inside;
         int marks = (innermost ? MARK_LINE : 0) |
                     (focused && i == a->stack.selected ? MARK_SELECTED : 0);
-        char text[256];
+        char text[1024];
         frame_format(text, sizeof text, md->m, &md->stack[i]);
+        if (text_width(text) > r.w - i - 2) {
+            short_frame(a, &md->stack[i], text, sizeof text);
+        }
         if (marks) {
             grid_fill(g, (struct rect){r.x, y, r.w, 1}, ' ', ST_NORMAL, marks);
         }

@@ -82,7 +82,7 @@ static void draw_reserves(const struct app *a, struct grid *g, int x, int y, int
             len < (int)sizeof text - 40) {
             char n[28];
             len += snprintf(text + len, sizeof text - (size_t)len, "%s %s %s",
-                            len ? "," : "reserve against", other.name,
+                            len ? "," : "reserve:", other.name,
                             thousands(n, z->lowmem_reserve[other.type]));
         }
     }

@@ -266,6 +266,40 @@ static void draw_prompt(const struct app *a, struct grid *g, struct rect r)
     g->cursor_y = r.y;
 }
 
+/* As many as fit, in the table's order; those that are always of use have their place first. */
+static void draw_hints(const struct app *a, struct grid *g, struct rect r)
+{
+    unsigned wanted = wanted_hints(a);
+    int always = 0, all = 0, x = r.x + 1;
+    for (size_t i = 0; i < keys_count(); i++) {
+        struct key_row k = key_row(i);
+        all += hint_applies(a, &k, wanted, true) ? hint_width(&k) : 0;
+        always += hint_applies(a, &k, wanted & HINT_ANY, false) ? hint_width(&k) : 0;
+    }
+    bool wide = all <= r.w - 2;
+    int spare = r.w + 1 - always;
+    if (a->running) {
+        x = grid_text(g, x, r.y, "Space", ST_HINT_KEY, 0);
+        x = grid_text(g, x, r.y, " pause  ", ST_HINT, 0);
+    }
+    for (size_t i = 0; i < keys_count(); i++) {
+        struct key_row k = key_row(i);
+        if (!hint_applies(a, &k, wanted, wide)) {
+            continue;
+        }
+        if (!(k.hints & wanted & HINT_ANY)) {
+            if (hint_width(&k) > spare) {
+                continue;
+            }
+            spare -= hint_width(&k);
+        }
+        char text[64];
+        snprintf(text, sizeof text, " %.*s  ", k.hint_len, k.hint);
+        x = grid_text(g, x, r.y, k.shown, ST_HINT_KEY, 0);
+        x = grid_text(g, x, r.y, text, ST_HINT, 0);
+    }
+}
+
 void hint_draw(const struct app *a, struct grid *g)
 {
     struct rect r = a->layout.hint;
@@ -279,30 +313,7 @@ void hint_draw(const struct app *a, struct grid *g)
         grid_fill(g, r, ' ', style, 0);
         grid_text_cut(g, r.x, r.y, r.w, text, a->glyphs->more, style, 0);
     } else {
-        unsigned wanted = wanted_hints(a);
-        bool wide = false;
-        int all = 0;
-        for (size_t i = 0; i < keys_count(); i++) {
-            struct key_row k = key_row(i);
-            all += hint_applies(a, &k, wanted, true) ? hint_width(&k) : 0;
-        }
-        wide = all <= r.w - 2;
-        int x = r.x + 1;
-        if (a->running) {
-            x = grid_text(g, x, r.y, "Space", ST_HINT_KEY, 0);
-            x = grid_text(g, x, r.y, " pause  ", ST_HINT, 0);
-        }
-        for (size_t i = 0; i < keys_count(); i++) {
-            struct key_row k = key_row(i);
-            if (!hint_applies(a, &k, wanted, wide) ||
-                x + hint_width(&k) - 2 > r.x + r.w) {
-                continue;
-            }
-            char text[64];
-            snprintf(text, sizeof text, " %.*s  ", k.hint_len, k.hint);
-            x = grid_text(g, x, r.y, k.shown, ST_HINT_KEY, 0);
-            x = grid_text(g, x, r.y, text, ST_HINT, 0);
-        }
+        draw_hints(a, g, r);
     }
     grid_set_clip(g, old);
 }

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "text.h"
 
+#include <stdbool.h>
+
 #include "grid.h"
 
 int text_wrap(const char **text, int width, struct text_line *line)
@@ -16,6 +18,7 @@ int text_wrap(const char **text, int width, struct text_line *line)
     }
     const char *s = start, *brk = NULL; /* brk: the last space that fits */
     int w = 0;
+    bool word = false; /* spaces at a line's start are kept */
     while (*s && *s != '\n') {
         const char *here = s;
         uint32_t ch = utf8_next(&s);
@@ -37,9 +40,10 @@ int text_wrap(const char **text, int width, struct text_line *line)
             *text = *brk == '\n' ? brk + 1 : brk;
             return 1;
         }
-        if (ch == ' ' && w) {
+        if (ch == ' ' && word) {
             brk = here;
         }
+        word = word || ch != ' ';
         w += cw;
     }
     *line = (struct text_line){start, (size_t)(s - start)};
