@@ -7,6 +7,7 @@
 
 #include "replay.h"
 #include "subcommands.h"
+#include "view.h"
 
 enum { MOST_DIFFERENCES = 10, NAME_WIDTH = 44 };
 
@@ -184,6 +185,28 @@ static int replay_file(const struct printer *p, const char *path, const struct r
     return t.differences ? EXIT_NO : EXIT_OK;
 }
 
+/* The same on the screen, a recorded call a step. */
+static int view_file(const struct options *o, const char *path, const struct record *r)
+{
+    char err[600];
+    struct replay *rp = replay_create(r, NULL, err, sizeof err);
+    if (!rp) {
+        return trouble("%s: %s", path, err);
+    }
+    const struct timeline_options options = {.history_bytes = o->history_bytes};
+    struct timeline *t = replay_timeline(rp, path, &options, err, sizeof err);
+    struct session *s = t ? session_open_timeline(t, path) : NULL;
+    int status = EXIT_TROUBLE;
+    if (s) {
+        session_set_feed(s, replay_feed, rp);
+        status = view_session(s, o);
+    } else {
+        trouble("%s: %s", path, t ? "out of memory" : err);
+    }
+    replay_destroy(rp);
+    return status;
+}
+
 int cmd_replay(const struct options *o, int argc, char **argv)
 {
     if (argc != 1) {
@@ -197,7 +220,7 @@ int cmd_replay(const struct options *o, int argc, char **argv)
     }
     const struct printer p = {.json = o->value[OPT_JSON] != NULL,
                               .quiet = o->value[OPT_QUIET] != NULL};
-    int status = replay_file(&p, argv[0], r);
+    int status = o->value[OPT_VIEW] ? view_file(o, argv[0], r) : replay_file(&p, argv[0], r);
     record_free(r);
     return status;
 }
