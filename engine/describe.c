@@ -285,6 +285,27 @@ static bool add_argument(struct text *t, const struct machine *m, const char *ar
     return false;
 }
 
+/* "name?text if it is not 0|text if it is": false when it is no such choice. */
+static bool add_choice(struct text *t, const char *args, const uint64_t *arg,
+                       const char *choice, size_t len)
+{
+    const char *mark = memchr(choice, '?', len);
+    const char *bar = mark ? memchr(mark, '|', len - (size_t)(mark - choice)) : NULL;
+    char name[32], type[32];
+    for (uint32_t i = 0; bar && arg_describe(args, i, name, type); i++) {
+        size_t name_len = strlen(name);
+        if (choice + name_len == mark && memcmp(name, choice, name_len) == 0) {
+            if (arg[i]) {
+                add_bytes(t, mark + 1, (size_t)(bar - mark) - 1);
+            } else {
+                add_bytes(t, bar + 1, (size_t)(choice + len - bar) - 1);
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_sentence(struct text *t, const struct machine *m, const struct event *ev)
 {
     const struct event_info *info = event_info(ev->kind);
@@ -297,7 +318,8 @@ static void add_sentence(struct text *t, const struct machine *m, const struct e
         if (!*at) {
             break;
         }
-        if (at[1 + len] && add_argument(t, m, info->args, ev->arg, at + 1, len)) {
+        if (at[1 + len] && (add_choice(t, info->args, ev->arg, at + 1, len) ||
+                            add_argument(t, m, info->args, ev->arg, at + 1, len))) {
             at += len + 2;
         } else {
             add_bytes(t, at++, 1);
