@@ -21,19 +21,23 @@
 enum {
     OP_COST = 60,
     EVENT_COST = 12,
-    CHUNK_COST = 400,
-    FINE = 300 * 1000,
-    COARSE = 3 * 1000 * 1000,
+    CHUNK_COST = 300,
+    COARSE = 1000 * 1000,
     WIDEST = 20 * 1000 * 1000,
-    NEAR = 4 * 1000 * 1000,
+    NEAR = 100 * 1000 * 1000,
     SHARE = 2,
     MAX_POINTS = 2048
 };
 
 /* What checkpoints may hold: in proportion to what there is to travel in. */
-enum { POINT_BYTES_MIN = 8 << 20, POINT_BYTES_AN_EVENT = 20 };
+enum { POINT_BYTES_MIN = 1 << 18, POINT_BYTES_AN_EVENT = 30 };
 
-uint64_t op_cost(uint64_t nr_events) { return OP_COST + EVENT_COST * nr_events; }
+uint64_t op_cost(uint16_t kind, uint64_t nr_events)
+{
+    /* A recorded state is a whole machine: a checkpoint behind it saves loading it again.
+     */
+    return (kind == OP_LOAD_STATE ? COARSE : OP_COST) + EVENT_COST * nr_events;
+}
 
 uint64_t cost_at(const struct timeline *t, uint32_t branch, uint64_t op)
 {
@@ -97,8 +101,7 @@ void checkpoint_take(struct timeline *t, uint32_t branch, uint64_t op)
     uint32_t owner = point_owner(t, branch, op);
     struct branch *b = &t->branches[owner];
     uint32_t at = point_after(b, op);
-    t->since = 0;
-    t->consider_at = FINE;
+    t->since = t->not_before = 0;
     if (at && b->points[at - 1].op == op) {
         return;
     }
@@ -132,7 +135,7 @@ void checkpoint_consider(struct timeline *t, uint32_t branch, uint64_t op)
 {
     const uint64_t own = (uint64_t)SHARE * CHUNK_COST * arena_nr_changed(&t->m->arena);
     if (t->since < own && t->since < COARSE) {
-        t->consider_at = own < COARSE ? own : COARSE;
+        t->not_before = own < COARSE ? own : COARSE;
         return;
     }
     checkpoint_take(t, branch, op);
@@ -150,15 +153,47 @@ static double loss(uint64_t gap, uint64_t far)
     return gap > WIDEST ? share + 1e6 : share;
 }
 
+/* Looking through all checkpoints costs more than dropping one, so some are found at a
+ * time. */
+enum { MAX_VICTIMS = 16 };
 struct victim {
     uint32_t branch, point;
     double loss;
 };
+struct victims {
+    struct victim v[MAX_VICTIMS]; /* by loss, the smallest first */
+    uint32_t nr;
+};
 
-static bool find_victim(const struct timeline *t, struct victim *v)
+/* Not together with a neighbour: the gap would be wider than either expects. */
+static void victim_offer(struct victims *list, struct victim v)
+{
+    if (list->nr == MAX_VICTIMS && v.loss >= list->v[MAX_VICTIMS - 1].loss) {
+        return;
+    }
+    struct victim *last = NULL;
+    for (uint32_t i = 0; i < list->nr; i++) {
+        if (list->v[i].branch == v.branch && list->v[i].point + 1 == v.point) {
+            last = &list->v[i];
+        }
+    }
+    if (last && last->loss <= v.loss) {
+        return;
+    }
+    if (last) {
+        list->nr--;
+        memmove(last, last + 1, (size_t)(list->v + list->nr - last) * sizeof v);
+    }
+    uint32_t at = list->nr < MAX_VICTIMS ? list->nr++ : MAX_VICTIMS - 1;
+    for (; at && list->v[at - 1].loss > v.loss; at--) {
+        list->v[at] = list->v[at - 1];
+    }
+    list->v[at] = v;
+}
+
+static void find_victims(const struct timeline *t, struct victims *list)
 {
     const uint64_t here = cost_at(t, t->pos.branch, t->pos.op);
-    v->loss = 1e300;
     for (uint32_t id = 0; id < t->nr_branches; id++) {
         const struct branch *b = &t->branches[id];
         if (!b->nr_points) {
@@ -169,31 +204,44 @@ static bool find_victim(const struct timeline *t, struct victim *v)
             common = t->pos.op;
         }
         const uint64_t fork = cost_at(t, t->pos.branch, common);
+        const uint64_t end = cost_at(t, id, branch_nr_ops(b));
         uint64_t before = id ? cost_at(t, id, b->fork_op) : 0;
         for (uint32_t i = 0; i < b->nr_points; i++) {
             const struct checkpoint *c = &b->points[i];
-            uint64_t after =
-                i + 1 < b->nr_points ? c[1].cost : cost_at(t, id, branch_nr_ops(b));
-            uint64_t far = distance(c->cost, fork);
-            far = c->op <= common ? distance(c->cost, here) : far + distance(fork, here);
-            double l = loss(after - before, far);
-            /* The first one of all is what everything else is made from. */
-            if (l < v->loss && c->op > t->first_op) {
-                *v = (struct victim){id, i, l};
+            const uint64_t after = i + 1 < b->nr_points ? c[1].cost : end;
+            const uint64_t far = c->op <= common
+                                     ? distance(c->cost, here)
+                                     : distance(c->cost, fork) + distance(fork, here);
+            if (c->op >
+                t->first_op) { /* the first one of all is what everything is made from */
+                victim_offer(list, (struct victim){id, i, loss(after - before, far)});
             }
             before = c->cost;
         }
     }
-    return v->loss < 1e300;
+}
+
+static bool over(const struct timeline *t, size_t bytes_wanted)
+{
+    return arena_snapshot_bytes(&t->m->arena) > bytes_wanted || t->nr_points > MAX_POINTS;
 }
 
 void checkpoint_thin(struct timeline *t, size_t bytes_wanted)
 {
-    struct victim v;
-    while ((arena_snapshot_bytes(&t->m->arena) > bytes_wanted ||
-            t->nr_points > MAX_POINTS) &&
-           find_victim(t, &v)) {
-        point_drop(t, &t->branches[v.branch], v.point);
+    while (over(t, bytes_wanted)) {
+        struct victims list = {.nr = 0};
+        find_victims(t, &list);
+        if (!list.nr) {
+            return;
+        }
+        for (uint32_t i = 0; i < list.nr && over(t, bytes_wanted); i++) {
+            const struct victim v = list.v[i];
+            point_drop(t, &t->branches[v.branch], v.point);
+            for (uint32_t k = i + 1; k < list.nr; k++) {
+                list.v[k].point -=
+                    list.v[k].branch == v.branch && list.v[k].point > v.point;
+            }
+        }
     }
 }
 
@@ -280,5 +328,8 @@ void history_bound(struct timeline *t)
     size_t room = records < t->history_bytes ? t->history_bytes - records : 0;
     size_t fair =
         t->base_bytes + POINT_BYTES_MIN + (size_t)(POINT_BYTES_AN_EVENT * t->nr_events);
-    checkpoint_thin(t, fair < room ? fair : room);
+    const size_t most = fair < room ? fair : room;
+    if (over(t, most)) {
+        checkpoint_thin(t, most - most / 128);
+    }
 }

@@ -154,52 +154,57 @@ bool log_get(const struct timeline *t, uint32_t branch, uint64_t op, struct full
     return true;
 }
 
-static struct op_rec *rec_append(struct timeline *t, struct branch *b)
+/* Room for the branch's record nr_own in its block, which is full or not there yet. */
+static void block_grow(struct timeline *t, struct branch *b)
 {
-    uint32_t block = (uint32_t)(b->nr_own >> BLOCK_SHIFT),
-             in = b->nr_own & (BLOCK_OPS - 1);
+    const uint32_t block = (uint32_t)(b->nr_own >> BLOCK_SHIFT);
     if (block == b->nr_blocks) {
         GROW(t, b->blocks, b->nr_blocks, b->room_blocks, &t->bytes_ops);
         memset(&b->blocks[b->nr_blocks++], 0, sizeof *b->blocks);
     }
+    /* Only a branch's first block grows: most branches are short. */
     struct op_block *k = &b->blocks[block];
-    if (in == k->room) {
-        /* Only a branch's first block grows: most branches are short. */
-        uint32_t room = block ? BLOCK_OPS : k->room ? k->room * 2 : 16;
-        k->rec = timeline_alloc(t, k->rec, room * sizeof *k->rec);
-        t->bytes_ops += (room - k->room) * sizeof *k->rec;
-        k->room = room;
-    }
-    if (in % (1 << SUM_SHIFT) == 0) {
-        k->before[in >> SUM_SHIFT] = b->own_events;
-    }
-    return &k->rec[in];
+    const uint32_t room = block ? BLOCK_OPS : k->room ? k->room * 2 : 16;
+    k->rec = timeline_alloc(t, k->rec, room * sizeof *k->rec);
+    t->bytes_ops += (room - k->room) * sizeof *k->rec;
+    k->room = room;
+}
+
+static void extra_append(struct timeline *t, struct branch *b, const struct op *op,
+                         const struct entries *nested)
+{
+    GROW(t, b->extras, b->nr_extras, b->room_extras, &t->bytes_ops);
+    struct op_extra *x = &b->extras[b->nr_extras++];
+    x->op = b->nr_own;
+    x->nested = *nested;
+    memcpy(x->arg, op->arg, sizeof x->arg);
 }
 
 void log_append(struct timeline *t, uint32_t branch, const struct op *op, uint64_t result,
-                uint64_t nr_events, struct entries *nested)
+                uint64_t nr_events, const struct entries *nested)
 {
     struct branch *b = &t->branches[branch];
-    struct op_rec *r = rec_append(t, b);
-    bool wide = op->arg[1] > UINT32_MAX || op->arg[2] || op->arg[3];
-    *r = (struct op_rec){
-        .kind = (uint8_t)op->kind,
-        .cpu = op->cpu,
-        .origin = op->origin,
-        .extra = wide || nested->nr,
-        .site = op->site,
-        .arg1 = (uint32_t)op->arg[1],
-        .nr_events = (uint32_t)nr_events,
-        .arg0 = op->arg[0],
-        .result = result,
-    };
+    const uint32_t block = (uint32_t)(b->nr_own >> BLOCK_SHIFT),
+                   in = b->nr_own & (BLOCK_OPS - 1);
+    if (block == b->nr_blocks || in == b->blocks[block].room) {
+        block_grow(t, b);
+    }
+    struct op_block *k = &b->blocks[block];
+    if (in % (1 << SUM_SHIFT) == 0) {
+        k->before[in >> SUM_SHIFT] = b->own_events;
+    }
+    struct op_rec *r = &k->rec[in];
+    r->kind = (uint8_t)op->kind;
+    r->cpu = op->cpu;
+    r->origin = op->origin;
+    r->extra = (op->arg[1] >> 32 | op->arg[2] | op->arg[3] | nested->nr) != 0;
+    r->site = op->site;
+    r->arg1 = (uint32_t)op->arg[1];
+    r->nr_events = (uint32_t)nr_events;
+    r->arg0 = op->arg[0];
+    r->result = result;
     if (r->extra) {
-        GROW(t, b->extras, b->nr_extras, b->room_extras, &t->bytes_ops);
-        struct op_extra *x = &b->extras[b->nr_extras++];
-        x->op = b->nr_own;
-        x->nested = *nested;
-        memcpy(x->arg, op->arg, sizeof x->arg);
-        *nested = (struct entries){0};
+        extra_append(t, b, op, nested);
     }
     b->nr_own++;
     b->own_events += nr_events;

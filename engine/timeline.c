@@ -116,23 +116,32 @@ void begin_branch(struct timeline *t)
     }
 }
 
-uint64_t do_one(struct timeline *t, const struct op *op, const struct entries *nested)
+/* Run op for the first time; what is nested in it comes to record. */
+static uint64_t run_first(struct timeline *t, const struct op *op,
+                          const struct entries *nested, struct entries *record)
 {
-    struct entries record = {0};
     uint64_t result = 0;
-    run_clear(t);
     t->run.nested = nested;
     t->run.next = 0;
-    t->run.record = &record;
+    t->run.record = record;
     t->run.live = t->hook && !t->redoing;
     run_op(t, op, &result);
     run_clear(t);
+    return result;
+}
+
+uint64_t do_one(struct timeline *t, const struct op *op, const struct entries *nested)
+{
+    struct entries record = {0};
+    const bool plain = !nested && !t->hook && !t->asked;
+    const uint64_t result =
+        plain ? machine_do(t->m, op) : run_first(t, op, nested, &record);
     const uint64_t nr_events = t->m->probe.n;
     log_append(t, t->pos.branch, op, result, nr_events, &record);
     t->pos.op++;
     t->nr_events += nr_events;
-    t->since += op_cost(nr_events);
-    if (t->since >= t->consider_at) {
+    t->since += op_cost(op->kind, nr_events);
+    if (checkpoint_due(t, CHECKPOINT_FINE)) {
         checkpoint_consider(t, t->pos.branch, t->pos.op);
     }
     return result;

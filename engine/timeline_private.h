@@ -157,7 +157,7 @@ struct timeline {
     uint64_t nr_events;   /* in all branches */
     uint32_t nr_points;   /* checkpoints */
     uint64_t since;       /* cost of running again from the last checkpoint to here */
-    uint64_t consider_at; /* think about a checkpoint when it is this much */
+    uint64_t not_before; /* no checkpoint is worth it until since is this much */
     struct asked *asked;
     event_fn *hook;
     void *hook_ctx;
@@ -201,7 +201,7 @@ void branch_free(struct timeline *t, struct branch *b);
 bool log_get(const struct timeline *t, uint32_t branch, uint64_t op, struct full_op *out);
 /* Append to branch; takes what is in nested. */
 void log_append(struct timeline *t, uint32_t branch, const struct op *op, uint64_t result,
-                uint64_t nr_events, struct entries *nested);
+                uint64_t nr_events, const struct entries *nested);
 void log_drop_last(struct timeline *t, uint32_t branch);
 uint64_t log_events_before(const struct timeline *t, uint32_t branch, uint64_t op);
 /* Give up the records of a branch's operations below op, in whole blocks. */
@@ -210,13 +210,20 @@ void entries_add(struct timeline *t, struct entries *list, const struct entry *e
 void entries_free(struct timeline *t, struct entries *list);
 
 /* checkpoint.c */
-uint64_t op_cost(uint64_t nr_events);
+/* How long it takes to run again, in nanoseconds, about. */
+uint64_t op_cost(uint16_t kind, uint64_t nr_events);
 uint64_t cost_at(const struct timeline *t, uint32_t branch, uint64_t op);
 /* The last checkpoint at or before op on branch's way; never NULL for op >= first_op. */
 const struct checkpoint *checkpoint_before(const struct timeline *t, uint32_t branch,
                                            uint64_t op);
-/* Once t->since has reached t->consider_at: take one here, at this boundary, if it is
- * worth it. */
+/* Between two checkpoints a run costs this much, or more when that would be too often. */
+enum { CHECKPOINT_FINE = 500 * 1000 };
+/* Is it time to think about one, if they may be as close as fine? */
+static inline bool checkpoint_due(const struct timeline *t, uint64_t fine)
+{
+    return t->since >= fine && t->since >= t->not_before;
+}
+/* Then: take one here, at this boundary, if it is worth it. */
 void checkpoint_consider(struct timeline *t, uint32_t branch, uint64_t op);
 void checkpoint_take(struct timeline *t, uint32_t branch, uint64_t op);
 /* Drop the branch's own ones with op or more operations. */

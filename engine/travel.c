@@ -124,8 +124,7 @@ static void start_from(struct timeline *t, uint32_t branch, uint64_t op)
     if (!usable) {
         arena_restore(&t->m->arena, c->snap);
         t->pos.op = c->op;
-        t->since = 0;
-        t->consider_at = 0;
+        t->since = t->not_before = 0;
     } else if (t->pos.event) {
         arena_restore(&t->m->arena, t->here);
     }
@@ -134,6 +133,14 @@ static void start_from(struct timeline *t, uint32_t branch, uint64_t op)
     t->lost = false;
     t->m->probe.n = 0;
     t->m->probe.depth = 0;
+}
+
+/* How close checkpoints may be so many operations before the goal: the closer the denser,
+ * so that stepping about there costs little in both directions. */
+static uint64_t ladder(uint64_t ops_to_go)
+{
+    const uint64_t fine = 4000 + 25 * ops_to_go;
+    return fine < CHECKPOINT_FINE ? fine : CHECKPOINT_FINE;
 }
 
 /* Run the operations from pos up to op. True: stopped inside one of them by watch; pos.op
@@ -152,8 +159,8 @@ static bool run_on(struct timeline *t, uint64_t op, bool (*interrupted)(void *ct
             return true;
         }
         t->pos.op++;
-        t->since += op_cost(o.nr_events);
-        if (t->since >= t->consider_at) {
+        t->since += op_cost(o.op.kind, o.nr_events);
+        if (checkpoint_due(t, ladder(op - t->pos.op))) {
             checkpoint_consider(t, t->pos.branch, t->pos.op);
         }
     }
@@ -205,6 +212,23 @@ static struct position clamp(const struct timeline *t, struct position to)
     return to;
 }
 
+/* Who jumps somewhere may step back from there: when the place is right behind a
+ * checkpoint, and the one before is far, begin at that one, so that the way between gets
+ * checkpoints too. */
+static void cover_below(struct timeline *t, struct position to)
+{
+    const struct checkpoint *c = checkpoint_before(t, to.branch, to.op);
+    const uint64_t far = 2 * CHECKPOINT_FINE, at = cost_at(t, to.branch, to.op);
+    if (c->op <= t->first_op || at - c->cost > far || c->op == t->pos.op) {
+        return;
+    }
+    const uint64_t first = c->cost;
+    c = checkpoint_before(t, to.branch, c->op - 1);
+    if (first - c->cost > far) {
+        travel_to_boundary(t, to.branch, c->op);
+    }
+}
+
 void timeline_seek(struct timeline *t, struct position to)
 {
     to = clamp(t, to);
@@ -215,6 +239,7 @@ void timeline_seek(struct timeline *t, struct position to)
         t->pos.branch = to.branch;
         return;
     }
+    cover_below(t, to);
     travel_to_boundary(t, to.branch, to.op);
     if (to.event) {
         enter_op(t, to.event);
@@ -368,7 +393,7 @@ void timeline_events(struct timeline *t, uint32_t branch, uint64_t op, event_fn 
     const struct position pos = t->pos;
     const struct event at = t->at;
     const struct probe probe = t->m->probe;
-    const uint64_t since = t->since, consider_at = t->consider_at;
+    const uint64_t since = t->since, not_before = t->not_before;
     struct snapshot *now = timeline_snapshot(t),
                     *here = t->here ? snapshot_ref(t->here) : NULL;
     travel_to_boundary(t, branch, op);
@@ -384,6 +409,6 @@ void timeline_events(struct timeline *t, uint32_t branch, uint64_t op, event_fn 
     t->pos = pos;
     t->at = at;
     t->since = since;
-    t->consider_at = consider_at;
+    t->not_before = not_before;
     t->m->probe = probe;
 }

@@ -1,15 +1,19 @@
 /* What hw/arena.c and hw/snapshot.c share. Nobody else includes this.
  *
- * A snapshot is a radix tree over chunk numbers, NODE_FAN ways at each level, whose
- * leaves are reference-counted copies of chunks. NULL is a chunk, or a whole subtree, of
- * zeros. Trees share all subtrees in which nothing changed between them:
+ * A snapshot is a radix tree over chunk numbers, NODE_FAN ways at each level. Under its
+ * lowest nodes are leaves, one a chunk, which are tables of lines of 256 bytes: an
+ * operation changes a few bytes in each of several chunks, and a copy of whole chunks
+ * would be mostly copies of what stayed. Nodes, leaves and lines are reference-counted;
+ * NULL stands for zeros at every level. Trees share everything in which nothing changed
+ * between them:
  *
- *      snapshot A            snapshot B          (chunk 70 written in between)
- *        [root]                [root']
+ *      snapshot A            snapshot B          (one line of chunk 20 written in
+ * between) [root]                [root']
  *        /    \_______________  /    \
- *     [0..63] <---------------'/   [64..127]'
- *             \__ [64..127]        /   \
- *                  / | | \ <------'   copy of chunk 70
+ *     [0..15] <---------------'/   [16..31]'
+ *             \__ [16..31]        /   \
+ *                  / | | \ <------'   leaf 20'
+ *                     leaf 20 <- lines '  \ the line that was written
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_ARENA_PRIVATE_H
@@ -17,7 +21,12 @@
 
 #include "arena.h"
 
-enum { NODE_SHIFT = 5, NODE_FAN = 1 << NODE_SHIFT };
+enum {
+    NODE_SHIFT = 4,
+    NODE_FAN = 1 << NODE_SHIFT,
+    LINE_BYTES = 256,
+    LEAF_LINES = ARENA_CHUNK / LINE_BYTES
+};
 
 enum {
     LIST_CHANGED,

@@ -7,16 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct leaf {
+struct line {
     uint32_t refs;
-    unsigned char bytes[ARENA_CHUNK];
+    unsigned char bytes[LINE_BYTES];
+};
+
+struct leaf { /* a chunk */
+    uint32_t refs;
+    struct line *line[LEAF_LINES];
 };
 
 struct node {
     uint32_t refs;
     uint64_t stamp; /* the snapshot that made it: only while that one is built may it be
                        written */
-    void *slot[NODE_FAN]; /* struct node, or struct leaf on the last level */
+    void *slot[NODE_FAN]; /* struct node, or struct leaf on level 0 */
 };
 
 struct snapshot {
@@ -24,35 +29,55 @@ struct snapshot {
     struct node *root;
 };
 
+static const unsigned char zero_line[LINE_BYTES];
+
 static size_t slot_of(size_t chunk, uint32_t level)
 {
     return chunk >> (level * NODE_SHIFT) & (NODE_FAN - 1);
 }
 
-/* level: 0 for a leaf's parent. */
-static void tree_unref(struct arena *a, void *at, uint32_t level)
+static bool line_is(const struct line *l, const unsigned char *bytes)
 {
-    struct node *n = at;
+    return memcmp(l ? l->bytes : zero_line, bytes, LINE_BYTES) == 0;
+}
+
+static void line_unref(struct arena *a, struct line *l)
+{
+    if (l && !--l->refs) {
+        a->priv->snapshot_bytes -= sizeof *l;
+        free(l);
+    }
+}
+
+static void leaf_unref(struct arena *a, struct leaf *l)
+{
+    if (!l || --l->refs) {
+        return;
+    }
+    for (size_t i = 0; i < LEAF_LINES; i++) {
+        line_unref(a, l->line[i]);
+    }
+    a->priv->snapshot_bytes -= sizeof *l;
+    free(l);
+}
+
+static void tree_unref(struct arena *a, struct node *n, uint32_t level)
+{
     if (!n || --n->refs) {
         return;
     }
     for (size_t i = 0; i < NODE_FAN; i++) {
         if (level) {
             tree_unref(a, n->slot[i], level - 1);
-            continue;
-        }
-        struct leaf *l = n->slot[i];
-        if (l && !--l->refs) {
-            a->priv->snapshot_bytes -= sizeof *l;
-            free(l);
+        } else {
+            leaf_unref(a, n->slot[i]);
         }
     }
     a->priv->snapshot_bytes -= sizeof *n;
     free(n);
 }
 
-static const struct leaf *tree_leaf(const struct snapshot *s, uint32_t levels,
-                                    size_t chunk)
+static struct leaf *tree_leaf(const struct snapshot *s, uint32_t levels, size_t chunk)
 {
     const struct node *n = s ? s->root : NULL;
     for (uint32_t level = levels - 1; n && level; level--) {
@@ -65,8 +90,15 @@ bool snapshot_chunk_is(const struct snapshot *s, uint32_t levels, size_t chunk,
                        const unsigned char *bytes)
 {
     const struct leaf *l = tree_leaf(s, levels, chunk);
-    return l ? memcmp(l->bytes, bytes, ARENA_CHUNK) == 0 : chunk_is_zero(bytes);
+    for (size_t i = 0; i < LEAF_LINES; i++) {
+        if (!line_is(l ? l->line[i] : NULL, bytes + i * LINE_BYTES)) {
+            return false;
+        }
+    }
+    return true;
 }
+
+/* ---- taking one ---- */
 
 /* A node in place of *at that this snapshot may write. NULL: no memory. */
 static struct node *node_own(struct arena *a, void **at, uint32_t level)
@@ -80,7 +112,7 @@ static struct node *node_own(struct arena *a, void **at, uint32_t level)
         return NULL;
     }
     if (old) {
-        memcpy(n, old, sizeof *n);
+        memcpy(n->slot, old->slot, sizeof n->slot);
         for (size_t i = 0; i < NODE_FAN; i++) {
             if (n->slot[i] && level) {
                 ((struct node *)n->slot[i])->refs++;
@@ -97,40 +129,75 @@ static struct node *node_own(struct arena *a, void **at, uint32_t level)
     return n;
 }
 
+static struct line *line_copy(struct arena *a, const unsigned char *bytes)
+{
+    struct line *l = malloc(sizeof *l);
+    if (l) {
+        l->refs = 1;
+        memcpy(l->bytes, bytes, LINE_BYTES);
+        a->priv->snapshot_bytes += sizeof *l;
+    }
+    return l;
+}
+
+/* A leaf of these bytes that shares with old (or NULL) every line that is the same.
+ * False: no memory. *out is NULL for zeros. */
+static bool leaf_copy(struct arena *a, const struct leaf *old, const unsigned char *bytes,
+                      struct leaf **out)
+{
+    struct leaf *l = malloc(sizeof *l);
+    *out = NULL;
+    if (!l) {
+        return false;
+    }
+    a->priv->snapshot_bytes += sizeof *l;
+    l->refs = 1;
+    size_t i, nr = 0;
+    for (i = 0; i < LEAF_LINES; i++, bytes += LINE_BYTES) {
+        struct line *was = old ? old->line[i] : NULL;
+        l->line[i] = NULL;
+        if (line_is(was, bytes)) {
+            l->line[i] = was;
+            if (was) {
+                was->refs++;
+            }
+        } else if (!line_is(NULL, bytes) && !(l->line[i] = line_copy(a, bytes))) {
+            break;
+        }
+        nr += l->line[i] != NULL;
+    }
+    if (i == LEAF_LINES && nr) {
+        *out = l;
+        return true;
+    }
+    memset(l->line + i, 0, (LEAF_LINES - i) * sizeof l->line[0]);
+    leaf_unref(a, l);
+    return i == LEAF_LINES;
+}
+
 static bool tree_store(struct arena *a, struct snapshot *s, size_t chunk)
 {
+    const struct arena_private *p = a->priv;
     const unsigned char *bytes = a->base + (chunk << ARENA_CHUNK_SHIFT);
-    if (snapshot_chunk_is(a->priv->last, a->priv->levels, chunk, bytes)) {
+    if (snapshot_chunk_is(p->last, p->levels, chunk, bytes)) {
         return true; /* marked, but as it was: share it */
-    }
-    struct leaf *l = NULL;
-    if (!chunk_is_zero(bytes)) {
-        l = malloc(sizeof *l);
-        if (!l) {
-            return false;
-        }
-        l->refs = 1;
-        memcpy(l->bytes, bytes, ARENA_CHUNK);
     }
     void *root = s->root;
     void **at = &root;
-    struct node *n = NULL;
-    for (uint32_t level = a->priv->levels; level--;) {
-        n = node_own(a, at, level);
+    for (uint32_t level = p->levels; level--;) {
+        struct node *n = node_own(a, at, level);
         s->root = root;
         if (!n) {
-            free(l);
             return false;
         }
         at = &n->slot[slot_of(chunk, level)];
     }
-    struct leaf *old = *at;
-    if (old && !--old->refs) {
-        a->priv->snapshot_bytes -= sizeof *old;
-        free(old);
+    struct leaf *old = *at, *l;
+    if (!leaf_copy(a, old, bytes, &l)) {
+        return false;
     }
     *at = l;
-    a->priv->snapshot_bytes += l ? sizeof *l : 0;
+    leaf_unref(a, old);
     return true;
 }
 
@@ -166,13 +233,22 @@ struct snapshot *arena_snapshot(struct arena *a)
 
 /* ---- going back ---- */
 
-static void chunk_set(struct arena *a, size_t chunk, const struct leaf *l)
+static void line_set(unsigned char *bytes, const struct line *l)
+{
+    memcpy(bytes, l ? l->bytes : zero_line, LINE_BYTES);
+}
+
+/* The lines in which the leaves differ; was == is: all lines. */
+static void chunk_set(struct arena *a, size_t chunk, const struct leaf *was,
+                      const struct leaf *is)
 {
     unsigned char *bytes = a->base + (chunk << ARENA_CHUNK_SHIFT);
-    if (l) {
-        memcpy(bytes, l->bytes, ARENA_CHUNK);
-    } else {
-        memset(bytes, 0, ARENA_CHUNK);
+    for (size_t i = 0; i < LEAF_LINES; i++, bytes += LINE_BYTES) {
+        const struct line *from = was ? was->line[i] : NULL,
+                          *to = is ? is->line[i] : NULL;
+        if (from != to || was == is) {
+            line_set(bytes, to);
+        }
     }
     arena_mark_bits(a, chunk, ARENA_UNSEEN | ARENA_UNHASHED);
 }
@@ -191,7 +267,7 @@ static void tree_restore(struct arena *a, const struct node *from, const struct 
         if (level) {
             tree_restore(a, was, is, level - 1, chunk);
         } else if (!(a->marks[chunk] & ARENA_CHANGED)) {
-            chunk_set(a, chunk, is);
+            chunk_set(a, chunk, was, is);
         }
     }
 }
@@ -203,7 +279,8 @@ void arena_restore(struct arena *a, const struct snapshot *s)
     tree_restore(a, p->last ? p->last->root : NULL, s->root, p->levels - 1, 0);
     for (size_t i = 0; i < changed->nr; i++) {
         size_t chunk = changed->chunk[i];
-        chunk_set(a, chunk, tree_leaf(s, p->levels, chunk));
+        const struct leaf *l = tree_leaf(s, p->levels, chunk);
+        chunk_set(a, chunk, l, l);
         a->marks[chunk] &= (unsigned char)~ARENA_CHANGED;
     }
     changed->nr = 0;
