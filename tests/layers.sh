@@ -25,7 +25,7 @@ for floor in hw engine scripts ui; do
                 [ -f "$floor/$header" ] && found=yes
             done
             case $header in
-            version.h) found=yes ;; # made by Meson
+            version.h | prelude.h) found=yes ;; # made by the build
             esac
             [ -n "$found" ] || strangers="$strangers $file:$header"
         done

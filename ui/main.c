@@ -7,27 +7,33 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "lessons.h"
 #include "subcommands.h"
 #include "version.h"
 
-/* A word that is no subcommand: is it meant as a file or a lesson ("01", "02-pcp",
- * "x.lua", "./x")? */
-static bool looks_like_scenario(const char *word)
+/* Is a word that is no subcommand meant as a scenario? A file ("x.lua", "./x"), a lesson's number ("01"), or, where no
+ * subcommand is near, a part of a lesson's name ("watermark"). */
+static bool names_scenario(const char *word, const char *near)
 {
-    return strpbrk(word, "./0123456789") != NULL;
+    if (strpbrk(word, "./0123456789") || strcmp(word, "sandbox") == 0) {
+        return true;
+    }
+    if (near) {
+        return false;
+    }
+    char err[512];
+    char *path = lesson_find(word, err, sizeof err);
+    free(path);
+    return path != NULL;
 }
 
-static int unknown_subcommand(const char *word)
+static int unknown_subcommand(const char *word, const char *near)
 {
-    struct nearest near = {0};
-    for (size_t i = 0; subcommand_info(i); i++) {
-        nearest_try(&near, word, subcommand_info(i)->name);
-    }
-    if (near.word) {
-        return trouble("there is no subcommand %s: did you mean mmscope %s?", word,
-                       near.word);
+    if (near) {
+        return trouble("there is no subcommand %s: did you mean mmscope %s?", word, near);
     }
     return trouble(
         "%s is neither a subcommand nor a Lua file: mmscope --help lists the subcommands",
@@ -48,23 +54,31 @@ static const struct option_info *stray_option(const struct options *o,
 
 static int dispatch(const struct options *o, int argc, char **argv)
 {
-    const struct subcommand *c = argc ? subcommand_find(argv[0]) : NULL;
     if (o->value[OPT_VERSION]) {
         printf("mmscope " MMSCOPE_VERSION "\n"
                "Licence GPL-3.0-or-later; this program comes with no warranty.\n");
         return EXIT_OK;
     }
+    const struct subcommand *c = argc ? subcommand_find(argv[0]) : NULL;
     if (c) {
         argc--;
         argv++;
-    } else if (argc && !looks_like_scenario(argv[0])) {
-        return unknown_subcommand(argv[0]);
-    } else if (!o->value[OPT_HELP]) {
+    } else if (argc) {
+        struct nearest near = {0};
+        for (size_t i = 0; subcommand_info(i); i++) {
+            nearest_try(&near, argv[0], subcommand_info(i)->name);
+        }
+        if (!names_scenario(argv[0], near.word)) {
+            return unknown_subcommand(argv[0], near.word);
+        }
         c = subcommand_find("open");
     }
-    if (o->value[OPT_HELP] || !c) {
+    if (o->value[OPT_HELP]) {
         print_help(c);
         return EXIT_OK;
+    }
+    if (!c) {
+        c = subcommand_find("open");
     }
     const struct option_info *stray = stray_option(o, c->name);
     if (stray) {

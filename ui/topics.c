@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api.h"
+#include "commands.h"
 #include "describe.h"
+#include "keys.h"
 #include "subcommands.h"
 
 static const char *space_before(const char *text) { return text[0] ? " " : ""; }
@@ -94,10 +97,50 @@ static bool subcommand_row(size_t i, struct topic_row *r)
     return true;
 }
 
+static bool api_row(size_t i, struct topic_row *r)
+{
+    const struct api_entry *e = session_api(i);
+    if (!e) {
+        return false;
+    }
+    snprintf(r->head, sizeof r->head, "%s", e->signature);
+    snprintf(r->note, sizeof r->note, "%s", e->group);
+    r->text = e->help;
+    return true;
+}
+
+static bool key_topic_row(size_t i, struct topic_row *r)
+{
+    if (i >= keys_count()) {
+        return false;
+    }
+    struct key_row key = key_row(i);
+    snprintf(r->head, sizeof r->head, "%s", key.shown);
+    bool named = key.command[0] != 0;
+    snprintf(r->note, sizeof r->note, "%s%s", named ? ":" : "", key.command);
+    r->text = key.help;
+    return true;
+}
+
+static bool command_topic_row(size_t i, struct topic_row *r)
+{
+    const struct command_row *c = command_row(i);
+    if (!c) {
+        return false;
+    }
+    snprintf(r->head, sizeof r->head, ":%s%s%s", c->name, space_before(c->args), c->args);
+    r->note[0] = 0;
+    r->text = c->help;
+    return true;
+}
+
 static const struct topic topics[] = {
     {"events", "everything that the machine can announce", event_row},
     {"functions", "the kernel functions of the simulated call stack", function_row},
     {"operations", "the calls that change a machine", operation_row},
+    {"keys", "the keys of the screen, and the commands that they run", key_topic_row},
+    {"commands", "what can be typed after ':' on the screen", command_topic_row},
+    {"api", "what a scenario's Lua code sees", api_row},
     {"machine", "the options of a machine, for --set and for scenarios", machine_row},
     {"options", "the options of the command line", option_row},
     {"subcommands", "the subcommands", subcommand_row},
