@@ -405,48 +405,60 @@ static uint64_t section_numbers(const struct record *r, const char *path, uint64
     return nr;
 }
 
+/* What the record's files say. */
+struct sysctls {
+    uint32_t ratio[MAX_NR_ZONES];
+    bool has_kbytes;
+    uint64_t kbytes;
+};
+
+static struct sysctls read_sysctls(const struct record *r)
+{
+    struct machine_config c;
+    struct sysctls s = {.has_kbytes = false};
+    uint64_t ratio[RECORD_ZONES];
+    config_init(&c, r->ptrs == 64 ? ARCH_X86_64 : ARCH_I386);
+    memcpy(s.ratio, c.lowmem_reserve_ratio, sizeof s.ratio);
+    uint64_t nr =
+        section_numbers(r, "/proc/sys/vm/lowmem_reserve_ratio", ratio, RECORD_ZONES);
+    for (uint32_t i = 0; i < nr; i++) {
+        s.ratio[record_zone_index(r, i)] = (uint32_t)ratio[i];
+    }
+    s.has_kbytes = section_numbers(r, "/proc/sys/vm/min_free_kbytes", &s.kbytes, 1) == 1;
+    return s;
+}
+
 struct figures {
     struct wmark_zone z[MAX_NR_ZONES];
     uint64_t min_free_kbytes, totalreserve;
 };
 
-/* What the kernel computed when `initrd` pages of the RAM disk were not its own yet. */
-static void compute(const struct record *r, const struct record_state *s, uint64_t initrd,
+/* What a kernel computes whose zones have so many pages less. */
+static void compute(const struct record *r, const struct record_state *s,
+                    const struct sysctls *y, const uint64_t missing[MAX_NR_ZONES],
                     struct figures *f)
 {
-    struct machine_config c;
-    config_init(&c, r->ptrs == 64 ? ARCH_X86_64 : ARCH_I386);
-    uint64_t ratio[RECORD_ZONES];
-    uint64_t nr =
-        section_numbers(r, "/proc/sys/vm/lowmem_reserve_ratio", ratio, RECORD_ZONES);
-    for (uint32_t i = 0; i < nr; i++) {
-        c.lowmem_reserve_ratio[record_zone_index(r, i)] = (uint32_t)ratio[i];
-    }
     memset(f, 0, sizeof *f);
-    uint64_t disk = r->ramdisk_start >> PAGE_SHIFT;
     for (uint32_t i = 0; i < s->nr_zones; i++) {
         const struct record_zone *z = &s->zone[i];
-        uint64_t from = disk > z->start ? disk : z->start;
-        uint64_t to = disk + initrd, end = z->start + z->spanned;
-        to = to < end ? to : end;
-        uint64_t missing = to > from ? to - from : 0;
-        f->z[z->type].managed = z->managed > missing ? z->managed - missing : 0;
+        uint64_t m = missing[z->type];
+        f->z[z->type].managed = z->managed > m ? z->managed - m : 0;
         f->z[z->type].highmem = z->type == ZONE_HIGHMEM;
     }
     f->min_free_kbytes = wmark_min_free_kbytes(f->z);
     wmark_setup(f->z, f->min_free_kbytes, r->cpus);
     wmark_thresholds(f->z, r->cpus);
-    wmark_lowmem_reserve(f->z, c.lowmem_reserve_ratio);
+    wmark_lowmem_reserve(f->z, y->ratio);
     f->totalreserve = wmark_totalreserve(f->z);
 }
 
 static void compare_figures(struct compare *c, const struct record *r,
-                            const struct record_state *s, const struct figures *f)
+                            const struct record_state *s, const struct sysctls *y,
+                            const struct figures *f)
 {
-    uint64_t kbytes;
     c->line = s->line;
-    if (section_numbers(r, "/proc/sys/vm/min_free_kbytes", &kbytes, 1)) {
-        compare_number(c, (int64_t)kbytes, (int64_t)f->min_free_kbytes,
+    if (y->has_kbytes) {
+        compare_number(c, (int64_t)y->kbytes, (int64_t)f->min_free_kbytes,
                        "computed: min_free_kbytes");
     }
     compare_number(c, (int64_t)s->totalreserve, (int64_t)f->totalreserve,
@@ -491,25 +503,76 @@ static void compare_figures(struct compare *c, const struct record *r,
     }
 }
 
+/* The best explanation so far: the one with the fewest differences. */
+struct explanation {
+    struct sysctls y;
+    struct figures f;
+    uint64_t differences;
+};
+
+static void try_sizes(struct explanation *best, const struct record *r,
+                      const struct record_state *s, const uint64_t missing[MAX_NR_ZONES])
+{
+    struct figures f;
+    struct replay_tally ignored = {0};
+    struct replay_sink nowhere = {.tally = &ignored, .watch = NULL};
+    struct compare c = {.sink = &nowhere};
+    compute(r, s, &best->y, missing, &f);
+    compare_figures(&c, r, s, &best->y, &f);
+    if (c.nr - c.same < best->differences) {
+        best->differences = c.nr - c.same;
+        best->f = f;
+    }
+}
+
+/* The RAM disk's pages of each zone. */
+static void try_ramdisk(struct explanation *best, const struct record *r,
+                        const struct record_state *s)
+{
+    uint64_t missing[MAX_NR_ZONES] = {0}, disk = r->ramdisk_start >> PAGE_SHIFT;
+    uint64_t disk_end = disk + (r->freed_initrd_kib >> (PAGE_SHIFT - 10));
+    for (uint32_t i = 0; i < s->nr_zones; i++) {
+        const struct record_zone *z = &s->zone[i];
+        uint64_t from = disk > z->start ? disk : z->start, end = z->start + z->spanned;
+        uint64_t to = disk_end < end ? disk_end : end;
+        missing[z->type] = to > from ? to - from : 0;
+    }
+    try_sizes(best, r, s, missing);
+}
+
+/* Without boot messages nobody knows how large the RAM disk was: some size, in the last zone of low
+ * memory, must explain all figures. */
+static void try_any_ramdisk(struct explanation *best, const struct record *r,
+                            const struct record_state *s)
+{
+    enum { MOST_PAGES = 1 << 16 };
+    const struct record_zone *low = NULL;
+    for (uint32_t i = 0; i < s->nr_zones; i++) {
+        if (s->zone[i].type < ZONE_HIGHMEM) {
+            low = &s->zone[i];
+        }
+    }
+    uint64_t missing[MAX_NR_ZONES] = {0};
+    for (uint64_t nr = 1;
+         low && nr < low->managed && nr < MOST_PAGES && best->differences; nr++) {
+        missing[low->type] = nr;
+        try_sizes(best, r, s, missing);
+    }
+}
+
 void replay_check_figures(const struct record *r, const struct record_state *s,
                           struct replay_sink *sink)
 {
-    struct figures best = {0}, f;
-    uint64_t fewest = UINT64_MAX;
-    for (int with = 0; with < 2; with++) {
-        uint64_t initrd = with ? 0 : r->freed_initrd_kib >> (PAGE_SHIFT - 10);
-        struct replay_tally ignored = {0};
-        struct replay_sink nowhere = {.tally = &ignored, .watch = NULL};
-        struct compare c = {.sink = &nowhere};
-        compute(r, s, initrd, &f);
-        compare_figures(&c, r, s, &f);
-        if (c.nr - c.same < fewest) {
-            fewest = c.nr - c.same;
-            best = f;
-        }
+    struct explanation best = {.y = read_sysctls(r), .differences = UINT64_MAX};
+    const uint64_t none[MAX_NR_ZONES] = {0};
+    try_sizes(&best, r, s, none);
+    if (best.differences && r->freed_initrd_kib) {
+        try_ramdisk(&best, r, s);
+    } else if (best.differences && !r->nr_memmap) {
+        try_any_ramdisk(&best, r, s);
     }
     struct compare c = {.sink = sink};
-    compare_figures(&c, r, s, &best);
+    compare_figures(&c, r, s, &best.y, &best.f);
     sink->tally->figures += c.nr;
     sink->tally->figures_identical += c.same;
 }

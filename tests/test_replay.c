@@ -232,7 +232,7 @@ static void check_missing_lines(void)
         "free 0 ", "alloc 0 GFP_HIGHUSER",
         "pcplist Normal cpu=0 list=2:", "freelist HighMem order=10"};
     for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
-        char *start = line_at(find_line(begins[i], 3)), *next = strchr(start, '\n') + 1;
+        char *start = line_at(find_line(begins[i], 1)), *next = strchr(start, '\n') + 1;
         size_t head = (size_t)(start - edit_text),
                tail = edit_size - (size_t)(next - edit_text);
         char *without = malloc(head + tail + 1);
@@ -240,7 +240,7 @@ static void check_missing_lines(void)
         memcpy(without + head, next, tail + 1);
         const struct seen *s = replay(without, head + tail);
         ok(s->ran && s->t.differences > 0,
-           "without the fourth '%s': %" PRIu64 " differences", begins[i],
+           "without the second '%s': %" PRIu64 " differences", begins[i],
            s->t.differences);
         free(without);
     }
@@ -256,7 +256,7 @@ static void check_unusable(void)
     expect_error(alloc, "alloc 0", "alloc b", "number");
     uint32_t state = find_line("state start", 0);
     expect_error(state, "start", "stars", "start, before-*");
-    expect_error(state + 1, "spanned=4095", "spanned=9095", "blocks");
+    expect_error(state + 1, "spanned=4095", "spanned=3095", "cannot be");
     expect_error(state + 1, "managed=3840", "manager=3840", "field");
     expect_error(state + 1, "boost=0", "free=00", "twice");
     expect_error(state + 2, "cpu=0", "cpu=1", "CPU");
@@ -338,7 +338,7 @@ static void check_cut_text(void)
     char *text = read_golden("i386-slab-160M-smp2", &size);
     bool good = true;
     unsigned ran = 0;
-    for (size_t cut = 5000; cut < size; cut += 7919) {
+    for (size_t cut = 5000; cut < size; cut += 29989) {
         char last = text[cut];
         text[cut] = 0;
         const struct seen *s = replay(text, cut);
