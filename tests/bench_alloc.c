@@ -105,8 +105,10 @@ int main(void)
     static const struct {
         enum arch arch;
         const char *ram;
-    } sizes[] = {
-        {ARCH_I386, "160M"}, {ARCH_X86_64, "4G"}, {ARCH_X86_64, "64G"}, {ARCH_X86_64, "1T"}};
+    } sizes[] = {{ARCH_I386, "160M"},
+                 {ARCH_X86_64, "4G"},
+                 {ARCH_X86_64, "64G"},
+                 {ARCH_X86_64, "1T"}};
     const struct arena_host host = {reserve, release};
     printf("# %zu bytes of host memory a simulated page\n", sizeof(struct page));
     ok(sizeof(struct page) <= 32, "a frame takes at most 32 bytes");
@@ -122,8 +124,8 @@ int main(void)
             continue;
         }
         double pair = pair_ns(m), mix = mix_ns(m);
-        printf("# %5s  boot %7.2f ms  pair %5.1f ns  mix %5.1f ns\n", sizes[i].ram, boot_ms,
-               pair, mix);
+        printf("# %5s  boot %7.2f ms  pair %5.1f ns  mix %5.1f ns\n", sizes[i].ram,
+               boot_ms, pair, mix);
         ok(boot_ms < 1000, "%s: boots in under a second", sizes[i].ram);
         ok(pair <= 40, "%s: an order-0 pair takes at most 40 ns", sizes[i].ram);
         ok(mix <= 100, "%s: an operation of the mix takes at most 100 ns", sizes[i].ram);
