@@ -14,6 +14,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "boot.h"
 
+#include "kspace.h"
 #include "page.h"
 #include "watermark.h"
 
@@ -193,31 +194,6 @@ static uint64_t present_in(const struct map *map, uint64_t start, uint64_t end)
 
 /* ---- where low memory ends ---- */
 
-/* MAXMEM of a 32-bit kernel with a 3G/1G split: 128 MiB of address space are kept for vmalloc below
- * the fixed mappings, whose size depends on the number of CPUs that the kernel is built for. */
-static uint64_t maxmem_pfn(const struct machine_config *c)
-{
-    const uint64_t page = PAGE_SIZE, pae = c->arch == ARCH_I386_PAE;
-    const uint64_t pmd_mask = ~(((uint64_t)(pae ? 2 : 4) << 20) - 1);
-    const uint64_t ptrs_per_pte = pae ? 512 : 1024;
-    const uint64_t fix_kmap_begin = 68, km_max_idx = 16, btmaps = 512;
-    /* GDT, guard, entry stack, guard, double fault stack, 5 of TSS, debug store, its buffers */
-    const uint64_t entry_area_pages = 5 + 5 + 1 + 32;
-    const uint64_t fixaddr_top = 0xfffff000, page_offset = 0xc0000000,
-                   vmalloc = 128u << 20;
-
-    uint64_t permanent = fix_kmap_begin + km_max_idx * c->nr_cpus + 1;
-    uint64_t btmap_end = permanent;
-    if ((permanent ^ (permanent + btmaps - 1)) & -ptrs_per_pte) {
-        btmap_end = permanent + btmaps - (permanent & (btmaps - 1));
-    }
-    uint64_t fixaddr_start = fixaddr_top - (btmap_end + btmaps + 1) * page;
-    uint64_t entry_area =
-        (fixaddr_start - page * (entry_area_pages * c->nr_cpus + 1)) & pmd_mask;
-    uint64_t ldt = (entry_area - page) & pmd_mask, pkmap = (ldt - page) & pmd_mask;
-    return (pkmap - 2 * page - page_offset - vmalloc) >> PAGE_SHIFT;
-}
-
 /* find_low_pfn_range() */
 static void find_low_memory(struct map *map, const struct machine_config *c)
 {
@@ -225,7 +201,7 @@ static void find_low_memory(struct map *map, const struct machine_config *c)
         map->max_low_pfn = map->max_pfn;
         return;
     }
-    const uint64_t maxmem = maxmem_pfn(c), least_low = 64 * MIB_PAGES;
+    const uint64_t maxmem = kspace_maxmem_pfn(c), least_low = 64 * MIB_PAGES;
     const bool asked = c->highmem_bytes != UINT64_MAX;
     uint64_t highmem = asked ? c->highmem_bytes >> PAGE_SHIFT : 0;
     if (map->max_pfn <= maxmem) {

@@ -158,7 +158,8 @@ static int get_ram(char *buf, size_t size, const struct machine_config *c)
 static bool set_memmap(struct machine_config *c, const char *value, struct error e)
 {
     struct memmap_entry map[MAX_MEMMAP];
-    memset(map, 0, sizeof map); /* the padding too: configurations are compared as bytes */
+    memset(map, 0,
+           sizeof map); /* the padding too: configurations are compared as bytes */
     uint32_t n = 0;
     if (!strcmp(value, "pc")) {
         c->nr_memmap = 0;
@@ -423,6 +424,28 @@ static int get_pcp_cold(char *buf, size_t size, const struct machine_config *c)
     return snprintf(buf, size, "%s", c->pcp_cold ? "true" : "false");
 }
 
+static bool set_vmsplit(struct machine_config *c, const char *value, struct error e)
+{
+    if (value[0] < '1' || value[0] > '3' || strcmp(value + 1, "g") != 0) {
+        return FAIL(e, "vmsplit=%.40s: use 3g, 2g or 1g, what user space has", value);
+    }
+    c->user_gib = (uint32_t)(value[0] - '0');
+    return true;
+}
+static int get_vmsplit(char *buf, size_t size, const struct machine_config *c)
+{
+    return snprintf(buf, size, "%ug", c->user_gib);
+}
+
+static bool set_la57(struct machine_config *c, const char *value, struct error e)
+{
+    return parse_bool(value, &c->la57) || FAIL(e, "la57=%.40s: use true or false", value);
+}
+static int get_la57(char *buf, size_t size, const struct machine_config *c)
+{
+    return snprintf(buf, size, "%s", c->la57 ? "true" : "false");
+}
+
 static bool set_slub(struct machine_config *c, const char *value, struct error e)
 {
     return parse_bool(value, &c->slub) || FAIL(e, "slub=%.40s: use true or false", value);
@@ -486,6 +509,10 @@ static const struct option {
      set_pcp_cold,
      get_pcp_cold},
     {{"slub", "true|false", "SLUB instead of SLAB"}, set_slub, get_slub},
+    {{"vmsplit", "3g|2g|1g", "32 bit: user space's part of the 4 GiB of addresses"},
+     set_vmsplit,
+     get_vmsplit},
+    {{"la57", "true|false", "x86_64: page tables of five levels"}, set_la57, get_la57},
     {{"seed", "NUMBER", "of random workloads"}, set_seed, get_seed},
 };
 enum { NR_OPTIONS = sizeof options / sizeof options[0] };
@@ -503,6 +530,7 @@ void config_init(struct machine_config *c, enum arch arch)
     c->highmem_bytes = UINT64_MAX;
     c->cpus = 1;
     c->nr_cpus = 4;
+    c->user_gib = 3;
     c->max_order = MAX_ORDER;
     c->min_free_kbytes = -1;
     c->lowmem_reserve_ratio[ZONE_DMA] = 256;

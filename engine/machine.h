@@ -70,6 +70,8 @@ struct machine_config {
     uint32_t lowmem_reserve_ratio[MAX_NR_ZONES];
     bool pcp_cold; /* option, kernels before 4.15: __GFP_COLD takes from the cold end of a per-CPU list */
     bool slub;     /* SLUB rather than SLAB (later) */
+    uint32_t user_gib; /* 32 bit: where PAGE_OFFSET is (CONFIG_VMSPLIT): 3, 2 or 1 GiB */
+    bool la57;         /* x86-64: page tables of five levels */
     uint64_t seed; /* of random workloads */
 };
 
