@@ -82,6 +82,24 @@ const struct checkpoint *checkpoint_before(const struct timeline *t, uint32_t br
     }
 }
 
+const struct checkpoint *checkpoint_behind(const struct timeline *t, uint32_t branch,
+                                           uint64_t op)
+{
+    const struct checkpoint *first = NULL;
+    uint64_t shared = UINT64_MAX; /* checkpoints over this are not on the way */
+    for (uint32_t id = branch;; id = t->branches[id].parent) {
+        const struct branch *b = &t->branches[id];
+        const uint32_t i = point_after(b, op);
+        if (i < b->nr_points && b->points[i].op <= shared) {
+            first = &b->points[i];
+        }
+        if (!id || op >= b->fork_op) {
+            return first;
+        }
+        shared = b->fork_op < shared ? b->fork_op : shared;
+    }
+}
+
 struct snapshot *timeline_snapshot(struct timeline *t)
 {
     struct snapshot *s = arena_snapshot(&t->m->arena);
@@ -140,6 +158,40 @@ void checkpoint_consider(struct timeline *t, uint32_t branch, uint64_t op)
     }
     checkpoint_take(t, branch, op);
     history_bound(t);
+}
+
+/* ---- where travel was lately ---- */
+
+void recent_add(struct timeline *t, uint32_t branch, uint64_t op, struct snapshot *snap)
+{
+    struct recent *r = &t->recent[t->next_recent++ % NR_RECENT];
+    snapshot_ref(snap);
+    snapshot_unref(&t->m->arena, r->snap);
+    *r = (struct recent){snap, branch, op};
+}
+
+const struct recent *recent_before(const struct timeline *t, uint32_t branch, uint64_t op)
+{
+    const struct recent *best = NULL;
+    for (uint32_t i = 0; i < NR_RECENT; i++) {
+        const struct recent *r = &t->recent[i];
+        if (r->snap && r->op <= op && (!best || r->op > best->op) &&
+            (r->branch == branch || branch_common(t, r->branch, branch) >= r->op)) {
+            best = r;
+        }
+    }
+    return best;
+}
+
+void recent_drop(struct timeline *t, uint32_t branch, uint64_t op)
+{
+    for (uint32_t i = 0; i < NR_RECENT; i++) {
+        struct recent *r = &t->recent[i];
+        if (branch == UINT32_MAX || (r->branch == branch && r->op > op)) {
+            snapshot_unref(&t->m->arena, r->snap);
+            r->snap = NULL;
+        }
+    }
 }
 
 /* ---- thinning ---- */
@@ -258,6 +310,7 @@ static bool on_way(const struct timeline *t, uint32_t branch)
 
 static void forget_branch(struct timeline *t, uint32_t id)
 {
+    recent_drop(t, UINT32_MAX, 0);
     struct branch *b = &t->branches[id];
     t->nr_points -= b->nr_points;
     branch_free(t, b);
@@ -299,6 +352,7 @@ static bool forget_oldest(struct timeline *t)
         return false;
     }
     const uint64_t first = c->op;
+    recent_drop(t, UINT32_MAX, 0);
     for (uint32_t id = 0; id < t->nr_branches; id++) {
         if (t->branches[id].forgotten) {
             continue;

@@ -204,6 +204,7 @@ static void interrupt_inside(struct timeline *t, struct asked *a)
     if (in_place) {
         log_drop_last(t, t->pos.branch);
         checkpoint_drop_from(t, t->pos.branch, op + 1);
+        recent_drop(t, t->pos.branch, op);
     } else {
         t->pos.branch = branch_fork(t, t->pos.branch, op);
         drop_delivered(t, op, event);

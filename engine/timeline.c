@@ -87,6 +87,7 @@ void timeline_destroy(struct timeline *t)
         return;
     }
     snapshot_unref(&t->m->arena, t->here);
+    recent_drop(t, UINT32_MAX, 0);
     for (uint32_t i = 0; i < t->nr_branches; i++) {
         branch_free(t, &t->branches[i]);
     }

@@ -141,6 +141,15 @@ struct strings {
     size_t locals_bytes;
 };
 
+/* Boundaries where travel was lately. Whoever looks at the events of one operation after
+ * the other, or steps about in a few, starts from these. */
+enum { NR_RECENT = 16 };
+struct recent {
+    struct snapshot *snap; /* NULL: none */
+    uint32_t branch;
+    uint64_t op;
+};
+
 struct timeline {
     struct machine *m;
     size_t history_bytes;
@@ -150,13 +159,15 @@ struct timeline {
     struct event at;       /* the event at pos, if pos.event */
     struct snapshot *here; /* the state before operation pos.op, while pos.event */
     bool lost; /* the machine is not at pos: it must be restored from a checkpoint */
+    struct recent recent[NR_RECENT];
+    uint32_t next_recent;
     uint64_t first_op; /* operations before this one are forgotten (checkpoint.c) */
     size_t bytes_ops;
     struct run run;
-    size_t base_bytes;    /* of the first snapshot */
-    uint64_t nr_events;   /* in all branches */
-    uint32_t nr_points;   /* checkpoints */
-    uint64_t since;       /* cost of running again from the last checkpoint to here */
+    size_t base_bytes;   /* of the first snapshot */
+    uint64_t nr_events;  /* in all branches */
+    uint32_t nr_points;  /* checkpoints */
+    uint64_t since;      /* cost of running again from the last checkpoint to here */
     uint64_t not_before; /* no checkpoint is worth it until since is this much */
     struct asked *asked;
     event_fn *hook;
@@ -216,6 +227,8 @@ uint64_t cost_at(const struct timeline *t, uint32_t branch, uint64_t op);
 /* The last checkpoint at or before op on branch's way; never NULL for op >= first_op. */
 const struct checkpoint *checkpoint_before(const struct timeline *t, uint32_t branch,
                                            uint64_t op);
+/* The first one behind op on branch's way, or NULL. */
+const struct checkpoint *checkpoint_behind(const struct timeline *t, uint32_t branch, uint64_t op);
 /* Between two checkpoints a run costs this much, or more when that would be too often. */
 enum { CHECKPOINT_FINE = 500 * 1000 };
 /* Is it time to think about one, if they may be as close as fine? */
@@ -231,6 +244,13 @@ void checkpoint_drop_from(struct timeline *t, uint32_t branch, uint64_t op);
 void checkpoint_thin(struct timeline *t, size_t bytes_wanted);
 /* A snapshot, whatever checkpoint has to go for it. */
 struct snapshot *timeline_snapshot(struct timeline *t);
+/* Remember the boundary that snap was taken at. */
+void recent_add(struct timeline *t, uint32_t branch, uint64_t op, struct snapshot *snap);
+/* The last one at or before op on branch's way, or NULL. */
+const struct recent *recent_before(const struct timeline *t, uint32_t branch,
+                                   uint64_t op);
+/* Forget those that have more than op operations of this branch (UINT32_MAX: of all). */
+void recent_drop(struct timeline *t, uint32_t branch, uint64_t op);
 /* Keep the history within history_bytes. */
 void history_bound(struct timeline *t);
 

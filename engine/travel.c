@@ -118,12 +118,14 @@ static void leave_here(struct timeline *t)
 static void start_from(struct timeline *t, uint32_t branch, uint64_t op)
 {
     const struct checkpoint *c = checkpoint_before(t, branch, op);
-    const uint64_t common = branch_common(t, t->pos.branch, branch);
-    const bool usable =
-        !t->lost && t->pos.op <= op && t->pos.op <= common && t->pos.op >= c->op;
+    const struct recent *r = recent_before(t, branch, op);
+    const bool recent = r && r->op >= c->op;
+    const uint64_t first = recent ? r->op : c->op;
+    const bool usable = !t->lost && t->pos.op <= op && t->pos.op >= first &&
+                        branch_common(t, t->pos.branch, branch) >= t->pos.op;
     if (!usable) {
-        arena_restore(&t->m->arena, c->snap);
-        t->pos.op = c->op;
+        arena_restore(&t->m->arena, recent ? r->snap : c->snap);
+        t->pos.op = first;
         t->since = t->not_before = 0;
     } else if (t->pos.event) {
         arena_restore(&t->m->arena, t->here);
@@ -143,25 +145,39 @@ static uint64_t ladder(uint64_t ops_to_go)
     return fine < CHECKPOINT_FINE ? fine : CHECKPOINT_FINE;
 }
 
+/* The position of the next checkpoint: there the run joins what is known already. */
+static uint64_t point_behind(const struct timeline *t)
+{
+    const struct checkpoint *c = checkpoint_behind(t, t->pos.branch, t->pos.op);
+    return c ? c->op : UINT64_MAX;
+}
+
 /* Run the operations from pos up to op. True: stopped inside one of them by watch; pos.op
  * is that one. */
 static bool run_on(struct timeline *t, uint64_t op, bool (*interrupted)(void *ctx),
                    void *ctx)
 {
     struct full_op o;
+    const uint32_t branch = t->pos.branch;
+    uint64_t next_point = point_behind(t);
     while (t->pos.op < op) {
         if (interrupted && t->pos.op % 64 == 0 && interrupted(ctx)) {
             return false;
         }
-        log_get(t, t->pos.branch, t->pos.op, &o);
+        log_get(t, branch, t->pos.op, &o);
         if (run_again(t, &o, t->pos.op)) {
             t->lost = true;
             return true;
         }
         t->pos.op++;
         t->since += op_cost(o.op.kind, o.nr_events);
-        if (checkpoint_due(t, ladder(op - t->pos.op))) {
-            checkpoint_consider(t, t->pos.branch, t->pos.op);
+        if (t->pos.op == next_point) {
+            arena_rejoin(&t->m->arena, checkpoint_before(t, branch, t->pos.op)->snap);
+            t->since = t->not_before = 0;
+            next_point = point_behind(t);
+        } else if (checkpoint_due(t, ladder(op - t->pos.op))) {
+            checkpoint_consider(t, branch, t->pos.op);
+            next_point = point_behind(t); /* for that one, another may have gone */
         }
     }
     return false;
@@ -182,6 +198,7 @@ static void enter_op(struct timeline *t, uint64_t event)
     struct full_op o;
     log_get(t, t->pos.branch, t->pos.op, &o);
     t->here = timeline_snapshot(t);
+    recent_add(t, t->pos.branch, t->pos.op, t->here);
     run_clear(t);
     t->run.target = event;
     if (run_again(t, &o, t->pos.op)) {
@@ -382,6 +399,22 @@ static bool visit_watch(void *ctx, struct machine *m, const struct event *ev)
     return false;
 }
 
+/* The next operation is likely to be looked at next: it begins where this one ended. If
+ * that is the position, its own snapshot is the better one: what was made by running
+ * again shares less with the rest. */
+static void remember_behind(struct timeline *t, uint32_t branch, uint64_t op,
+                            const struct position *pos, struct snapshot *now)
+{
+    if (!pos->event) {
+        recent_add(t, pos->branch, pos->op, now);
+    }
+    if (pos->event || pos->op != op + 1 || pos->branch != branch) {
+        struct snapshot *behind = timeline_snapshot(t);
+        recent_add(t, branch, op + 1, behind);
+        snapshot_unref(&t->m->arena, behind);
+    }
+}
+
 void timeline_events(struct timeline *t, uint32_t branch, uint64_t op, event_fn *fn,
                      void *ctx)
 {
@@ -403,6 +436,7 @@ void timeline_events(struct timeline *t, uint32_t branch, uint64_t op, event_fn 
     t->run.watch_from = 0;
     run_again(t, &o, op);
     run_clear(t);
+    remember_behind(t, branch, op, &pos, now);
     arena_restore(&t->m->arena, now);
     snapshot_unref(&t->m->arena, now);
     t->here = here;

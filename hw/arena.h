@@ -93,6 +93,9 @@ size_t arena_used(const struct arena *a);
 struct snapshot *arena_snapshot(struct arena *a);
 /* Make the bytes those of s: costs what differs between now and s. */
 void arena_restore(struct arena *a, const struct snapshot *s);
+/* The caller knows that the bytes are those of s (they were made by the same operations): what is shared from now on is
+ * shared with s. */
+void arena_rejoin(struct arena *a, struct snapshot *s);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct arena *a, struct snapshot *s);
 /* Host memory that all live snapshots of this arena hold together, in bytes. */

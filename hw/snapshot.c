@@ -222,35 +222,43 @@ struct snapshot *arena_snapshot(struct arena *a)
             return NULL;
         }
     }
+    arena_rejoin(a, s);
+    return s;
+}
+
+void arena_rejoin(struct arena *a, struct snapshot *s)
+{
+    struct chunk_list *changed = &a->priv->list[LIST_CHANGED];
     for (size_t i = 0; i < changed->nr; i++) {
         a->marks[changed->chunk[i]] &= (unsigned char)~ARENA_CHANGED;
     }
     changed->nr = 0;
-    snapshot_unref(a, p->last);
-    p->last = snapshot_ref(s);
-    return s;
+    snapshot_ref(s);
+    snapshot_unref(a, a->priv->last);
+    a->priv->last = s;
 }
 
 /* ---- going back ---- */
 
-static void line_set(unsigned char *bytes, const struct line *l)
-{
-    memcpy(bytes, l ? l->bytes : zero_line, LINE_BYTES);
-}
-
-/* The lines in which the leaves differ; was == is: all lines. */
+/* The lines in which the leaves differ (was == is: all lines) become those of is. Trees
+ * that were made apart may differ without need, and views and digest look at what is
+ * marked: so bytes that are right already are left alone. */
 static void chunk_set(struct arena *a, size_t chunk, const struct leaf *was,
                       const struct leaf *is)
 {
     unsigned char *bytes = a->base + (chunk << ARENA_CHUNK_SHIFT);
+    bool written = false;
     for (size_t i = 0; i < LEAF_LINES; i++, bytes += LINE_BYTES) {
         const struct line *from = was ? was->line[i] : NULL,
                           *to = is ? is->line[i] : NULL;
-        if (from != to || was == is) {
-            line_set(bytes, to);
+        if ((from != to || was == is) && !line_is(to, bytes)) {
+            memcpy(bytes, to ? to->bytes : zero_line, LINE_BYTES);
+            written = true;
         }
     }
-    arena_mark_bits(a, chunk, ARENA_UNSEEN | ARENA_UNHASHED);
+    if (written) {
+        arena_mark_bits(a, chunk, ARENA_UNSEEN | ARENA_UNHASHED);
+    }
 }
 
 /* The chunks in which the trees differ, except those that are marked: they are set
