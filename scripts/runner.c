@@ -101,7 +101,7 @@ static void put_question(FILE *out, const char *text)
         fputs("\n? ", out);
         put_wrapped(out, q.question, 0);
         for (uint32_t i = 0; i < q.nr_choices; i++) {
-            fprintf(out, "  %c %u. ", i == q.answer ? '*' : ' ', i + 1);
+            fprintf(out, "  %c %c. ", i == q.answer ? '*' : ' ', (int)('a' + i));
             put_plain(out, q.choice[i], strlen(q.choice[i]));
             putc('\n', out);
         }
@@ -112,10 +112,13 @@ static void put_question(FILE *out, const char *text)
     free(copy);
 }
 
+static void end_loop(struct runner *r);
+
 static void text_note(struct runner *r, const struct op_record *op)
 {
     FILE *out = r->o->out;
     const char *text = timeline_string(r->t, (uint32_t)op->op.arg[1]);
+    end_loop(r);
     switch (op->op.arg[0]) {
     case NOTE_TITLE:
         put_title(out, text);
@@ -159,7 +162,7 @@ static void text_event(void *ctx, struct machine *m, const struct event *ev)
     putc('\n', r->o->out);
 }
 
-static void text_op(struct runner *r, const struct op_record *op, uint64_t at)
+static void show_op(struct runner *r, const struct op_record *op, uint64_t at)
 {
     char call[512];
     FILE *out = r->o->out;
@@ -177,11 +180,56 @@ static void text_op(struct runner *r, const struct op_record *op, uint64_t at)
     }
 }
 
+/* How many operations has this line of the script issued since the last note? */
+static uint64_t count_in_loop(struct runner *r, uint32_t site)
+{
+    uint32_t i = 0;
+    while (i < r->nr_loop && r->loop[i].site != site) {
+        i++;
+    }
+    if (i == RUN_LOOP_SITES) {
+        return 0;
+    }
+    if (i == r->nr_loop) {
+        r->loop[i].site = site;
+        r->loop[i].nr = 0;
+        r->nr_loop++;
+    }
+    return ++r->loop[i].nr;
+}
+
+static void end_loop(struct runner *r)
+{
+    if (r->skipped > 1) {
+        fprintf(r->o->out,
+                "... %" PRIu64 " more like these (--events=all shows all) ...\n",
+                r->skipped - 1);
+    }
+    if (r->skipped) {
+        show_op(r, &r->held_back, r->held_back_at);
+    }
+    r->skipped = 0;
+    r->nr_loop = 0;
+}
+
+static void text_op(struct runner *r, const struct op_record *op, uint64_t at)
+{
+    if (r->o->events == RUN_EVENTS_ALL ||
+        count_in_loop(r, op->op.site) <= RUN_LOOP_SHOWN) {
+        show_op(r, op, at);
+        return;
+    }
+    r->skipped++;
+    r->held_back = *op;
+    r->held_back_at = at;
+}
+
 static const char *plural(uint64_t n) { return n == 1 ? "" : "s"; }
 
 static void text_end(struct runner *r, const char *status)
 {
     FILE *out = r->o->out;
+    end_loop(r);
     if (strcmp(status, "done") != 0) {
         fprintf(out, "\nended by %s\n",
                 strcmp(status, "error") == 0 ? "an error" : "an interrupt");

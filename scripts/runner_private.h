@@ -9,6 +9,8 @@
 
 struct run_printer;
 
+enum { RUN_LOOP_SITES = 64, RUN_LOOP_SHOWN = 64 };
+
 struct runner {
     const struct run_options *o;
     const struct run_printer *printer;
@@ -19,6 +21,15 @@ struct runner {
     uint64_t at;      /* the operation whose events are being printed */
     uint64_t operations, events, passed, failed;
     bool after_note;
+    /* Text: of a loop that issues very many operations, the first ones of each line and the last one are shown. */
+    struct {
+        uint32_t site;
+        uint64_t nr;
+    } loop[RUN_LOOP_SITES];
+    uint32_t nr_loop;
+    uint64_t skipped;
+    struct op_record held_back; /* the last one that was skipped */
+    uint64_t held_back_at;
 };
 
 struct run_printer {
