@@ -47,22 +47,30 @@ const char *cache_config_error(const struct cache_config *c)
     return NULL;
 }
 
-/* Each array begins at a multiple of 8 bytes, so a cell never crosses a chunk's border. */
-static size_t padded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+static uint32_t home_at(const struct cache_config *c)
+{
+    return (uint32_t)(sizeof(struct cache_set) + c->ways * 8);
+}
+
+static uint32_t attr_at(const struct cache_config *c)
+{
+    return home_at(c) + (c->homes ? c->ways * 8 : 0);
+}
+
+static uint32_t stride_of(const struct cache_config *c)
+{
+    return (attr_at(c) + c->ways + 7) & ~7u;
+}
 
 size_t cache_size_bytes(const struct cache_config *c)
 {
     size_t lines = (size_t)c->sets * c->ways;
-    size_t bytes =
-        padded(lines * 8) + padded(lines) + padded((size_t)c->sets * 8) + padded(8);
+    size_t bytes = (size_t)c->sets * stride_of(c) + 256;
     if (wants_ring(c)) {
-        bytes += 2 * padded(lines * 4);
-    }
-    if (c->homes) {
-        bytes += padded(lines * 8);
+        bytes += 2 * (lines * 4 + 64);
     }
     if (c->data) {
-        bytes += padded(lines * c->line_bytes) + ARENA_CHUNK;
+        bytes += lines * c->line_bytes + ARENA_CHUNK;
     }
     return bytes;
 }
@@ -75,33 +83,28 @@ bool cache_create(struct cache *c, struct arena *a, const struct cache_config *c
     c->arena = a;
     c->line_shift = log2_of(config->line_bytes);
     c->tree_levels = log2_of(config->ways);
+    c->stride = stride_of(config);
+    c->home_at = home_at(config);
+    c->attr_at = attr_at(config);
     c->packed = has_order(config) && config->ways <= CACHE_PACKED_WAYS;
     c->oldest_shift = c->packed ? 4 * (config->ways - 1) : 0;
     c->modulo = !power_of_two(config->sets);
     c->set_mask = config->sets - 1;
-    c->key = arena_alloc(a, padded(lines * 8), 64);
-    c->attr = arena_alloc(a, padded(lines), 64);
-    c->order = arena_alloc(a, padded((size_t)config->sets * 8), 64);
-    c->random = arena_alloc(a, padded(8), 64);
-    if (!c->key || !c->attr || !c->order || !c->random) {
+    c->sets = arena_alloc(a, (size_t)config->sets * c->stride, 64);
+    c->random = arena_alloc(a, 8, 64);
+    if (!c->sets || !c->random) {
         return false;
     }
     if (wants_ring(config)) {
-        c->next = arena_alloc(a, padded(lines * 4), 64);
-        c->prev = arena_alloc(a, padded(lines * 4), 64);
+        c->next = arena_alloc(a, lines * 4, 64);
+        c->prev = arena_alloc(a, lines * 4, 64);
         if (!c->next || !c->prev) {
-            return false;
-        }
-    }
-    if (config->homes) {
-        c->home = arena_alloc(a, padded(lines * 8), 64);
-        if (!c->home) {
             return false;
         }
     }
     if (config->data) {
         /* aligned to the line, so that no line crosses a chunk */
-        c->data = arena_alloc(a, padded(lines * config->line_bytes), ARENA_CHUNK);
+        c->data = arena_alloc(a, lines * config->line_bytes, ARENA_CHUNK);
         if (!c->data) {
             return false;
         }
@@ -127,39 +130,43 @@ static void mark_range(struct arena *a, const void *p, size_t bytes)
 void cache_mark(struct cache *c)
 {
     size_t lines = (size_t)c->config.sets * c->config.ways;
-    mark_range(c->arena, c->key, lines * 8);
-    mark_range(c->arena, c->attr, lines);
-    mark_range(c->arena, c->order, (size_t)c->config.sets * 8);
+    mark_range(c->arena, c->sets, (size_t)c->config.sets * c->stride);
     mark_range(c->arena, c->random, 8);
     if (c->next) {
         mark_range(c->arena, c->next, lines * 4);
         mark_range(c->arena, c->prev, lines * 4);
     }
-    if (c->home) {
-        mark_range(c->arena, c->home, lines * 8);
+}
+
+void cache_mark_way(struct cache *c, struct cache_set *s, uint32_t way)
+{
+    arena_mark(c->arena, s);
+    arena_mark(c->arena, &s->key[way]);
+    arena_mark(c->arena, cache_attr(c, s, way));
+    if (c->config.homes) {
+        arena_mark(c->arena, cache_home(c, s, way));
     }
 }
 
 void cache_clear(struct cache *c)
 {
     const uint32_t ways = c->config.ways;
-    size_t lines = (size_t)c->config.sets * ways;
     cache_mark(c);
-    memset(c->key, 0xff, lines * 8);
-    memset(c->attr, 0, lines);
-    if (c->home) {
-        memset(c->home, 0, lines * 8);
-    }
+    memset(c->sets, 0, (size_t)c->config.sets * c->stride);
     /* Way 0 is the oldest, so a set fills from way 0 up. */
     uint64_t packed = 0;
     for (uint32_t w = 0; c->packed && w < ways; w++) {
         packed = packed << 4 | w;
     }
     for (uint32_t set = 0; set < c->config.sets; set++) {
-        c->order[set] = c->packed ? packed : c->next ? ways - 1 : 0;
-        for (uint32_t w = 0; c->next && w < ways; w++) {
-            c->next[cache_index(c, set, w)] = w ? w - 1 : ways - 1;
-            c->prev[cache_index(c, set, w)] = w + 1 < ways ? w + 1 : 0;
+        struct cache_set *s = cache_set_at(c, set);
+        s->order = c->packed ? packed : c->next ? ways - 1 : 0;
+        for (uint32_t w = 0; w < ways; w++) {
+            s->key[w] = CACHE_NO_KEY;
+            if (c->next) {
+                c->next[(size_t)set * ways + w] = w ? w - 1 : ways - 1;
+                c->prev[(size_t)set * ways + w] = w + 1 < ways ? w + 1 : 0;
+            }
         }
     }
 }
@@ -170,11 +177,12 @@ static void ring_write(struct cache *c, uint32_t *cell, uint32_t value)
     *cell = value;
 }
 
-/* The ring from order[set] along next[] goes from the youngest to the oldest, and from there to the youngest. */
-void cache_ring_to_front(struct cache *c, uint32_t set, uint32_t way)
+/* The ring from order along next[] goes from the youngest to the oldest, and from there
+ * to the youngest. */
+static void ring_to_front(struct cache *c, struct cache_set *s, uint32_t way)
 {
-    uint32_t base = cache_index(c, set, 0);
-    uint32_t first = (uint32_t)c->order[set];
+    uint32_t base = cache_number_of(c, s) * c->config.ways;
+    uint32_t first = (uint32_t)s->order;
     if (way == first) {
         return;
     }
@@ -189,14 +197,14 @@ void cache_ring_to_front(struct cache *c, uint32_t set, uint32_t way)
         ring_write(c, &c->prev[base + first], way);
         ring_write(c, &c->next[base + last], way);
     }
-    arena_mark(c->arena, &c->order[set]);
-    c->order[set] = way;
+    arena_mark(c->arena, &s->order);
+    s->order = way;
 }
 
 /* Every node on the way to it points to the other half. */
-void cache_tree_touch(struct cache *c, uint32_t set, uint32_t way)
+static void tree_touch(struct cache *c, struct cache_set *s, uint32_t way)
 {
-    uint64_t tree = c->order[set];
+    uint64_t tree = s->order;
     uint32_t node = 1;
     for (uint32_t level = c->tree_levels; level-- > 0;) {
         uint32_t right = way >> level & 1;
@@ -204,15 +212,15 @@ void cache_tree_touch(struct cache *c, uint32_t set, uint32_t way)
         tree = right ? tree & ~bit : tree | bit;
         node = 2 * node + right;
     }
-    arena_mark(c->arena, &c->order[set]);
-    c->order[set] = tree;
+    arena_mark(c->arena, &s->order);
+    s->order = tree;
 }
 
-static uint32_t tree_victim(const struct cache *c, uint32_t set)
+static uint32_t tree_victim(const struct cache *c, const struct cache_set *s)
 {
     uint32_t node = 1, way = 0;
     for (uint32_t level = 0; level < c->tree_levels; level++) {
-        uint32_t right = (uint32_t)(c->order[set] >> (node & 63)) & 1;
+        uint32_t right = (uint32_t)(s->order >> (node & 63)) & 1;
         way = 2 * way + right;
         node = 2 * node + right;
     }
@@ -234,115 +242,140 @@ static uint32_t random_way(uint64_t x, uint32_t ways)
 
 uint32_t cache_peek_victim(const struct cache *c, uint32_t set)
 {
+    const struct cache_set *s = cache_set_at(c, set);
     if (c->packed) {
-        return (uint32_t)(c->order[set] >> c->oldest_shift) & 15;
+        return (uint32_t)(s->order >> c->oldest_shift) & 15;
     }
     if (c->next) {
-        return c->prev[cache_index(c, set, (uint32_t)c->order[set])];
+        return c->prev[set * c->config.ways + (uint32_t)s->order];
     }
-    uint32_t empty = cache_find(c, set, CACHE_NO_KEY);
+    uint32_t empty = cache_find(c, s, CACHE_NO_KEY);
     if (empty != CACHE_NO_WAY) {
         return empty;
     }
     return c->config.policy == POLICY_PLRU
-               ? tree_victim(c, set)
+               ? tree_victim(c, s)
                : random_way(random_next(*c->random), c->config.ways);
 }
 
 uint32_t cache_peek_age(const struct cache *c, uint32_t set, uint32_t way)
 {
+    const struct cache_set *s = cache_set_at(c, set);
     for (uint32_t age = 0; c->packed && age < c->config.ways; age++) {
-        if ((c->order[set] >> (4 * age) & 15) == way) {
+        if ((s->order >> (4 * age) & 15) == way) {
             return age;
         }
     }
     uint32_t age = 0;
-    for (uint32_t w = (uint32_t)c->order[set]; c->next && w != way; age++) {
-        w = c->next[cache_index(c, set, w)];
+    for (uint32_t w = (uint32_t)s->order; c->next && w != way; age++) {
+        w = c->next[set * c->config.ways + w];
     }
     return age;
 }
 
-uint32_t cache_choose(struct cache *c, uint32_t set, bool marks)
+void cache_touch_slow(struct cache *c, struct cache_set *s, uint32_t way)
 {
-    (void)marks; /* the rarer policies always mark */
-    uint32_t way = cache_peek_victim(c, set);
-    if (c->next) {
-        cache_ring_to_front(c, set, way);
+    if (c->config.policy == POLICY_LRU) {
+        ring_to_front(c, s, way);
     } else if (c->config.policy == POLICY_PLRU) {
-        cache_tree_touch(c, set, way);
-    } else if (c->key[cache_index(c, set, way)] != CACHE_NO_KEY) {
+        tree_touch(c, s, way);
+    }
+}
+
+uint32_t cache_choose_slow(struct cache *c, struct cache_set *s)
+{
+    uint32_t way = cache_peek_victim(c, cache_number_of(c, s));
+    arena_mark(c->arena, s);
+    cache_mark_way(c, s, way);
+    if (c->next) {
+        ring_to_front(c, s, way);
+    } else if (c->config.policy == POLICY_PLRU) {
+        tree_touch(c, s, way);
+    } else if (s->key[way] != CACHE_NO_KEY) {
         arena_mark(c->arena, c->random);
         *c->random = random_next(*c->random);
     }
     return way;
 }
 
+/* To the old end of a packed order: everything older than it gets one younger. */
+static uint64_t order_to_back(uint64_t order, uint32_t ways, uint32_t way)
+{
+    uint64_t made = 0;
+    uint32_t age = 0;
+    for (uint32_t a = 0; a < ways; a++) {
+        uint64_t w = order >> (4 * a) & 15;
+        if (w != way) {
+            made |= w << (4 * age++);
+        }
+    }
+    return made | (uint64_t)way << (4 * age);
+}
+
 void cache_invalidate(struct cache *c, uint32_t set, uint32_t way)
 {
-    uint32_t i = cache_index(c, set, way);
-    cache_mark_set(c, set, way);
-    c->key[i] = CACHE_NO_KEY;
-    c->attr[i] = 0;
-    if (c->home) {
-        c->home[i] = 0;
+    struct cache_set *s = cache_set_at(c, set);
+    cache_mark_way(c, s, way);
+    s->key[way] = CACHE_NO_KEY;
+    *cache_attr(c, s, way) = 0;
+    if (c->config.homes) {
+        *cache_home(c, s, way) = 0;
     }
     if (c->packed) {
-        /* to the old end: everything older than it gets one younger */
-        uint32_t age = cache_peek_age(c, set, way);
-        uint64_t order = 0;
-        for (uint32_t a = 0, from = 0; a < c->config.ways; a++, from++) {
-            from += from == age;
-            uint64_t w = a == c->config.ways - 1 ? way : c->order[set] >> (4 * from) & 15;
-            order |= w << (4 * a);
-        }
-        c->order[set] = order;
+        s->order = order_to_back(s->order, c->config.ways, way);
     } else if (c->next) {
-        cache_ring_to_front(c, set, way);
-        c->order[set] = c->next[i];
+        ring_to_front(c, s, way);
+        s->order = c->next[set * c->config.ways + way];
     }
 }
 
 static const char *check_order(const struct cache *c, uint32_t set)
 {
     const uint32_t ways = c->config.ways;
+    const struct cache_set *s = cache_set_at(c, set);
     if (c->packed) {
         uint32_t seen = 0;
         for (uint32_t age = 0; age < ways; age++) {
-            seen |= 1u << (c->order[set] >> (4 * age) & 15);
+            seen |= 1u << (s->order >> (4 * age) & 15);
         }
         return seen == (1u << ways) - 1 ? NULL : "I2: an order of ways is no permutation";
     }
     if (!c->next) {
         return NULL;
     }
-    uint32_t w = (uint32_t)c->order[set];
+    const uint32_t *next = c->next + (size_t)set * ways,
+                   *prev = c->prev + (size_t)set * ways;
+    uint32_t w = (uint32_t)s->order;
     for (uint32_t n = 0; n < ways; n++) {
-        if (w >= ways ||
-            c->prev[cache_index(c, set, c->next[cache_index(c, set, w)])] != w ||
-            (n && w == (uint32_t)c->order[set])) {
+        if (w >= ways || next[w] >= ways || prev[next[w]] != w ||
+            (n && w == (uint32_t)s->order)) {
             return "I2: a ring of ways is broken";
         }
-        w = c->next[cache_index(c, set, w)];
+        w = next[w];
     }
-    return w == (uint32_t)c->order[set] ? NULL : "I2: a ring of ways does not close";
+    return w == (uint32_t)s->order ? NULL : "I2: a ring of ways does not close";
+}
+
+static const char *check_way(const struct cache *c, struct cache_set *s, uint32_t way)
+{
+    if (s->key[way] == CACHE_NO_KEY) {
+        return *cache_attr(c, s, way) ? "I3: an empty way has attributes" : NULL;
+    }
+    for (uint32_t other = 0; other < way; other++) {
+        if (s->key[other] == s->key[way]) {
+            return "I1: two ways hold the same line";
+        }
+    }
+    return NULL;
 }
 
 const char *cache_check(const struct cache *c)
 {
-    const uint32_t ways = c->config.ways;
     for (uint32_t set = 0; set < c->config.sets; set++) {
-        const uint64_t *keys = c->key + cache_index(c, set, 0);
-        for (uint32_t w = 0; w < ways; w++) {
-            if (keys[w] == CACHE_NO_KEY) {
-                if (c->attr[cache_index(c, set, w)]) {
-                    return "I3: an empty way has attributes";
-                }
-            } else if (cache_find(c, set, keys[w]) != w) {
-                return "I1: two ways hold the same line";
-            }
-        }
         const char *broken = check_order(c, set);
+        for (uint32_t way = 0; way < c->config.ways && !broken; way++) {
+            broken = check_way(c, cache_set_at(c, set), way);
+        }
         if (broken) {
             return broken;
         }

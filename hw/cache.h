@@ -1,31 +1,33 @@
-/* A set-associative cache: which line is where, in which state, who goes next, and what it holds.
+/* A set-associative cache: which line is where, in which state, who goes next, and what it
+ * holds.
  *
  *   line number = address >> line_shift        set = line number mod sets
  *
- *        way     0       1       2    ...
- *   set 0     | key   | key   | key   |       key    the line number (a virtual tag may carry an
- *   set 1     | key   | key   | key   |              address space's number), CACHE_NO_KEY: no line
- *    ...                                      attr   permissions and coherence state, CACHE_*
- *                                             home   physical line number (virtual tags only)
- *                                             data   the bytes, when the cache holds bytes at all
- *   order[set]: the policy's memory of this set
+ *   one set   | order | key, key, ... | home, home, ... | attr, attr, ... |
  *
- * The same machinery serves data caches, instruction caches and TLBs (hw/tlb.h). It counts nothing
- * and knows no other level: hw/memsys.h joins levels to a machine.
+ *   key    the line number (a virtual tag may carry an address space's number), or
+ *          CACHE_NO_KEY
+ *   attr   permissions and coherence state, CACHE_*
+ *   home   physical line number, where the key is none (virtual tags), or a TLB's entry
+ *   order  the policy's memory of this set, see below
+ *   data   the bytes, apart from the rest, when the cache holds bytes at all
  *
- * order[set], by policy:
- *   LRU, FIFO, at most 16 ways   ways as nibbles, the youngest in bits 0..3; above the set's ways: unused
- *   LRU, FIFO, more ways         the youngest way; next[] and prev[] make a ring of the set's ways
- *   PLRU                         bit i: node i of the tree (root 1) points right: the victim is there
- *   RANDOM                       nothing; *random is the generator's state
+ * The same machinery serves data caches, instruction caches and TLBs (hw/tlb.h). It counts
+ * nothing and knows no other level: hw/memsys.h joins levels to a machine.
+ *
+ * order, by policy:
+ *   LRU, FIFO, up to 16 ways   ways as nibbles, the youngest in bits 0..3; unused above
+ *   LRU, FIFO, more ways       the youngest way; next[] and prev[] make a ring of the ways
+ *   PLRU                       bit i: node i of the tree (root 1) points right, to the victim
+ *   RANDOM                     nothing; *random is the generator's state
  * A set fills from way 0 up, whatever the policy; an invalidated way is filled first.
  *
  * I1  No two ways of a set have the same key, except CACHE_NO_KEY.
  * I2  order[set] of LRU and FIFO names each way exactly once.
  * I3  A way without a key has attr 0.
  *
- * All state lies in the arena. Whoever passes marks = true has every change marked there; with false the caller
- * has marked the whole cache (cache_mark) before a run of many accesses.
+ * All state lies in the arena. With CACHE_MARK every change is marked there; otherwise the
+ * caller has marked the whole cache (cache_mark) before a run of many accesses.
  *
  * Left out: prefetch, victim buffers, sectors; lines are filled whole.
  *
@@ -47,7 +49,9 @@ enum {
 #define CACHE_NO_KEY UINT64_MAX
 #define CACHE_NO_WAY UINT32_MAX
 
-/* A line's attributes. The low five bits are what an access needs (see memsys.h, may[]). */
+/* A line's attributes. The low five bits are what an access needs (see memsys.h,
+
+ * may[]). */
 enum {
     CACHE_U = 1,      /* the page may be used in user mode */
     CACHE_W = 2,      /* ... be written */
@@ -69,21 +73,26 @@ struct cache_config {
     uint64_t seed; /* POLICY_RANDOM */
 };
 
+struct cache_set {
+    uint64_t order;
+    uint64_t key[]; /* then homes, then attributes */
+};
+
 struct cache {
     struct cache_config config;
     uint32_t line_shift;
-    uint32_t tree_levels;  /* PLRU: log2(ways) */
+    uint32_t stride;       /* bytes of one set */
+    uint32_t home_at;      /* where in a set the homes begin, in bytes */
+    uint32_t attr_at;      /* ... the attributes */
     uint32_t oldest_shift; /* packed: where the oldest way's nibble is */
-    bool packed;           /* order[] is nibbles */
-    bool modulo;           /* sets is no power of two */
-    uint64_t set_mask;     /* sets - 1, when it is one */
+    bool packed;           /* order is nibbles */
+    bool modulo;           /* the number of sets is no power of two */
+    uint32_t tree_levels;  /* PLRU: log2(ways) */
+    uint64_t set_mask;     /* sets - 1, when it is a power of two */
     struct arena *arena;
-    uint64_t *key; /* [set * ways + way], so for all that follow */
-    uint8_t *attr;
-    uint64_t *order; /* [set] */
-    uint32_t *next, *prev;
-    uint64_t *home;
-    unsigned char *data;
+    unsigned char *sets;
+    uint32_t *next, *prev; /* [set * ways + way] */
+    unsigned char *data;   /* [(set * ways + way) * line_bytes] */
     uint64_t *random;
 };
 
@@ -101,8 +110,9 @@ void cache_invalidate(struct cache *c, uint32_t set, uint32_t way);
 /* Mark everything except data as about to change. */
 void cache_mark(struct cache *c);
 
-/* For looking: changes nothing. The way that the next fill of this set would take (RANDOM: as the generator
- * stands now), and where a way stands in the order of age (0: the youngest; FIFO, LRU only, else 0). */
+/* For looking: changes nothing. The way that the next fill of this set would take
+ * (RANDOM: as the generator stands now), and where a way stands in the order of age (0:
+ * the youngest; FIFO and LRU only, else 0). */
 uint32_t cache_peek_victim(const struct cache *c, uint32_t set);
 uint32_t cache_peek_age(const struct cache *c, uint32_t set, uint32_t way);
 
@@ -121,123 +131,149 @@ const char *cache_check(const struct cache *c);
 #define HW_LIKELY(x) (x)
 #endif
 
-void cache_ring_to_front(struct cache *c, uint32_t set, uint32_t way);
-void cache_tree_touch(struct cache *c, uint32_t set, uint32_t way);
-uint32_t cache_choose(struct cache *c, uint32_t set, bool marks);
+/* The rarer policies and larger sets. */
+void cache_mark_way(struct cache *c, struct cache_set *s, uint32_t way);
+void cache_touch_slow(struct cache *c, struct cache_set *s, uint32_t way);
+uint32_t cache_choose_slow(struct cache *c, struct cache_set *s);
 
-HW_INLINE uint32_t cache_set(const struct cache *c, uint64_t line)
+HW_INLINE uint32_t cache_set_number(const struct cache *c, uint64_t line)
 {
     return (uint32_t)(HW_LIKELY(!c->modulo) ? line & c->set_mask : line % c->config.sets);
 }
-
-HW_INLINE uint32_t cache_index(const struct cache *c, uint32_t set, uint32_t way)
+HW_INLINE struct cache_set *cache_set_at(const struct cache *c, uint32_t set)
 {
-    return set * c->config.ways + way;
+    return (struct cache_set *)(void *)(c->sets + (size_t)set * c->stride);
+}
+HW_INLINE struct cache_set *cache_set_of(const struct cache *c, uint64_t line)
+{
+    return cache_set_at(c, cache_set_number(c, line));
+}
+/* The same where the number of sets is known to be a power of two. */
+HW_INLINE struct cache_set *cache_set_masked(const struct cache *c, uint64_t line)
+{
+    return (struct cache_set *)(void *)(c->sets + (line & c->set_mask) * c->stride);
+}
+/* Back from a set to its number: for what is rare. */
+static inline uint32_t cache_number_of(const struct cache *c, const struct cache_set *s)
+{
+    return (uint32_t)((size_t)((const unsigned char *)s - c->sets) / c->stride);
+}
+HW_INLINE uint8_t *cache_attr(const struct cache *c, struct cache_set *s, uint32_t way)
+{
+    return (uint8_t *)s + c->attr_at + way;
+}
+/* Only where the cache keeps homes. */
+HW_INLINE uint64_t *cache_home(const struct cache *c, struct cache_set *s, uint32_t way)
+{
+    return (uint64_t *)(void *)((unsigned char *)s + c->home_at) + way;
+}
+static inline unsigned char *cache_data(const struct cache *c, const struct cache_set *s,
+                                        uint32_t way)
+{
+    size_t line = (size_t)cache_number_of(c, s) * c->config.ways + way;
+    return c->data + line * c->config.line_bytes;
 }
 
 HW_INLINE uint32_t cache_find_in(const uint64_t *keys, uint64_t key, uint32_t ways)
 {
-    for (uint32_t w = 0; w < ways; w++) {
-        if (keys[w] == key) {
-            return w;
+    for (uint32_t way = 0; way < ways; way++) {
+        if (keys[way] == key) {
+            return way;
         }
     }
     return CACHE_NO_WAY;
 }
 
-/* The way that holds key, or CACHE_NO_WAY. The loops of the usual sizes are unrolled. */
-HW_INLINE uint32_t cache_find(const struct cache *c, uint32_t set, uint64_t key)
+/* The way that holds key, or CACHE_NO_WAY. The loops of the usual sizes are unrolled: two
+ * instructions a way, less than any cleverer search needs. */
+HW_INLINE uint32_t cache_find(const struct cache *c, const struct cache_set *s,
+                              uint64_t key)
 {
-    const uint64_t *keys = c->key + (size_t)set * c->config.ways;
     switch (c->config.ways) {
     case 8:
-        return cache_find_in(keys, key, 8);
+        return cache_find_in(s->key, key, 8);
     case 4:
-        return cache_find_in(keys, key, 4);
+        return cache_find_in(s->key, key, 4);
     case 12:
-        return cache_find_in(keys, key, 12);
+        return cache_find_in(s->key, key, 12);
     case 16:
-        return cache_find_in(keys, key, 16);
+        return cache_find_in(s->key, key, 16);
     default:
-        return cache_find_in(keys, key, c->config.ways);
+        return cache_find_in(s->key, key, c->config.ways);
     }
 }
 
-/* The youngest way, a good first guess at where a line is; any way when the policy does not know. */
-HW_INLINE uint32_t cache_guess(const struct cache *c, uint64_t order)
+/* The youngest way, a good first guess at where a line is; way 0 when the policy does not
+ * know. */
+HW_INLINE uint32_t cache_guess(const struct cache *c, const struct cache_set *s)
 {
-    return c->packed ? (uint32_t)order & 15 : 0;
+    return c->packed ? (uint32_t)s->order & 15 : 0;
 }
 
-/* Move way to the young end of a packed order. The first nibble that equals it is found as the first zero nibble
- * of the difference; nibbles above the set's ways may be rubbish, but the right one comes first. */
+/* Move way to the young end of a packed order. The first nibble that equals it is found
+ * as the first zero nibble of the difference; nibbles above the set's ways may be
+ * rubbish, the right one comes first. */
 HW_INLINE uint64_t cache_order_to_front(uint64_t order, uint32_t way)
 {
     const uint64_t ones = 0x1111111111111111u;
-    uint64_t differs = order ^ (ones * way);
-    uint64_t zero = (differs - ones) & ~differs & (ones << 3);
-    uint64_t top = zero & (0 - zero);  /* bit 3 of the way's nibble */
-    uint64_t younger = (top >> 3) - 1; /* the nibbles before it move up by one */
-    uint64_t upto = (top << 1) - 1;
-    return (order & ~upto) | (order & younger) << 4 | way;
+    uint64_t differs = order ^ ones * way;
+    uint64_t zero = (differs - ones) & ~differs & ones << 3;
+    uint64_t upto = zero ^ (zero - 1);               /* up to bit 3 of the way's nibble */
+    uint64_t moved = (order & upto >> 4) << 4 | way; /* those before it are one older */
+    return (order & ~upto) | moved;
 }
 
-HW_INLINE void cache_mark_set(struct cache *c, uint32_t set, uint32_t way)
+/* How an access is done. */
+enum cache_how {
+    CACHE_COUNT, /* the whole cache is marked */
+    CACHE_MARK,  /* mark what changes */
+    CACHE_LEAN   /* marked, and known to be packed LRU with a power of two sets */
+};
+
+HW_INLINE void cache_mark_set(struct cache *c, struct cache_set *s,
+                              const enum cache_how how)
 {
-    size_t i = cache_index(c, set, way);
-    arena_mark(c->arena, &c->key[i]);
-    arena_mark(c->arena, &c->attr[i]);
-    arena_mark(c->arena, &c->order[set]);
-    if (c->home) {
-        arena_mark(c->arena, &c->home[i]);
+    if (how == CACHE_MARK) {
+        arena_mark(c->arena, s);
+        arena_mark(c->arena, (unsigned char *)s + c->stride - 1);
     }
 }
 
 /* way has been used. */
-HW_INLINE void cache_touch(struct cache *c, uint32_t set, uint32_t way, const bool marks)
+HW_INLINE void cache_touch(struct cache *c, struct cache_set *s, uint32_t way,
+                           const enum cache_how how)
 {
-    if (HW_LIKELY(c->config.policy == POLICY_LRU)) {
-        if (HW_LIKELY(c->packed)) {
-            uint64_t order = c->order[set];
-            if ((order & 15) != way) {
-                if (marks) {
-                    arena_mark(c->arena, &c->order[set]);
-                }
-                c->order[set] = cache_order_to_front(order, way);
-            }
-        } else {
-            cache_ring_to_front(c, set, way);
+    if (how == CACHE_LEAN || (c->packed && c->config.policy == POLICY_LRU)) {
+        if (how == CACHE_MARK) {
+            arena_mark(c->arena, s);
         }
-    } else if (c->config.policy == POLICY_PLRU) {
-        cache_tree_touch(c, set, way);
+        s->order = cache_order_to_front(s->order, way);
+    } else if (!c->packed) {
+        cache_touch_slow(c, s, way);
     }
 }
 
-/* The way to fill next, already counted as the youngest. Its old line stays until cache_put. */
-HW_INLINE uint32_t cache_take_victim(struct cache *c, uint32_t set, const bool marks)
+/* The way to fill next, already counted as the youngest. Its old line stays until
+ * cache_put. */
+HW_INLINE uint32_t cache_take_victim(struct cache *c, struct cache_set *s,
+                                     const enum cache_how how)
 {
-    if (HW_LIKELY(c->packed)) {
-        uint64_t order = c->order[set];
-        uint32_t way = (uint32_t)(order >> c->oldest_shift) & 15;
-        if (marks) {
-            arena_mark(c->arena, &c->order[set]);
-        }
-        c->order[set] = order << 4 | way;
+    if (how == CACHE_LEAN || HW_LIKELY(c->packed)) {
+        uint32_t way = (uint32_t)(s->order >> c->oldest_shift) & 15;
+        cache_mark_set(c, s, how);
+        s->order = s->order << 4 | way;
         return way;
     }
-    return cache_choose(c, set, marks);
+    return cache_choose_slow(
+        c, s); /* marks the way, too: such sets may be longer than a chunk */
 }
 
 /* Put a line in a way that cache_take_victim gave. */
-HW_INLINE void cache_put(struct cache *c, uint32_t index, uint64_t key, unsigned attr,
-                         const bool marks)
+HW_INLINE void cache_put(struct cache *c, struct cache_set *s, uint32_t way, uint64_t key,
+                         unsigned attr)
 {
-    if (marks) {
-        arena_mark(c->arena, &c->key[index]);
-        arena_mark(c->arena, &c->attr[index]);
-    }
-    c->key[index] = key;
-    c->attr[index] = (uint8_t)attr;
+    s->key[way] = key;
+    *cache_attr(c, s, way) = (uint8_t)attr;
 }
 
 #endif

@@ -1,5 +1,5 @@
-/* The hardware's events as numbers, for announcing them below the engine. The engine's enum event_kind begins with
- * the same rows of the same table, so both agree.
+/* The hardware's events as numbers, for announcing them below the engine. The engine's
+ * enum event_kind begins with the same rows of the same table, so both agree.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_EVENTS_H

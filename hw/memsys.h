@@ -1,4 +1,5 @@
-/* One processor's way to memory: TLBs, page-table walker, first-level caches, second-level cache, RAM.
+/* One processor's way to memory: TLBs, page-table walker, first-level caches,
+ * second-level cache, RAM.
  *
  *      virtual address
  *        |            \                          physical or VIPT tags: translation first
@@ -7,22 +8,26 @@
  *      L1I/L1D --miss--> L2 <--entries---+
  *                        L2 --miss--> RAM
  *
- * The same code runs an access in two ways. memsys_access() is an operation of the machine: every step is an event, every
- * change is marked in the arena, and lines hold bytes if configured so. memsys_run() takes many references at once
- * and only counts; it marks everything beforehand and announces nothing, which is what makes long traces fast.
+ * The same code runs an access in two ways. memsys_access() is an operation of the
+ * machine: every step is an event, every change is marked in the arena, and lines hold
+ * bytes if configured so. memsys_run() takes many references at once and only counts; it
+ * marks everything beforehand and announces nothing, which is what makes long traces
+ * fast.
  *
- * An access inside one first-level miss, in this order: L1 chooses its victim; the demand fetch goes to L2; the dirty
- * victim is written to L2 (a hit there becomes the youngest, a miss allocates without fetching); the line is filled. A
- * reference that touches two lines is two accesses, the low one first; one that touches two pages is two accesses
- * of the TLB. A first-level TLB hit does not touch the second level, a miss fills both.
+ * An access inside one first-level miss, in this order: L1 chooses its victim; the demand
+ * fetch goes to L2; the dirty victim is written to L2 (a hit there becomes the youngest,
+ * a miss allocates without fetching); the line is filled. A reference that touches two
+ * lines is two accesses, the low one first; one that touches two pages is two accesses of
+ * the TLB. A first-level TLB hit does not touch the second level, a miss fills both.
  *
- * A line of a virtually tagged L1 carries its page's permissions, so a hit is checked as a TLB hit is. A write needs
- * D in the line or TLB entry; without it the tables are walked again and D set.
+ * A line of a virtually tagged L1 carries its page's permissions, so a hit is checked as
+ * a TLB hit is. A write needs D in the line or TLB entry; without it the tables are
+ * walked again and D set.
  *
  * Calls, in order: memsys_create, (memsys_set_mmu, ...), memsys_access or memsys_run ...
  *
- * Left out so far: several processors and MESI, inclusion, DMA, uncached and write-combining pages,
- * paging-structure caches, prefetch.
+ * Left out so far: several processors and MESI, inclusion, DMA, uncached and
+ * write-combining pages, paging-structure caches, prefetch.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_MEMSYS_H
@@ -37,7 +42,7 @@
 enum tagging {
     TAG_PIPT, /* physical index, physical tag */
     TAG_VIPT, /* virtual index, physical tag */
-    TAG_VIVT, /* virtual index, virtual tag: whoever changes the address space must flush */
+    TAG_VIVT, /* virtual index and tag: whoever changes the address space must flush */
     TAG_VIVT_ASID /* virtual tags with the address space's number */
 };
 
@@ -62,45 +67,70 @@ struct memsys_config {
     bool causes;            /* tell misses by cause (costs time) */
 };
 
-struct l1_counts {
-    uint64_t access, miss, write, write_miss;
-    uint64_t straddle; /* references that touched two lines */
-    uint64_t evict, writeback;
+enum l2_use {
+    L2_FETCH,  /* a line for L1 */
+    L2_VICTIM, /* L1's dirty victim */
+    L2_STORE,  /* a store that L1 writes through */
+    L2_WALK,   /* a table entry, read or written */
+    NR_L2_USES
 };
 
-struct l2_counts {
-    uint64_t access, miss;      /* of all kinds */
-    uint64_t fetch, fetch_miss; /* for L1 lines */
-    uint64_t wb_in, wb_miss;    /* L1's dirty victims */
-    uint64_t store, store_miss; /* stores that L1 writes through */
-    uint64_t walk, walk_miss;   /* table entries, read or written */
-    uint64_t evict, writeback;
-};
-
-struct tlb_counts {
-    uint64_t access, miss;
-    uint64_t straddle; /* references that touched two pages */
-};
-
-struct memsys_counts {
-    struct l1_counts l1[NR_SIDES];
-    struct l2_counts l2;
-    struct tlb_counts tlb[NR_SIDES], stlb;
-    struct miss_causes l1_causes[NR_SIDES], l2_causes;
+/* What was counted, as few numbers as possible; without L2 its accesses are memory's, and
+ * all miss. */
+struct memsys_tally {
+    uint64_t l1_access[NR_ACCESS_KINDS], l1_miss[NR_ACCESS_KINDS]; /* ACCESS_FETCH: L1I */
+    uint64_t l1_straddle[NR_SIDES]; /* references that touched two lines */
+    uint64_t l1_writeback[NR_SIDES];
+    uint64_t l2_access[NR_L2_USES], l2_miss[NR_L2_USES], l2_writeback;
+    uint64_t tlb_access[NR_SIDES], tlb_miss[NR_SIDES];
+    uint64_t tlb_straddle[NR_SIDES]; /* references that touched two pages */
+    uint64_t stlb_access, stlb_miss;
     uint64_t walks, faults;
-    uint64_t memory_reads, memory_writes; /* lines */
-    uint64_t memory_wb_bytes;             /* written back to RAM */
+    uint64_t direct_bytes; /* written to memory past L2 */
+    struct miss_causes l1_causes[NR_SIDES], l2_causes;
 };
 
-/* All that changes while it runs, apart from the arrays of caches and TLBs; in the arena. */
+HW_INLINE uint64_t tally_l1_accesses(const struct memsys_tally *n, enum side side)
+{
+    return side == SIDE_I ? n->l1_access[ACCESS_FETCH]
+                          : n->l1_access[ACCESS_READ] + n->l1_access[ACCESS_WRITE];
+}
+HW_INLINE uint64_t tally_l1_misses(const struct memsys_tally *n, enum side side)
+{
+    return side == SIDE_I ? n->l1_miss[ACCESS_FETCH]
+                          : n->l1_miss[ACCESS_READ] + n->l1_miss[ACCESS_WRITE];
+}
+HW_INLINE uint64_t tally_l2_accesses(const struct memsys_tally *n)
+{
+    return n->l2_access[L2_FETCH] + n->l2_access[L2_VICTIM] + n->l2_access[L2_STORE] +
+           n->l2_access[L2_WALK];
+}
+HW_INLINE uint64_t tally_l2_misses(const struct memsys_tally *n)
+{
+    return n->l2_miss[L2_FETCH] + n->l2_miss[L2_VICTIM] + n->l2_miss[L2_STORE] +
+           n->l2_miss[L2_WALK];
+}
+
+/* All that changes while it runs, apart from the arrays of caches and TLBs; in the
+
+ * arena. */
 struct memsys_state {
     struct mmu mmu;
     uint32_t page_may[NR_ACCESS_KINDS]; /* mmu_may() of a TLB entry */
     uint32_t line_may[NR_ACCESS_KINDS]; /* ... of an L1 line */
     uint64_t space;                     /* tlb_space() of the address space */
-    uint32_t frames_given;              /* TRANSLATE_FIRST_TOUCH */
-    struct memsys_counts n;
+    uint64_t line_space;   /* the same for L1's keys: 0 where they have none */
+    uint32_t frames_given; /* TRANSLATE_FIRST_TOUCH */
+    struct memsys_tally n;
     struct fault fault; /* of the last access that faulted */
+};
+
+/* One side of the first level. */
+struct front {
+    struct cache l1;
+    struct tlb tlb;
+    struct missclass causes;
+    bool has_l1, has_tlb;
 };
 
 struct memsys;
@@ -112,9 +142,13 @@ struct memsys {
     struct arena *arena;
     struct ram *ram;     /* TRANSLATE_TABLES, data */
     struct probe *probe; /* memsys_access */
-    struct cache l1[NR_SIDES], l2;
-    struct tlb tlb[NR_SIDES], stlb;
-    struct missclass l1_class[NR_SIDES], l2_class;
+    struct front front[NR_SIDES];
+    struct cache l2;
+    struct tlb stlb;
+    struct missclass l2_causes;
+    bool has_l2, has_stlb;
+    bool virtual_tags;
+    bool quick_live;      /* see memsys_access: a hit of the youngest line is simple */
     struct sparse frames; /* page number to 1 + how many frames were given before it */
     struct memsys_state *s;
     memsys_fault_fn *on_fault;
@@ -124,27 +158,32 @@ struct memsys {
 
 /* NULL, or what is wrong with it, and with which part ("l1d"). */
 const char *memsys_config_error(const struct memsys_config *c, const char **part);
-/* Bytes of arena for the fixed part; tables, first touches and causes take chunks on top. */
+/* Bytes of arena for the fixed part; tables, first touches and causes take chunks on
+ * top. */
 size_t memsys_size_bytes(const struct memsys_config *c);
 /* False when the arena is full. The configuration is a good one. */
 bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
                    struct probe *probe, const struct memsys_config *config);
 
-/* Load the control registers. Flushes nothing: see the tlb_* calls and memsys_load_cr3. */
+/* Load the control registers. Flushes nothing: see the tlb_* calls and
+
+ * memsys_load_cr3. */
 void memsys_set_mmu(struct memsys *m, const struct mmu *mmu);
-/* MOV to CR3: TLB entries that are not global go; with keep (PCID and bit 63 set) none does. Virtually tagged caches stay
- * as they are: flushing them is software's business. */
+/* MOV to CR3: TLB entries that are not global go; with keep (PCID and bit 63 set) none
+ * does. Virtually tagged caches stay as they are: flushing them is software's
+  * business. */
 void memsys_load_cr3(struct memsys *m, uint64_t cr3, uint32_t pcid, bool keep);
 /* INVLPG: the page of va leaves all TLBs. */
 void memsys_invlpg(struct memsys *m, uint64_t va);
 
-/* Write back (clean) and throw out (invalidate) lines, by side; L2 too with memsys_flush_l2. Answers how many were
- * written back. */
+/* Write back (clean) and throw out (invalidate) lines, by side; L2 too with
+ * memsys_flush_l2. Answers how many were written back. */
 uint32_t memsys_flush_l1(struct memsys *m, enum side side, bool clean, bool invalidate);
 uint32_t memsys_flush_l2(struct memsys *m, bool clean, bool invalidate);
 
-/* One access of size_bytes (1 to 4096) as an operation. bytes: what is written, where what was read goes, or NULL.
- * False: it faulted, s->fault says how; the part before a page's border may have been done. */
+/* One access of size_bytes (1 to 4096) as an operation. bytes: what is written, where
+ * what was read goes, or NULL. False: it faulted, s->fault says how; the part before a
+ * page's border may have been done. */
 bool memsys_access(struct memsys *m, uint64_t va, uint32_t size_bytes,
                    enum access_kind access, void *bytes);
 
@@ -166,9 +205,13 @@ struct ref_plan {
 /* A modify reads, then writes; as_reads: every data reference is one read. */
 struct ref_plan ref_plan(bool as_reads);
 
-/* Count n references; answers how many were done (fewer: a fault that nobody mended, or out_of_memory). */
+/* Count n references; answers how many were done (fewer: a fault that nobody mended, or
+ * out_of_memory). */
 size_t memsys_run(struct memsys *m, const struct ref *refs, size_t n,
                   const struct ref_plan *plan);
+
+/* Bytes written back to RAM. */
+uint64_t memsys_memory_bytes(const struct memsys *m);
 
 const char *memsys_check(const struct memsys *m);
 

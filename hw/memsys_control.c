@@ -1,4 +1,5 @@
-/* Making a memory system, loading its registers, flushing: what of hw/memsys.h is no access.
+/* Making a memory system, loading its registers, flushing: what of hw/memsys.h is no
+ * access.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
@@ -8,7 +9,8 @@
 static const char *const l1_names[NR_SIDES] = {"l1i", "l1d"};
 static const char *const tlb_names[NR_SIDES] = {"itlb", "dtlb"};
 
-/* An index that is virtual must find the line at one place for all its addresses, or the tag must be virtual too. */
+/* An index that is virtual must find the line at one place for all its addresses, or the
+ * tag must be virtual too. */
 static const char *l1_error(const struct memsys_config *c, enum side side)
 {
     const struct cache_config *l1 = &c->l1[side];
@@ -95,15 +97,18 @@ size_t memsys_size_bytes(const struct memsys_config *c)
 static bool create_side(struct memsys *m, int side)
 {
     const struct memsys_config *c = &m->config;
+    m->front[side].has_l1 = c->l1[side].ways;
+    m->front[side].has_tlb = c->tlb[side].entries;
     if (c->l1[side].ways) {
         struct cache_config l1 = l1_config(c, side);
-        if (!cache_create(&m->l1[side], m->arena, &l1) ||
+        if (!cache_create(&m->front[side].l1, m->arena, &l1) ||
             (c->causes &&
-             !missclass_create(&m->l1_class[side], m->arena, l1.sets * l1.ways))) {
+             !missclass_create(&m->front[side].causes, m->arena, l1.sets * l1.ways))) {
             return false;
         }
     }
-    return !c->tlb[side].entries || tlb_create(&m->tlb[side], m->arena, &c->tlb[side]);
+    return !c->tlb[side].entries ||
+           tlb_create(&m->front[side].tlb, m->arena, &c->tlb[side]);
 }
 
 bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
@@ -114,6 +119,9 @@ bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
     m->arena = a;
     m->ram = ram;
     m->probe = probe;
+    m->has_l2 = config->l2.ways;
+    m->has_stlb = config->stlb.entries;
+    m->virtual_tags = config->tagging >= TAG_VIVT;
     m->s = arena_alloc(a, sizeof *m->s, 64);
     if (!m->s || !create_side(m, SIDE_I) || !create_side(m, SIDE_D)) {
         return false;
@@ -121,7 +129,7 @@ bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
     if (config->l2.ways) {
         struct cache_config l2 = l2_config(config);
         if (!cache_create(&m->l2, a, &l2) ||
-            (config->causes && !missclass_create(&m->l2_class, a, l2.sets * l2.ways))) {
+            (config->causes && !missclass_create(&m->l2_causes, a, l2.sets * l2.ways))) {
             return false;
         }
     }
@@ -130,6 +138,12 @@ bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
     }
     if (config->translation == TRANSLATE_FIRST_TOUCH && !sparse_create(&m->frames, a)) {
         return false;
+    }
+    m->quick_live =
+        m->virtual_tags && !config->data && !config->causes && !config->write_through;
+    for (int side = 0; side < NR_SIDES; side++) {
+        const struct cache *c = &m->front[side].l1;
+        m->quick_live = m->quick_live && m->front[side].has_l1 && c->packed && !c->modulo;
     }
     struct mmu none = {.paging = PAGING_NONE, .physical_bits = 52};
     memsys_set_mmu(m, &none);
@@ -148,18 +162,20 @@ void memsys_set_mmu(struct memsys *m, const struct mmu *mmu)
     mark_state(m);
     m->s->mmu = *mmu;
     m->s->space = tlb_space(mmu->pcid);
+    m->s->line_space = m->config.tagging == TAG_VIVT_ASID ? m->s->space : 0;
     for (int access = 0; access < NR_ACCESS_KINDS; access++) {
-        /* physical tags: the TLB has already decided; a line only says whether others have it too */
+        /* physical tags: the TLB has already decided; a line only says whether others
+           have it too */
         uint32_t owned = access == ACCESS_WRITE ? 0xffff0000u : 0xffffffffu;
         uint32_t may = tables ? mmu_may(mmu, (enum access_kind)access) : owned;
         m->s->page_may[access] = may;
-        m->s->line_may[access] = m->config.tagging >= TAG_VIVT ? may : owned;
+        m->s->line_may[access] = m->virtual_tags ? may : owned;
     }
 }
 
 static struct tlb *tlb_of(struct memsys *m, int i)
 {
-    struct tlb *t = i == NR_SIDES ? &m->stlb : &m->tlb[i];
+    struct tlb *t = i == NR_SIDES ? &m->stlb : &m->front[i].tlb;
     return t->kinds ? t : NULL;
 }
 
@@ -186,12 +202,19 @@ void memsys_invlpg(struct memsys *m, uint64_t va)
     }
 }
 
+uint64_t memsys_memory_bytes(const struct memsys *m)
+{
+    const struct memsys_tally *n = &m->s->n;
+    return n->direct_bytes + n->l2_writeback * m->config.l2.line_bytes;
+}
+
 const char *memsys_check(const struct memsys *m)
 {
     for (int side = 0; side < NR_SIDES; side++) {
-        const char *broken = m->config.l1[side].ways ? cache_check(&m->l1[side]) : NULL;
+        const char *broken =
+            m->config.l1[side].ways ? cache_check(&m->front[side].l1) : NULL;
         if (!broken && m->config.tlb[side].entries) {
-            broken = tlb_check(&m->tlb[side]);
+            broken = tlb_check(&m->front[side].tlb);
         }
         if (broken) {
             return broken;

@@ -4,8 +4,8 @@
  *   capacity  a fully associative LRU cache of as many lines would have missed too
  *   conflict  it would have hit: the sets are to blame
  *
- * Beside the cache runs that fully associative one: a hash from line to node, and a ring of nodes by age. An access to
- * the line used last costs one compare.
+ * Beside the cache runs that fully associative one: a hash from line to node, and a ring
+ * of nodes by age. An access to the line used last costs one compare.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_MISSCLASS_H
@@ -46,8 +46,8 @@ enum miss_use {
     USE_MISS_NOT_FILLED /* a store that allocates nothing */
 };
 
-/* Line was used. Answers what a miss of the real cache on it is; never MISS_NONE. full is set when the arena has no
- * room to remember the line. */
+/* Line was used. Answers what a miss of the real cache on it is; never MISS_NONE. full is
+ * set when the arena has no room to remember the line. */
 enum miss_cause missclass_use_slow(struct missclass *c, uint64_t line, enum miss_use use,
                                    bool *full);
 

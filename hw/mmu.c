@@ -4,6 +4,7 @@
 #include "mmu.h"
 
 #define WALK_NAME walk_generic
+#define WALK_BODY walk_generic_body
 #define WALK_BUS const struct mmu_bus *
 #define WALK_READ(bus, at, bytes) (bus)->read((bus)->ctx, at, bytes)
 #define WALK_WRITE(bus, at, value, bytes) (bus)->write((bus)->ctx, at, value, bytes)
@@ -32,12 +33,7 @@ void mmu_peek(const struct mmu *m, uint64_t va, enum access_kind access,
 
 bool mmu_canonical(const struct mmu *m, uint64_t va)
 {
-    uint32_t bits = m->paging == PAGING_4LEVEL ? 48 : m->paging == PAGING_5LEVEL ? 57 : 0;
-    if (!bits) {
-        return m->paging == PAGING_NONE || va <= UINT32_MAX;
-    }
-    uint64_t sign = va >> (bits - 1);
-    return sign == 0 || sign == UINT64_MAX >> (bits - 1);
+    return walk_canonical(m->paging, va);
 }
 
 static bool permitted(const struct mmu *m, enum access_kind access, uint32_t perms)

@@ -1,7 +1,7 @@
-/* The walk itself, to be compiled into whoever has the bus: hw/mmu.c with function pointers, hw/memsys.c with
- * its own second-level cache. Include it once after defining
+/* The walk itself, to be compiled into whoever has the bus: hw/mmu.c with function
+ * pointers, hw/memsys.c with its own second-level cache. Include it once after defining
  *
- *   WALK_NAME                        the function's name
+ *   WALK_NAME, WALK_BODY             the function's name, and one for its insides
  *   WALK_BUS                         the type of the bus
  *   WALK_READ(bus, at, bytes)        one table entry
  *   WALK_WRITE(bus, at, value, bytes)
@@ -31,15 +31,17 @@ HW_INLINE uint32_t walk_error(const struct mmu *m, enum access_kind access, uint
 }
 
 /* Bits that must be 0 in an entry, apart from the low ones of a large page's frame. */
-HW_INLINE uint64_t walk_reserved(const struct mmu *m, uint32_t level)
+HW_INLINE uint64_t walk_reserved(const struct mmu *m, const enum paging paging,
+                                 uint32_t level)
 {
-    if (m->paging == PAGING_I386) {
+    if (paging == PAGING_I386) {
         return 0;
     }
     uint64_t address =
         (((uint64_t)1 << 52) - 1) & ~(((uint64_t)1 << m->physical_bits) - 1);
-    if (m->paging == PAGING_PAE) {
-        /* 62..52 are reserved too; the directory pointers have nothing but P, PWT, PCD and an address */
+    if (paging == PAGING_PAE) {
+        /* 62..52 are reserved too; the directory pointers have nothing but P, PWT, PCD
+           and an address */
         address |= (uint64_t)0x7ff << 52;
         if (level == 3) {
             return address | PTE_NX | 0x1e6;
@@ -48,24 +50,34 @@ HW_INLINE uint64_t walk_reserved(const struct mmu *m, uint32_t level)
     return address | (m->nxe ? 0 : PTE_NX) | (level >= 4 ? PTE_PS : 0);
 }
 
+HW_INLINE bool walk_canonical(const enum paging paging, uint64_t va)
+{
+    if (paging == PAGING_4LEVEL || paging == PAGING_5LEVEL) {
+        uint32_t bits = paging == PAGING_4LEVEL ? 48 : 57;
+        return (va + ((uint64_t)1 << (bits - 1))) >> bits == 0;
+    }
+    return paging == PAGING_NONE || va <= UINT32_MAX;
+}
+
 #endif
 
-static inline void WALK_NAME(const struct mmu *m, uint64_t va, enum access_kind access,
-                             WALK_BUS bus, struct walk *w)
+HW_INLINE void WALK_BODY(const struct mmu *m, const enum paging paging, uint64_t va,
+                         enum access_kind access, WALK_BUS bus, struct walk *w)
 {
-    const struct walk_shape shape = walk_shapes[m->paging];
-    const bool i386 = m->paging == PAGING_I386;
-    uint64_t table =
-        m->cr3 & (m->paging == PAGING_PAE ? ~(uint64_t)0x1f : ~(uint64_t)0xfff);
+    const struct walk_shape shape = walk_shapes[paging];
+    const bool i386 = paging == PAGING_I386;
+    uint64_t table = m->cr3 & (paging == PAGING_PAE ? ~(uint64_t)0x1f : ~(uint64_t)0xfff);
     uint64_t all = PTE_U | PTE_W,
              any = 0; /* R/W, U/S hold if all entries have them, NX if one has it */
+    const uint64_t usual = PTE_P | PTE_A | PTE_PS | walk_reserved(m, paging, 2) |
+                           (i386 ? 0 : walk_reserved(m, paging, 4));
     w->fault = (struct fault){FAULT_NONE, 0, 0};
     w->nr_steps = 0;
-    if (m->paging == PAGING_NONE) {
+    if (paging == PAGING_NONE) {
         w->entry = tlb_entry(va, CACHE_PERMS, PAGE_4K, false, 0);
         return;
     }
-    if (!mmu_canonical(m, va)) {
+    if (!walk_canonical(paging, va)) {
         w->fault.kind = FAULT_PROTECTION;
         return;
     }
@@ -76,13 +88,22 @@ static inline void WALK_NAME(const struct mmu *m, uint64_t va, enum access_kind 
                                   shape.entry_bytes;
         uint64_t value = WALK_READ(bus, at, shape.entry_bytes);
         WALK_STEP(bus, w, level, at, value);
+        /* The usual entry on the way down: present, used before, no large page, nothing
+           reserved. */
+        if (level > 1 && (value & usual) == (PTE_P | PTE_A) &&
+            !(paging == PAGING_PAE && level == 3)) {
+            all &= value;
+            any |= value;
+            table = value & (i386 ? 0xfffff000u : ((uint64_t)1 << 52) - 0x1000);
+            continue;
+        }
         bool pointer =
-            m->paging == PAGING_PAE && level == 3; /* an entry without rights and A */
+            paging == PAGING_PAE && level == 3; /* an entry without rights and A */
         bool large =
             level > 1 && (value & PTE_PS) && (i386 ? m->pse : level <= 3 && !pointer);
         bool leaf = level == 1 || large;
         uint64_t frame = value & (i386 ? 0xfffff000u : ((uint64_t)1 << 52) - 0x1000);
-        uint64_t reserved = walk_reserved(m, level);
+        uint64_t reserved = walk_reserved(m, paging, level);
         if (large) {
             uint64_t low = ((uint64_t)1 << shift) - 1;
             if (i386) { /* PSE-36: bits 13..20 are address bits 32..39 */
@@ -130,5 +151,15 @@ static inline void WALK_NAME(const struct mmu *m, uint64_t va, enum access_kind 
                                      : PAGE_1G;
         w->entry = tlb_entry(frame, perms, size, m->pge && (value & PTE_G), pat);
         return;
+    }
+}
+
+static inline void WALK_NAME(const struct mmu *m, uint64_t va, enum access_kind access,
+                             WALK_BUS bus, struct walk *w)
+{
+    if (HW_LIKELY(m->paging == PAGING_4LEVEL)) {
+        WALK_BODY(m, PAGING_4LEVEL, va, access, bus, w);
+    } else {
+        WALK_BODY(m, m->paging, va, access, bus, w);
     }
 }

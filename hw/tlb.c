@@ -35,42 +35,36 @@ bool tlb_create(struct tlb *t, struct arena *a, const struct tlb_config *config)
     return t->kinds && cache_create(&t->c, a, &cc);
 }
 
-uint32_t tlb_find_kinds(const struct tlb *t, uint64_t va, uint64_t space)
+struct tlb_place tlb_find_kinds(const struct tlb *t, uint64_t va, uint64_t space)
 {
-    for (uint32_t kind = 0; kind < TLB_KINDS; kind++) {
+    struct tlb_place p = {NULL, CACHE_NO_WAY};
+    for (uint32_t kind = 0; kind < TLB_KINDS && p.way == CACHE_NO_WAY; kind++) {
         if (*t->kinds >> kind & 1) {
-            uint32_t set = cache_set(&t->c, tlb_page(va, kind));
-            uint32_t way = cache_find(&t->c, set, tlb_key(va, kind, space));
-            if (way != CACHE_NO_WAY) {
-                return cache_index(&t->c, set, way);
-            }
+            p.set = cache_set_of(&t->c, tlb_page(va, kind));
+            p.way = cache_find(&t->c, p.set, tlb_key(va, kind, space));
         }
     }
-    return CACHE_NO_WAY;
-}
-
-uint32_t tlb_peek_asid(const struct tlb *t, uint32_t index)
-{
-    return (uint32_t)(t->c.key[index] >> 52);
+    return p;
 }
 
 /* Throws out the entries for which gone answers true. */
 static uint32_t flush_if(struct tlb *t,
-                         bool (*gone)(const struct tlb *, uint32_t, uint64_t),
+                         bool (*gone)(uint64_t key, uint64_t entry, uint64_t what),
                          uint64_t what)
 {
     uint32_t n = 0, kinds = 0;
     for (uint32_t set = 0; set < t->c.config.sets; set++) {
+        struct cache_set *s = cache_set_at(&t->c, set);
         for (uint32_t way = 0; way < t->c.config.ways; way++) {
-            uint32_t i = cache_index(&t->c, set, way);
-            if (t->c.key[i] == CACHE_NO_KEY) {
+            uint64_t entry = *cache_home(&t->c, s, way);
+            if (s->key[way] == CACHE_NO_KEY) {
                 continue;
             }
-            if (gone(t, i, what)) {
+            if (gone(s->key[way], entry, what)) {
                 cache_invalidate(&t->c, set, way);
                 n++;
             } else {
-                kinds |= 1u << tlb_entry_kind(t->c.home[i]);
+                kinds |= 1u << tlb_entry_kind(entry);
             }
         }
     }
@@ -79,21 +73,21 @@ static uint32_t flush_if(struct tlb *t,
     return n;
 }
 
-static bool any(const struct tlb *t, uint32_t i, uint64_t what)
+static bool any(uint64_t key, uint64_t entry, uint64_t what)
 {
-    (void)t, (void)i, (void)what;
+    (void)key, (void)entry, (void)what;
     return true;
 }
 
-static bool not_global(const struct tlb *t, uint32_t i, uint64_t what)
+static bool not_global(uint64_t key, uint64_t entry, uint64_t what)
 {
-    (void)what;
-    return !(t->c.home[i] & TLB_GLOBAL);
+    (void)key, (void)what;
+    return !(entry & TLB_GLOBAL);
 }
 
-static bool of_asid(const struct tlb *t, uint32_t i, uint64_t asid)
+static bool of_asid(uint64_t key, uint64_t entry, uint64_t asid)
 {
-    return !(t->c.home[i] & TLB_GLOBAL) && tlb_peek_asid(t, i) == asid;
+    return !(entry & TLB_GLOBAL) && tlb_key_asid(key) == asid;
 }
 
 uint32_t tlb_flush(struct tlb *t) { return flush_if(t, any, 0); }
@@ -108,23 +102,25 @@ uint32_t tlb_flush_asid(struct tlb *t, uint32_t asid)
 uint32_t tlb_flush_page(struct tlb *t, uint64_t va, uint64_t space)
 {
     uint32_t n = 0;
-    for (uint32_t i = tlb_find_kinds(t, va, space); i != CACHE_NO_WAY;
-         i = tlb_find_kinds(t, va, space)) {
-        cache_invalidate(&t->c, i / t->c.config.ways, i % t->c.config.ways);
+    for (;;) {
+        struct tlb_place p = tlb_find_kinds(t, va, space);
+        if (p.way == CACHE_NO_WAY) {
+            return n;
+        }
+        cache_invalidate(&t->c, cache_number_of(&t->c, p.set), p.way);
         n++;
     }
-    return n;
 }
 
 const char *tlb_check(const struct tlb *t)
 {
-    for (uint32_t i = 0; i < t->c.config.sets * t->c.config.ways; i++) {
-        if (t->c.key[i] == CACHE_NO_KEY) {
-            continue;
-        }
-        uint32_t kind = tlb_entry_kind(t->c.home[i]);
-        if (!(*t->kinds >> kind & 1)) {
-            return "I1: an entry of a kind that is not among kinds";
+    for (uint32_t set = 0; set < t->c.config.sets; set++) {
+        struct cache_set *s = cache_set_at(&t->c, set);
+        for (uint32_t way = 0; way < t->c.config.ways; way++) {
+            uint32_t kind = tlb_entry_kind(*cache_home(&t->c, s, way));
+            if (s->key[way] != CACHE_NO_KEY && !(*t->kinds >> kind & 1)) {
+                return "I1: an entry of a kind that is not among kinds";
+            }
         }
     }
     return cache_check(&t->c);

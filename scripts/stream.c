@@ -151,7 +151,8 @@ static size_t read_plain(struct stream *s, void *to, size_t size)
     return n;
 }
 
-/* Each of these takes what it can of in[] and answers how many bytes it made; inside tells whether more must come. */
+/* Each of these takes what it can of in[] and answers how many bytes it made; inside
+ * tells whether more must come. */
 static size_t read_gzip(struct stream *s, void *to, size_t size)
 {
     if (!s->inside) {

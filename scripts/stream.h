@@ -1,5 +1,6 @@
-/* A file as a stream of bytes, decompressed on the way: plain, .gz, .xz, .zst, told apart by their first bytes, from a
- * file or a pipe. Several compressed parts one after the other are one stream.
+/* A file as a stream of bytes, decompressed on the way: plain, .gz, .xz, .zst, told apart
+ * by their first bytes, from a file or a pipe. Several compressed parts one after the
+ * other are one stream.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef SCRIPTS_STREAM_H
@@ -15,7 +16,8 @@ struct stream;
 struct stream *stream_open(const char *path, char *err, size_t err_size);
 void stream_close(struct stream *s);
 
-/* The next bytes, at most size; 0 at the end or when something is wrong, see stream_error. */
+/* The next bytes, at most size; 0 at the end or when something is wrong, see
+ * stream_error. */
 size_t stream_read(struct stream *s, void *to, size_t size);
 /* NULL, or what is wrong ("the file ends in the middle of its compressed data"). */
 const char *stream_error(const struct stream *s);

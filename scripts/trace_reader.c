@@ -1,7 +1,8 @@
-/* Parsing traces, quickly where lines look as valgrind writes them, and exactly everywhere: see trace_reader.h.
+/* Parsing traces, quickly where lines look as valgrind writes them, and exactly
+ * everywhere: see trace_reader.h.
  *
- * The quick path takes eight hexadecimal digits at a time and gives every line that it does not like, good or bad, to
- * the exact one.
+ * The quick path takes eight hexadecimal digits at a time and gives every line that it
+ * does not like, good or bad, to the exact one.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "trace_reader.h"
@@ -211,13 +212,14 @@ static uint64_t load8(const char *p)
     return v;
 }
 
-/* Eight characters as a number, if all of them are hexadecimal digits; the first one is the lowest byte of chars. */
+/* Eight characters as a number, if all of them are hexadecimal digits; the first one is
+ * the lowest byte of chars. */
 static inline bool hex8(uint64_t chars, uint32_t *out)
 {
     const uint64_t ones = 0x0101010101010101u, high = 0x80 * ones;
     uint64_t c = chars | 0x20 * ones; /* letters small, digits as they are */
-    /* A flag in each byte's top bit: is it >= '0', > '9', >= 'a', > 'f'? Bytes of 0x80 and more are refused, so their
-     * carries do no harm. */
+    /* A flag in each byte's top bit: is it >= '0', > '9', >= 'a', > 'f'? Bytes of 0x80
+       and more are refused, so their carries do no harm. */
     uint64_t from0 = chars + (0x80 - '0') * ones, past9 = chars + (0x80 - '9' - 1) * ones;
     uint64_t from_a = c + (0x80 - 'a') * ones, past_f = c + (0x80 - 'f' - 1) * ones;
     uint64_t good = ((from0 & ~past9) | (from_a & ~past_f)) & ~chars & high;
@@ -239,7 +241,8 @@ static bool little_endian(void)
     return first;
 }
 
-/* As many lines as look like valgrind's, up to stop, behind which a whole line can still be read. */
+/* As many lines as look like valgrind's, up to stop, behind which a whole line can still
+ * be read. */
 static size_t quick_lackey(const char **at, const char *stop, struct ref *to, size_t max)
 {
     const char *p = *at;

@@ -1,13 +1,17 @@
 /* Memory-reference traces as text: valgrind's lackey format and Dinero's din.
  *
- *   lackey   "I  04001000,3"   " L 1ffeffe7e8,8"   " S ..."   " M ..."     address hexadecimal, size decimal, at least 1
- *            lines of valgrind's own ("==1234== ...", "--1234-- ...") are passed over
- *   din      "LABEL ADDRESS [whatever]": 0 or 3 a read, 1 a write, 2 an instruction fetch; address hexadecimal, a word of
+ *   lackey   "I  04001000,3"   " L 1ffeffe7e8,8"   " S ..."   " M ..."
+ *            address hexadecimal, size decimal, at least 1; lines of valgrind's own
+ *            ("==1234== ...", "--1234-- ...") are passed over
+ *   din      "LABEL ADDRESS [whatever]"
+ *            0 or 3 a read, 1 a write, 2 an instruction fetch; address hexadecimal, a word of
  *            four bytes at the address rounded down to a multiple of four, as Dinero takes it
- *   xdin     "r|w|i|m ADDRESS SIZE [whatever]", address and size hexadecimal (m reads, as in Dinero)
+ *   xdin     "r|w|i|m ADDRESS SIZE [whatever]"
+ *            address and size hexadecimal; m reads, as in Dinero
  *
- * The first line decides which. Everything else is an error with its line's number; nothing is skipped, nothing is
- * guessed. A line's end may be "\n" or "\r\n", and may be missing at the end of the file.
+ * The first line decides which. Everything else is an error with its line's number; nothing
+ * is skipped, nothing is guessed. A line's end may be "\n" or "\r\n", and may be missing at
+ * the end of the file.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef SCRIPTS_TRACE_READER_H
@@ -32,9 +36,9 @@ struct trace_parser {
     char text[TRACE_TEXT]; /* that line's beginning, printable */
 };
 
-/* Parse complete lines from *at on, at most max references; *at moves behind what was parsed. last: nothing comes after
- * end, a line without an end is complete. Answers how many references it stored; TRACE_PAD bytes behind end can be
- * read. */
+/* Parse complete lines from *at on, at most max references; *at moves behind what was
+ * parsed. last: nothing comes after end, a line without an end is complete. Answers how
+ * many references it stored; TRACE_PAD bytes behind end can be read. */
 size_t trace_parse(struct trace_parser *p, const char **at, const char *end, bool last,
                    struct ref *to, size_t max);
 
@@ -42,7 +46,8 @@ size_t trace_parse(struct trace_parser *p, const char **at, const char *end, boo
 struct trace_reader;
 struct trace_reader *trace_open(const char *path, char *err, size_t err_size);
 void trace_close(struct trace_reader *r);
-/* The next references, at most max; 0: the end, or an error (err, "line 17: ..."; empty at the end). */
+/* The next references, at most max; 0: the end, or an error (err, "line 17: ..."; empty
+ * at the end). */
 size_t trace_read(struct trace_reader *r, struct ref *to, size_t max, char *err,
                   size_t err_size);
 /* For a progress display: bytes of the file read, and its size (0: unknown). */

@@ -17,7 +17,8 @@ struct trace_run {
     uint64_t references;
 };
 
-/* First touches and misses' causes take memory as the trace goes: room for them is reserved, not taken. */
+/* First touches and misses' causes take memory as the trace goes: room for them is
+ * reserved, not taken. */
 static size_t arena_bytes(const struct memsys_config *c)
 {
     size_t bytes = memsys_size_bytes(c) + ((size_t)1 << 20);
@@ -83,7 +84,7 @@ bool trace_run_refs(struct trace_run *r, const struct ref *refs, size_t n, char 
 }
 
 uint64_t trace_run_references(const struct trace_run *r) { return r->references; }
-const struct memsys_counts *trace_run_counts(const struct trace_run *r)
+const struct memsys_tally *trace_run_counts(const struct trace_run *r)
 {
     return &r->memsys.s->n;
 }
@@ -91,19 +92,18 @@ const struct memsys *trace_run_memsys(const struct trace_run *r) { return &r->me
 
 struct trace_cycles trace_run_cycles(const struct trace_run *r)
 {
-    const struct memsys_counts *n = trace_run_counts(r);
+    const struct memsys_tally *n = trace_run_counts(r);
     const struct memsys_config *c = &r->setup.machine;
     const struct cost_model *cost = r->setup.cost;
     struct trace_cycles t = {0};
     const bool l1 = c->l1[SIDE_I].ways || c->l1[SIDE_D].ways;
-    t.accesses = l1 ? n->l1[SIDE_I].access + n->l1[SIDE_D].access
-                    : n->tlb[SIDE_I].access + n->tlb[SIDE_D].access;
-    t.l1 = cost->l1 * (n->l1[SIDE_I].access + n->l1[SIDE_D].access);
+    const uint64_t accesses = tally_l1_accesses(n, SIDE_I) + tally_l1_accesses(n, SIDE_D);
+    t.accesses = l1 ? accesses : n->tlb_access[SIDE_I] + n->tlb_access[SIDE_D];
+    t.l1 = cost->l1 * accesses;
     /* stores and victims are buffered: nobody waits for them */
-    t.l2 = cost->l2 * (n->l2.fetch + n->l2.walk);
-    t.memory = cost->memory *
-               (c->l2.ways ? n->l2.fetch_miss + n->l2.walk_miss : n->memory_reads);
-    t.stlb = cost->stlb * n->stlb.access;
+    t.l2 = c->l2.ways ? cost->l2 * (n->l2_access[L2_FETCH] + n->l2_access[L2_WALK]) : 0;
+    t.memory = cost->memory * (n->l2_miss[L2_FETCH] + n->l2_miss[L2_WALK]);
+    t.stlb = cost->stlb * n->stlb_access;
     t.walk = c->translation == TRANSLATE_TABLES ? 0 : cost->walk * n->walks;
     t.total = t.l1 + t.l2 + t.memory + t.stlb + t.walk;
     return t;
@@ -112,7 +112,7 @@ struct trace_cycles trace_run_cycles(const struct trace_run *r)
 /* All metrics, and where they are. */
 bool trace_run_metric(const struct trace_run *r, size_t i, struct trace_metric *out)
 {
-    const struct memsys_counts *n = trace_run_counts(r);
+    const struct memsys_tally *n = trace_run_counts(r);
     const struct memsys_config *c = &r->setup.machine;
     const bool caches = c->l1[SIDE_I].ways || c->l1[SIDE_D].ways, l2 = c->l2.ways;
     const bool tlbs = c->tlb[SIDE_I].entries || c->tlb[SIDE_D].entries;
@@ -122,27 +122,27 @@ bool trace_run_metric(const struct trace_run *r, size_t i, struct trace_metric *
         uint64_t value;
         bool there;
     } all[] = {
-        {"L1I.access", n->l1[SIDE_I].access, caches},
-        {"L1I.miss", n->l1[SIDE_I].miss, caches},
-        {"L1I.straddle", n->l1[SIDE_I].straddle, caches},
-        {"L1D.access", n->l1[SIDE_D].access, caches},
-        {"L1D.miss", n->l1[SIDE_D].miss, caches},
-        {"L1D.wmiss", n->l1[SIDE_D].write_miss, caches},
-        {"L1D.straddle", n->l1[SIDE_D].straddle, caches},
-        {"L2.access", n->l2.access, l2},
-        {"L2.miss", n->l2.miss, l2},
-        {"L2.wb_in", n->l2.wb_in, l2 && back},
-        {"L2.wb_miss", n->l2.wb_miss, l2 && back},
-        {"L2.fetch_miss", n->l2.fetch_miss, l2 && back},
-        {"MEM.wb_bytes", n->memory_wb_bytes, caches || l2},
-        {"ITLB.access", n->tlb[SIDE_I].access, tlbs},
-        {"ITLB.miss", n->tlb[SIDE_I].miss, tlbs},
-        {"ITLB.straddle", n->tlb[SIDE_I].straddle, tlbs},
-        {"DTLB.access", n->tlb[SIDE_D].access, tlbs},
-        {"DTLB.miss", n->tlb[SIDE_D].miss, tlbs},
-        {"DTLB.straddle", n->tlb[SIDE_D].straddle, tlbs},
-        {"STLB.access", n->stlb.access, c->stlb.entries != 0},
-        {"STLB.miss", n->stlb.miss, c->stlb.entries != 0},
+        {"L1I.access", tally_l1_accesses(n, SIDE_I), caches},
+        {"L1I.miss", tally_l1_misses(n, SIDE_I), caches},
+        {"L1I.straddle", n->l1_straddle[SIDE_I], caches},
+        {"L1D.access", tally_l1_accesses(n, SIDE_D), caches},
+        {"L1D.miss", tally_l1_misses(n, SIDE_D), caches},
+        {"L1D.wmiss", n->l1_miss[ACCESS_WRITE], caches},
+        {"L1D.straddle", n->l1_straddle[SIDE_D], caches},
+        {"L2.access", tally_l2_accesses(n), l2},
+        {"L2.miss", tally_l2_misses(n), l2},
+        {"L2.wb_in", n->l2_access[L2_VICTIM], l2 && back},
+        {"L2.wb_miss", n->l2_miss[L2_VICTIM], l2 && back},
+        {"L2.fetch_miss", n->l2_miss[L2_FETCH], l2 && back},
+        {"MEM.wb_bytes", memsys_memory_bytes(&r->memsys), caches || l2},
+        {"ITLB.access", n->tlb_access[SIDE_I], tlbs},
+        {"ITLB.miss", n->tlb_miss[SIDE_I], tlbs},
+        {"ITLB.straddle", n->tlb_straddle[SIDE_I], tlbs},
+        {"DTLB.access", n->tlb_access[SIDE_D], tlbs},
+        {"DTLB.miss", n->tlb_miss[SIDE_D], tlbs},
+        {"DTLB.straddle", n->tlb_straddle[SIDE_D], tlbs},
+        {"STLB.access", n->stlb_access, c->stlb.entries != 0},
+        {"STLB.miss", n->stlb_miss, c->stlb.entries != 0},
     };
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
         if (all[k].there && i-- == 0) {

@@ -18,7 +18,7 @@ bool trace_run_refs(struct trace_run *r, const struct ref *refs, size_t n, char 
                     size_t err_size);
 
 uint64_t trace_run_references(const struct trace_run *r);
-const struct memsys_counts *trace_run_counts(const struct trace_run *r);
+const struct memsys_tally *trace_run_counts(const struct trace_run *r);
 const struct memsys *trace_run_memsys(const struct trace_run *r);
 
 /* Where the cycles went. */
@@ -28,7 +28,8 @@ struct trace_cycles {
 };
 struct trace_cycles trace_run_cycles(const struct trace_run *r);
 
-/* The counts under the names that golden/cache uses ("L1D.miss"), those that this machine has. False past the end. */
+/* The counts under the names that golden/cache uses ("L1D.miss"), those that this machine
+ * has. False past the end. */
 struct trace_metric {
     char name[24];
     uint64_t value;

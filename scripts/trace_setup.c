@@ -189,7 +189,9 @@ static bool policy_of(const char *text, enum cache_policy *out)
     return false;
 }
 
-/* Cut "32K,8,64,lru" at its commas or colons. Answers how many words, at most 4; 5: more. */
+/* Cut "32K,8,64,lru" at its commas or colons. Answers how many words, at most 4; 5:
+
+ * more. */
 static size_t words_of(char *text, char *words[4])
 {
     size_t n = 0;

@@ -1,4 +1,5 @@
-/* What a trace runs on: the machine's caches and TLBs by name, by option or from a small file.
+/* What a trace runs on: the machine's caches and TLBs by name, by option or from a small
+ * file.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef SCRIPTS_TRACE_SETUP_H
@@ -28,8 +29,8 @@ struct trace_setup {
     char mode;            /* R, W, T */
 };
 
-/* The default: 32 KiB 8-way first-level caches, VIPT, 256 KiB 8-way L2, 64-entry first-level TLBs, 1536 entries in the
- * second level; write-back; identity mapping. */
+/* The default: 32 KiB 8-way first-level caches, VIPT, 256 KiB 8-way L2, 64-entry
+ * first-level TLBs, 1536 entries in the second level; write-back; identity mapping. */
 void trace_setup_init(struct trace_setup *t);
 
 /* G1 ... G4, P1, P2, T1 ... T3. False: err says what there is. */
@@ -38,7 +39,8 @@ bool trace_setup_geometry(struct trace_setup *t, const char *name, char *err,
 /* R, W, T. */
 bool trace_setup_mode(struct trace_setup *t, const char *mode, char *err,
                       size_t err_size);
-/* One option: "l1d=32K,8,64,lru". False: err says what is wrong and what would be right. */
+/* One option: "l1d=32K,8,64,lru". False: err says what is wrong and what would be
+ * right. */
 bool trace_setup_set(struct trace_setup *t, const char *name, const char *value,
                      char *err, size_t err_size);
 /* A file of such options, "name = value" a line, # begins a comment. */

@@ -1,4 +1,5 @@
-/* mmscope trace FILE: run a memory-reference trace and print what the caches and TLBs did.
+/* mmscope trace FILE: run a memory-reference trace and print what the caches and TLBs
+ * did.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #if !defined _POSIX_C_SOURCE
@@ -129,7 +130,7 @@ enum { NR_LEVELS = 6 };
 static void levels_of(const struct trace_run *run, const struct trace_setup *t,
                       struct level l[NR_LEVELS])
 {
-    const struct memsys_counts *n = trace_run_counts(run);
+    const struct memsys_tally *n = trace_run_counts(run);
     const struct memsys_config *m = &t->machine;
     static const char *const names[NR_LEVELS] = {
         "L1 instruction",  "L1 data",  "L2",
@@ -149,25 +150,25 @@ static void levels_of(const struct trace_run *run, const struct trace_setup *t,
         }
     }
     for (int side = 0; side < NR_SIDES; side++) {
-        l[side].access = n->l1[side].access;
-        l[side].miss = n->l1[side].miss;
-        l[side].writes = n->l1[side].write;
-        l[side].write_misses = n->l1[side].write_miss;
+        l[side].access = tally_l1_accesses(n, (enum side)side);
+        l[side].miss = tally_l1_misses(n, (enum side)side);
+        l[side].writes = side == SIDE_D ? n->l1_access[ACCESS_WRITE] : 0;
+        l[side].write_misses = side == SIDE_D ? n->l1_miss[ACCESS_WRITE] : 0;
         l[side].has_writes = side == SIDE_D;
         l[side].causes = m->causes ? &n->l1_causes[side] : NULL;
-        l[3 + side].access = n->tlb[side].access;
-        l[3 + side].miss = n->tlb[side].miss;
+        l[3 + side].access = n->tlb_access[side];
+        l[3 + side].miss = n->tlb_miss[side];
     }
-    l[2].access = n->l2.access;
-    l[2].miss = n->l2.miss;
+    l[2].access = tally_l2_accesses(n);
+    l[2].miss = tally_l2_misses(n);
     l[2].causes = m->causes ? &n->l2_causes : NULL;
-    l[5].access = n->stlb.access;
-    l[5].miss = n->stlb.miss;
+    l[5].access = n->stlb_access;
+    l[5].miss = n->stlb_miss;
 }
 
 static void print_table(const struct trace_run *run, const struct trace_setup *t)
 {
-    const struct memsys_counts *n = trace_run_counts(run);
+    const struct memsys_tally *n = trace_run_counts(run);
     const struct trace_cycles c = trace_run_cycles(run);
     struct level l[NR_LEVELS];
     levels_of(run, t, l);
@@ -208,10 +209,10 @@ static void print_table(const struct trace_run *run, const struct trace_setup *t
     }
     printf("\n%-17s %13" PRIu64 " of L1, %" PRIu64 " of L2; %" PRIu64
            " bytes to memory\n",
-           "write-backs", n->l1[SIDE_I].writeback + n->l1[SIDE_D].writeback,
-           n->l2.writeback, n->memory_wb_bytes);
+           "write-backs", n->l1_writeback[SIDE_I] + n->l1_writeback[SIDE_D],
+           n->l2_writeback, memsys_memory_bytes(trace_run_memsys(run)));
     printf("%-17s %13" PRIu64 " instruction, %" PRIu64 " data\n", "two lines",
-           n->l1[SIDE_I].straddle, n->l1[SIDE_D].straddle);
+           n->l1_straddle[SIDE_I], n->l1_straddle[SIDE_D]);
     printf("%-17s %13" PRIu64 "\n", "walks", n->walks);
     printf("%-17s %13" PRIu64 " (L1 %" PRIu64 ", L2 %" PRIu64 ", memory %" PRIu64
            ", TLB %" PRIu64 ", walks %" PRIu64 ")\n",
@@ -223,7 +224,7 @@ static void print_table(const struct trace_run *run, const struct trace_setup *t
 
 static void print_json(const struct trace_run *run, const struct trace_setup *t)
 {
-    const struct memsys_counts *n = trace_run_counts(run);
+    const struct memsys_tally *n = trace_run_counts(run);
     const struct trace_cycles c = trace_run_cycles(run);
     struct level l[NR_LEVELS];
     levels_of(run, t, l);
@@ -251,11 +252,11 @@ static void print_json(const struct trace_run *run, const struct trace_setup *t)
     }
     printf(",\"writebacks\":{\"l1\":%" PRIu64 ",\"l2\":%" PRIu64
            ",\"memory_bytes\":%" PRIu64 "}",
-           n->l1[SIDE_I].writeback + n->l1[SIDE_D].writeback, n->l2.writeback,
-           n->memory_wb_bytes);
+           n->l1_writeback[SIDE_I] + n->l1_writeback[SIDE_D], n->l2_writeback,
+           memsys_memory_bytes(trace_run_memsys(run)));
     printf(",\"straddles\":{\"instruction\":%" PRIu64 ",\"data\":%" PRIu64
            "},\"walks\":%" PRIu64,
-           n->l1[SIDE_I].straddle, n->l1[SIDE_D].straddle, n->walks);
+           n->l1_straddle[SIDE_I], n->l1_straddle[SIDE_D], n->walks);
     printf(",\"cycles\":{\"total\":%" PRIu64 ",\"l1\":%" PRIu64 ",\"l2\":%" PRIu64
            ",\"memory\":%" PRIu64 ",\"tlb\":%" PRIu64 ",\"walks\":%" PRIu64 "}",
            c.total, c.l1, c.l2, c.memory, c.stlb, c.walk);

@@ -1,0 +1,155 @@
+/* How fast the machine underneath is: references a second over the golden traces, in
+ * memory.
+ *
+ * For instructions a reference, run it under callgrind; the figures are between the
+ * marks:
+ *
+ *     valgrind --tool=callgrind --toggle-collect=memsys_run build/tests/bench_trace TRACE
+ *     STACK 1
+ *
+ * TRACE  a file of tests/golden/cache, or syn2m.  STACK  full, full-live, caches.
+ * Without arguments: all of them, three times each, the fastest counts.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#if !defined _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#endif
+#include <time.h>
+
+#include "process.h"
+#include "tap.h"
+#include "trace_reader.h"
+#include "trace_setup.h"
+
+enum { MAX_REFS = 2000000, FRAMES = 1 << 20 };
+
+static struct ref refs[MAX_REFS];
+
+static size_t load(const char *name)
+{
+    if (!strcmp(name, "syn2m")) {
+        struct syn s = syn_begin(MAX_REFS);
+        return syn_read(&s, refs, MAX_REFS);
+    }
+    char path[512], file[256], err[256];
+    snprintf(file, sizeof file, "tests/golden/cache/%s.lk.gz", name);
+    struct trace_reader *r =
+        trace_open(source_path(path, sizeof path, file), err, sizeof err);
+    size_t n = 0, got = 1;
+    while (r && got) {
+        got = trace_read(r, refs + n, MAX_REFS - n, err, sizeof err);
+        n += got;
+    }
+    trace_close(r);
+    return n;
+}
+
+static uint64_t next_frame(void *ctx, bool for_table)
+{
+    uint64_t *next = ctx;
+    (void)for_table;
+    return *next < FRAMES ? (*next)++ : PFN_NONE;
+}
+
+struct machine_under_test {
+    struct arena arena;
+    struct ram ram;
+    struct probe probe;
+    struct process process;
+    struct memsys memsys;
+    uint64_t next;
+};
+
+static bool set_up(struct machine_under_test *m, const char *stack)
+{
+    struct trace_setup setup;
+    trace_setup_init(&setup);
+    if (!strcmp(stack, "caches")) {
+        char err[64];
+        trace_setup_geometry(&setup, "G1", err, sizeof err);
+    } else {
+        setup.machine.tagging = TAG_VIVT;
+        setup.machine.translation = TRANSLATE_TABLES;
+    }
+    memset(m, 0, sizeof *m);
+    m->next = 0x1000;
+    m->probe.stop = UINT64_MAX;
+    if (!arena_create(&m->arena, (size_t)1 << 30, NULL) ||
+        !ram_create(&m->ram, &m->arena, FRAMES) ||
+        !process_create(&m->process, PAGING_4LEVEL, &m->ram, next_frame, &m->next) ||
+        !memsys_create(&m->memsys, &m->arena, &m->ram, &m->probe, &setup.machine)) {
+        return false;
+    }
+    m->memsys.on_fault = process_fault;
+    m->memsys.on_fault_ctx = &m->process;
+    memsys_set_mmu(&m->memsys, &m->process.mmu);
+    return true;
+}
+
+/* Every access an operation of its own, with its events counted and its changes
+
+ * marked. */
+static size_t run_live(struct memsys *m, const struct ref *r, size_t n,
+                       const struct ref_plan *plan)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!memsys_access(m, r[i].va, r[i].size, plan->first[r[i].kind], NULL) ||
+            (plan->second[r[i].kind] != NR_ACCESS_KINDS &&
+             !memsys_access(m, r[i].va, r[i].size, plan->second[r[i].kind], NULL))) {
+            return i;
+        }
+    }
+    return n;
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void measure(const char *trace, const char *stack, int times)
+{
+    static struct machine_under_test m;
+    const struct ref_plan plan = ref_plan(false);
+    size_t n = load(trace), done = 0;
+    double best = 1e9;
+    for (int i = 0; i < times; i++) {
+        if (!set_up(&m, stack)) {
+            bail_out("no memory for the machine");
+        }
+        double start = seconds();
+        done = strcmp(stack, "full-live") ? memsys_run(&m.memsys, refs, n, &plan)
+                                          : run_live(&m.memsys, refs, n, &plan);
+        double took = seconds() - start;
+        best = took < best ? took : best;
+        if (i + 1 < times) {
+            arena_destroy(&m.arena);
+        }
+    }
+    ok(n && done == n, "%s, %s: %zu references, %.1f million a second", trace, stack, n,
+       (double)n / best / 1e6);
+    const struct memsys_tally *c = &m.memsys.s->n;
+    diag("L1 misses %" PRIu64 ", L2 accesses %" PRIu64 " (walks %" PRIu64
+         "), L2 misses %" PRIu64 ", STLB misses %" PRIu64 ", events %" PRIu64,
+         tally_l1_misses(c, SIDE_I) + tally_l1_misses(c, SIDE_D), tally_l2_accesses(c),
+         c->l2_access[L2_WALK], tally_l2_misses(c), c->stlb_miss, m.probe.n);
+    arena_destroy(&m.arena);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const traces[] = {"ls100k", "cc1_100k", "syn2m"};
+    static const char *const stacks[] = {"caches", "full", "full-live"};
+    if (argc == 4) {
+        measure(argv[1], argv[2], atoi(argv[3]));
+        return done_testing();
+    }
+    for (size_t s = 0; s < 3; s++) {
+        for (size_t t = 0; t < 3; t++) {
+            measure(traces[t], stacks[s], 3);
+        }
+    }
+    return done_testing();
+}
