@@ -356,10 +356,12 @@ static bool take_for_kernel(struct map *map, const struct machine_config *c, cha
 {
     static const uint64_t image_end[] = {
         [ARCH_I386] = 0x1583000, [ARCH_I386_PAE] = 0x1599000, [ARCH_X86_64] = 0x1e00000};
+    const uint64_t slub_is_larger = c->slub && c->arch == ARCH_I386 ? 0x10000 : 0;
     uint64_t start = c->kernel_start, end = c->kernel_end;
     if (!end) {
         start = (uint64_t)16 << 20;
-        end = image_end[c->arch]; /* with the heap right behind it (brk) */
+        end =
+            image_end[c->arch] + slub_is_larger; /* with the heap right behind it (brk) */
     }
     if (end > map->max_low_pfn << PAGE_SHIFT || start >= end) {
         snprintf(
