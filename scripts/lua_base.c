@@ -216,7 +216,7 @@ static lua_Integer push_sorted_keys(lua_State *L, int table)
         lua_pushvalue(L, -1);
         lua_rawseti(L, unsorted, ++n);
     }
-    sandbox_charge(sandbox_of(L), (uint64_t)n);
+    sandbox_charge(sandbox_of(L), (uint64_t)n * 20 + 20);
     struct sort_entry *e = lua_newuserdatauv(L, (size_t)(n ? n : 1) * sizeof *e, 0);
     for (lua_Integer i = 0; i < n; i++) {
         lua_rawgeti(L, unsorted, i + 1);
@@ -312,7 +312,7 @@ static int base_next(lua_State *L)
             lua_replace(L, 3);
         }
     }
-    sandbox_charge(sandbox_of(L), (uint64_t)n / 4);
+    sandbox_charge(sandbox_of(L), (uint64_t)n * 4 + 20);
     lua_settop(L, 3);
     if (!have) {
         return 1;

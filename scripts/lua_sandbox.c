@@ -11,7 +11,7 @@
 enum {
     CHURN_PER_HOOK =
         16 << 20, /* bytes allocated between two hook calls before one is forced */
-    BYTES_PER_STEP = 32
+    BYTES_PER_STEP = 8
 };
 
 static void count_hook(lua_State *L, lua_Debug *ar);

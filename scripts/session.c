@@ -310,7 +310,7 @@ static enum session_state resume(struct session *s)
     struct script *sc = s->script;
     sc->sandbox.steps = STEPS_PER_ADVANCE;
     int status = sandbox_resume(&sc->sandbox, sc->co, 0);
-    if (status == LUA_OK) {
+    if (status == LUA_OK && !sc->sandbox.broken) {
         return s->state = SESSION_DONE;
     }
     if (status == LUA_YIELD && !sc->sandbox.broken) {
