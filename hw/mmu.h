@@ -131,7 +131,7 @@ typedef uint64_t mmu_table_fn(void *ctx);
 
 /* Map the page at va (of this size) to a frame; flags are the last entry's (PTE_P and
  * PTE_PS are set here, PTE_PAT of a large page is PTE_PAT_LARGE). Missing tables are
- * made, with all rights. False: no table could be had, a larger page is in the way, or
+ * made, with all rights. False: no table could be had, a larger page or a table is in the way, or
  * the mode has no such page. TLBs are not told. */
 bool mmu_map(const struct mmu *m, uint64_t va, uint64_t frame_address, uint64_t flags,
              enum page_size size, const struct mmu_bus *bus, mmu_table_fn *table,

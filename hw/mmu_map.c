@@ -104,6 +104,11 @@ bool mmu_map(const struct mmu *m, uint64_t va, uint64_t frame_address, uint64_t 
         }
         at = next_table(m, entry);
     }
+    const uint64_t last = entry_at(s, at, va, leaf);
+    const uint64_t old = bus->read(bus->ctx, last, s.entry_bytes);
+    if ((old & PTE_P) && !maps_page(m, old, leaf)) {
+        return false;
+    }
     uint64_t value = frame_address | flags | PTE_P;
     if (size == PAGE_4M) { /* PSE-36 */
         value = (frame_address & 0xffc00000u) | (frame_address >> 19 & 0x1fe000) | flags |
@@ -111,7 +116,7 @@ bool mmu_map(const struct mmu *m, uint64_t va, uint64_t frame_address, uint64_t 
     } else if (size != PAGE_4K) {
         value |= PTE_PS;
     }
-    bus->write(bus->ctx, entry_at(s, at, va, leaf), value, s.entry_bytes);
+    bus->write(bus->ctx, last, value, s.entry_bytes);
     return true;
 }
 
