@@ -14,7 +14,7 @@
 
 static int64_t unusable_free(const struct zone *z, uint32_t order, uint32_t alloc_flags)
 {
-    int64_t unusable = (1LL << order) - 1;
+    int64_t unusable = ((int64_t)1 << order) - 1;
     if (!(alloc_flags & ALLOC_RESERVES)) {
         unusable += (int64_t)z->nr_reserved_highatomic;
     }
