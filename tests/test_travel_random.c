@@ -40,11 +40,11 @@ int main(void)
     const uint64_t nr_seeds = env_number("MMSCOPE_TRAVEL_SEEDS", 6);
     const uint64_t nr_steps = env_number("MMSCOPE_TRAVEL_STEPS", 1500);
     for (uint64_t seed = 1; seed <= nr_seeds; seed++) {
-        struct machine_config c;
-        config_init(&c, seed % 2 ? ARCH_I386 : ARCH_X86_64);
-        c.cpus = 2;
-        travel("default", &c, 0, seed, nr_steps);
-        travel("little history", &c, 4 << 20, seed + 100, nr_steps);
+        for (uint32_t i = 0; i < TRAVEL_MACHINES; i++) {
+            const struct machine_config c = travel_machine(i);
+            const uint64_t steps = i == TRAVEL_MACHINES - 1 ? nr_steps / 4 : nr_steps;
+            travel(travel_machines[i], &c, 0, seed, steps);
+        }
     }
     return done_testing();
 }
