@@ -81,10 +81,13 @@ bool arena_create(struct arena *a, size_t size_bytes, const struct arena_host *h
     while (p->levels * NODE_SHIFT < 32 && nr > (size_t)1 << (p->levels * NODE_SHIFT)) {
         p->levels++;
     }
-    unsigned char *base = host_reserve(&p->host, nr << ARENA_CHUNK_SHIFT);
+    /* What is aligned in the arena shall be so in memory: a chunk more, to begin at a
+     * multiple. */
+    p->reserved_bytes = (nr + 1) << ARENA_CHUNK_SHIFT;
+    p->reserved = host_reserve(&p->host, p->reserved_bytes);
     unsigned char *tables = host_reserve(&p->host, tables_bytes(nr));
-    if (!base || !tables) {
-        host_release(&p->host, base, nr << ARENA_CHUNK_SHIFT);
+    if (!p->reserved || !tables) {
+        host_release(&p->host, p->reserved, p->reserved_bytes);
         host_release(&p->host, tables, tables_bytes(nr));
         free(p);
         return false;
@@ -95,7 +98,8 @@ bool arena_create(struct arena *a, size_t size_bytes, const struct arena_host *h
     for (size_t i = 0; i < ARENA_NR_LISTS; i++) {
         p->list[i].chunk = lists + i * nr;
     }
-    a->base = base;
+    a->base =
+        p->reserved + (ARENA_CHUNK - (uintptr_t)p->reserved % ARENA_CHUNK) % ARENA_CHUNK;
     a->size = nr << ARENA_CHUNK_SHIFT;
     a->marks = (unsigned char *)(lists + ARENA_NR_LISTS * nr);
     a->priv = p;
@@ -112,7 +116,7 @@ void arena_destroy(struct arena *a)
     }
     snapshot_unref(a, p->last);
     host_release(&p->host, p->tables, tables_bytes(p->nr_chunks));
-    host_release(&p->host, a->base, a->size);
+    host_release(&p->host, p->reserved, p->reserved_bytes);
     free(p);
     memset(a, 0, sizeof *a);
 }

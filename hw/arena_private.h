@@ -42,6 +42,8 @@ struct chunk_list {
 
 struct arena_private {
     struct arena_host host;
+    unsigned char *reserved; /* base is its first multiple of a chunk */
+    size_t reserved_bytes;
     void *tables;
     size_t nr_chunks;
     uint32_t levels; /* of the snapshots' trees */

@@ -118,6 +118,7 @@ static void test_alloc(void)
     struct arena a;
     ok(arena_create(&a, 10 * ARENA_CHUNK - 5, NULL), "created");
     is_u64(a.size, 10 * ARENA_CHUNK, "the size is rounded up");
+    is_u64((uintptr_t)a.base % ARENA_CHUNK, 0, "it begins at a multiple of a chunk");
     unsigned char *p = arena_alloc(&a, 3, 1), *q = arena_alloc(&a, 8, 64);
     ok(p > a.base && q > p && (size_t)(q - a.base) % 64 == 0, "alignment");
     ok(!arena_alloc(&a, SIZE_MAX, 1) && !arena_alloc(&a, 10 * ARENA_CHUNK, 1),
