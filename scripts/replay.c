@@ -257,7 +257,9 @@ static void begin_sequence(struct run *run, const char *name, size_t len, uint32
 {
     end_sequence(run);
     len = len < sizeof run->name - 1 ? len : sizeof run->name - 1;
-    memcpy(run->name, name, len);
+    for (size_t i = 0; i < len; i++) {
+        run->name[i] = name[i] >= ' ' && name[i] < 0x7f ? name[i] : '?';
+    }
     run->name[len] = 0;
     run->seq_line = line;
     run->in_seq = true;
