@@ -29,20 +29,9 @@ struct trunk {
 
 static struct header *header(const struct arena *a) { return (struct header *)a->base; }
 
-/* Chunk-aligned also from calloc(): what calloc() gave is remembered in front. */
 static void *host_reserve(const struct arena_host *host, size_t size_bytes)
 {
-    if (host->reserve) {
-        return host->reserve(size_bytes);
-    }
-    unsigned char *raw = calloc(1, size_bytes + 2 * ARENA_CHUNK);
-    if (!raw) {
-        return NULL;
-    }
-    void **base =
-        (void **)(((uintptr_t)raw + 2 * ARENA_CHUNK - 1) & ~(uintptr_t)(ARENA_CHUNK - 1));
-    base[-1] = raw;
-    return base;
+    return host->reserve ? host->reserve(size_bytes) : calloc(1, size_bytes);
 }
 
 static void host_release(const struct arena_host *host, void *base, size_t size_bytes)
@@ -50,7 +39,7 @@ static void host_release(const struct arena_host *host, void *base, size_t size_
     if (base && host->release) {
         host->release(base, size_bytes);
     } else if (base && !host->reserve) {
-        free(((void **)base)[-1]);
+        free(base);
     }
 }
 

@@ -127,7 +127,7 @@ static void movable_takes_the_smallest(void)
 {
     struct machine_config c = bare_config(1024, 0, 11);
     struct machine *m = boot(&c);
-    uint64_t p[64], n = 0;
+    uint64_t p[65], n = 0;
     /* all of it unmovable; then two holes, of order 4 and order 2 */
     while ((p[n] = take(m, GFP_NOWAIT | __GFP_NOWARN, 4)) != PFN_NONE) {
         n++;

@@ -90,7 +90,7 @@ static void high_order_needs_a_block(void)
 {
     struct machine_config c = bare_config(4096, 0, 11);
     struct machine *m = boot(&c);
-    static uint64_t p[4096];
+    static uint64_t p[4096 + 1];
     uint64_t n = 0;
     while ((p[n] = take(m, GFP_NOWAIT | __GFP_NOWARN | __GFP_DMA, 0)) != PFN_NONE) {
         n++;
