@@ -391,7 +391,7 @@ static inline bool model_unreserve(struct model *o, enum zone_type highest, uint
                 continue;
             }
             uint32_t p = l->page[0];
-            int64_t size = 1ll << model_block_order(o);
+            int64_t size = (int64_t)1 << model_block_order(o);
             if (*model_block(o, z, p) == MIGRATE_HIGHATOMIC) {
                 int64_t *h = &o->zone[z].highatomic;
                 *h -= *h < size ? *h : size;
