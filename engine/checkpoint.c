@@ -124,9 +124,8 @@ void checkpoint_take(struct timeline *t, uint32_t branch, uint64_t op)
         return;
     }
     struct snapshot *s = timeline_snapshot(t);
-    b = &t->branches[owner];
-    at = point_after(b, op); /* making room may have moved it */
     GROW(t, b->points, b->nr_points, b->room_points, &t->bytes_ops);
+    at = point_after(b, op); /* making room for the two may have dropped some */
     memmove(b->points + at + 1, b->points + at, (b->nr_points - at) * sizeof *b->points);
     b->points[at] = (struct checkpoint){op, cost_at(t, branch, op), s};
     b->nr_points++;

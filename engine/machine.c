@@ -191,6 +191,7 @@ uint64_t machine_do(struct machine *m, const struct op *op)
     struct mm *mm = mm_w(m);
     mm->nr_ops++;
     mm->kswapd_awake = 0;
+    context_show(m, op->cpu < mm->nr_cpus ? op->cpu : 0); /* not what ran before this */
     return run(m, op);
 }
 

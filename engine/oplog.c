@@ -16,12 +16,22 @@ _Static_assert(NR_OPS < 256, "op_rec.kind is a byte");
 
 uint64_t branch_nr_ops(const struct branch *b) { return b->fork_op + b->nr_own; }
 
-uint32_t branch_owner(const struct timeline *t, uint32_t b, uint64_t op)
+uint32_t branch_owner_until(const struct timeline *t, uint32_t b, uint64_t op,
+                            uint64_t *until)
 {
+    *until = UINT64_MAX;
     while (b && op < t->branches[b].fork_op) {
+        const uint64_t fork = t->branches[b].fork_op;
+        *until = fork < *until ? fork : *until;
         b = t->branches[b].parent;
     }
     return b;
+}
+
+uint32_t branch_owner(const struct timeline *t, uint32_t b, uint64_t op)
+{
+    uint64_t until;
+    return branch_owner_until(t, b, op, &until);
 }
 
 uint64_t branch_common(const struct timeline *t, uint32_t a, uint32_t b)

@@ -205,6 +205,9 @@ struct full_op {
 uint64_t branch_nr_ops(const struct branch *b);
 /* The branch that owns operation op of branch b. */
 uint32_t branch_owner(const struct timeline *t, uint32_t b, uint64_t op);
+/* The same; and up to which operation, *until not included, that branch owns them. */
+uint32_t branch_owner_until(const struct timeline *t, uint32_t b, uint64_t op,
+                            uint64_t *until);
 /* How many operations two branches have in common. */
 uint64_t branch_common(const struct timeline *t, uint32_t a, uint32_t b);
 uint32_t branch_fork(struct timeline *t, uint32_t parent, uint64_t fork_op);
@@ -228,7 +231,8 @@ uint64_t cost_at(const struct timeline *t, uint32_t branch, uint64_t op);
 const struct checkpoint *checkpoint_before(const struct timeline *t, uint32_t branch,
                                            uint64_t op);
 /* The first one behind op on branch's way, or NULL. */
-const struct checkpoint *checkpoint_behind(const struct timeline *t, uint32_t branch, uint64_t op);
+const struct checkpoint *checkpoint_behind(const struct timeline *t, uint32_t branch,
+                                           uint64_t op);
 /* Between two checkpoints a run costs this much, or more when that would be too often. */
 enum { CHECKPOINT_FINE = 500 * 1000 };
 /* Is it time to think about one, if they may be as close as fine? */

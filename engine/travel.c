@@ -159,12 +159,16 @@ static bool run_on(struct timeline *t, uint64_t op, bool (*interrupted)(void *ct
 {
     struct full_op o;
     const uint32_t branch = t->pos.branch;
-    uint64_t next_point = point_behind(t);
+    uint64_t next_point = point_behind(t), until = 0;
+    uint32_t owner = branch;
     while (t->pos.op < op) {
         if (interrupted && t->pos.op % 64 == 0 && interrupted(ctx)) {
             return false;
         }
-        log_get(t, branch, t->pos.op, &o);
+        if (t->pos.op >= until) {
+            owner = branch_owner_until(t, branch, t->pos.op, &until);
+        }
+        log_get(t, owner, t->pos.op, &o);
         if (run_again(t, &o, t->pos.op)) {
             t->lost = true;
             return true;

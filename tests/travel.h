@@ -61,6 +61,42 @@ static inline uint64_t travel_digest(struct traveller *tr)
 
 /* ---- what is known ---- */
 
+static inline uint64_t travel_mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9e3779b97f4a7c15;
+    return h ^ h >> 29;
+}
+
+/* The state at an event: the arena, the event itself, the call stack. */
+static inline uint64_t travel_digest_at(struct machine *m, const struct event *ev)
+{
+    uint64_t h = machine_digest(m);
+    const uint64_t words[] = {ev->kind,  ev->cpu, ev->ctx,
+                              ev->depth, ev->n,   m->probe.depth};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        h = travel_mix(h, words[i]);
+    }
+    for (size_t i = 0; i < PROBE_ARGS; i++) {
+        h = travel_mix(h, ev->arg[i]);
+    }
+    for (uint32_t i = 0; i < ev->depth && i < PROBE_STACK; i++) {
+        const struct probe_frame *f = &m->probe.stack[i];
+        h = travel_mix(travel_mix(h, f->fn), f->event_entered);
+        for (size_t k = 0; k < PROBE_FRAME_ARGS; k++) {
+            h = travel_mix(h, f->arg[k]);
+        }
+    }
+    return h;
+}
+
+static inline uint64_t travel_digest_here(struct traveller *tr)
+{
+    struct event ev;
+    return timeline_current_event(tr->t, &ev)
+               ? travel_digest_at(timeline_machine(tr->t), &ev)
+               : travel_digest(tr);
+}
+
 static inline struct op_digests *travel_known(struct traveller *tr, uint32_t branch,
                                               uint64_t op)
 {
@@ -84,7 +120,7 @@ static inline void travel_learn_event(void *ctx, struct machine *m,
     l->straight = l->straight && ev->n == l->n + 1 && l->n < l->to->nr_events;
     l->n++;
     if (l->straight) {
-        l->to->at[l->n] = machine_digest(m);
+        l->to->at[l->n] = travel_digest_at(m, ev);
     }
 }
 
@@ -140,7 +176,7 @@ static inline void travel_learn(struct traveller *tr, uint32_t branch, uint64_t 
 static inline bool travel_check(struct traveller *tr)
 {
     const struct position at = timeline_position(tr->t);
-    const uint64_t digest = travel_digest(tr);
+    const uint64_t digest = travel_digest_here(tr);
     struct op_digests *d = travel_known(tr, at.branch, at.op);
     if (d && at.event > d->nr_events) {
         return travel_fail(tr, "event past the operation's end", at);
@@ -176,6 +212,9 @@ static inline struct op travel_random_op(struct traveller *tr)
     struct prng *r = &tr->rand;
     struct op op = {.cpu = (uint8_t)prng_below(r, tr->config.cpus),
                     .origin = ORIGIN_SCRIPT};
+    if (prng_one_in(r, 60)) {
+        op.cpu = 77; /* that is not there */
+    }
     uint64_t what = prng_below(r, 100);
     if (what < 45 || (what < 80 && !tr->nr_pages)) {
         op.kind = OP_ALLOC_PAGES;
