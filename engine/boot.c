@@ -1,15 +1,15 @@
 /* The memory map becomes zones: setup_arch(), free_area_init() and mem_init() of a PC.
  *
  *   memory map --usable--> struct map.memory      what has frames
- *   image, firmware, frame table, ... ----> struct map.taken   what is never given to the allocator
+ *   image, firmware, tables ---------> struct map.taken    what nobody can allocate
  *   memory - taken ----> free lists, in the order in which the kernel frees it
  *
- * The reservations that the kernel makes for itself at boot are modelled one by one, at the place
- * where its boot allocator (memblock, top-down from the end of low memory) puts them; their sizes are
- * computed as the kernel computes them where they follow from the machine (frame table, hash tables,
- * page tables, per-CPU areas), and are those of a small 6.1 kernel where they follow from its
- * configuration (image, per-CPU variables). What a running kernel frees later (init code) stays
- * reserved.
+ * The reservations that the kernel makes for itself at boot are modelled one by one, at
+ * the place where its boot allocator (memblock, top-down from the end of low memory)
+ * puts them; their sizes are computed as the kernel computes them where they follow from
+ * the machine (frame table, hash tables, page tables, per-CPU areas), and are those of a
+ * small 6.1 kernel where they follow from its configuration (image, per-CPU variables).
+ * What a running kernel frees later (init code) stays reserved.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "boot.h"
@@ -66,7 +66,7 @@ static uint32_t boot_memmap(const struct machine_config *c,
     }
     const uint64_t kib = 1024, mib = 1024 * kib, gib = 1024 * mib;
     const uint64_t acpi_tables = 128 * kib, hole_from = 3 * gib + 512 * mib;
-    /* The devices' window below 4 GiB: memory of which more does not fit goes above it. */
+    /* The devices' window lies below 4 GiB: what does not fit there goes above. */
     uint64_t low = c->ram_bytes < hole_from ? c->ram_bytes : 3 * gib;
     uint32_t n = 0;
     map_entry(map, &n, 0, 639 * kib, MEMMAP_USABLE);
@@ -153,8 +153,8 @@ static bool next_free(const struct map *map, uint64_t *at, struct map_range *out
     return false;
 }
 
-/* memblock_alloc: the highest place below max_low_pfn where nr aligned pages are free. Answers its
- * first frame, PFN_NONE when there is none. */
+/* memblock_alloc: the highest place below max_low_pfn where nr aligned pages are free.
+ * Answers its first frame, PFN_NONE when there is none. */
 static uint64_t place(const struct map *map, uint64_t nr, uint64_t align)
 {
     uint64_t best = PFN_NONE;
@@ -260,7 +260,8 @@ static bool find_memory(struct map *map, const struct machine_config *c, char *e
 
 /* ---- what the kernel takes for itself ---- */
 
-/* alloc_large_system_hash() for a table of pointers that has an entry for each 2^scale bytes. */
+/* alloc_large_system_hash() for a table of pointers that has an entry for each 2^scale
+ * bytes. */
 static uint64_t hash_table_pages(const struct machine_config *c, uint64_t kernel_pages,
                                  uint64_t all_pages, unsigned scale)
 {
@@ -283,8 +284,8 @@ static uint64_t hash_table_pages(const struct machine_config *c, uint64_t kernel
     return PAGES_OF(rounded * bucket);
 }
 
-/* pcpu_embed_first_chunk(): every CPU's area; a 64-bit kernel divides 2 MiB pages among them and gives
- * back what is not used. */
+/* pcpu_embed_first_chunk(): every CPU's area; a 64-bit kernel divides 2 MiB pages among
+ * them and gives back what is not used. */
 static bool take_percpu(struct map *map, const struct machine_config *c)
 {
     if (c->arch != ARCH_X86_64) {
@@ -318,7 +319,8 @@ static bool take_percpu(struct map *map, const struct machine_config *c)
 static bool take_memmap(struct map *map, const struct machine_config *c)
 {
     if (c->arch != ARCH_X86_64) {
-        /* FLATMEM: 32 bytes a frame from the first to the last, in whole top blocks; and a page for the node */
+        /* FLATMEM: 32 bytes a frame from the first to the last, in whole top blocks; and
+         * a page for the node */
         uint64_t frames = (map->max_pfn + 1023) / 1024 * 1024;
         return take_some(map, PAGES_OF(frames * 32), 1) && take_some(map, 1, 1);
     }
@@ -433,8 +435,8 @@ static bool add_zones(struct machine *m, const struct map *map, char *err,
     return true;
 }
 
-/* memmap_init(): a pageblock becomes Movable when the first of its frames is memory. Those that begin
- * in a hole stay Unmovable. */
+/* memmap_init(): a pageblock becomes Movable when the first of its frames is memory.
+ * Those that begin in a hole stay Unmovable. */
 static void mark_holes_unmovable(struct machine *m, const struct map *map)
 {
     const uint64_t nr = (uint64_t)1 << m->mm->pageblock_order;
@@ -480,7 +482,8 @@ static void free_range(struct machine *m, uint64_t start, uint64_t end, bool hig
     }
 }
 
-/* mem_init(): HighMem page by page, then low memory in blocks that are as large as they can be. */
+/* mem_init(): HighMem page by page, then low memory in blocks that are as large as they
+ * can be. */
 static void free_all(struct machine *m, const struct map *map)
 {
     struct map_range r;
@@ -510,7 +513,8 @@ static void zones_out(const struct machine *m, struct wmark_zone z[MAX_NR_ZONES]
     }
 }
 
-/* setup_per_zone_wmarks(): the boost goes, and the per-CPU lists' sizes follow the low mark. */
+/* setup_per_zone_wmarks(): the boost goes, and the per-CPU lists' sizes follow the low
+ * mark. */
 static void setup_watermarks(struct machine *m)
 {
     struct wmark_zone z[MAX_NR_ZONES];

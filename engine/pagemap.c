@@ -1,19 +1,20 @@
 /* The physical memory map in few cells: a pyramid of counts over the frame table.
  *
- *   level k      a cell of 2^(10+k) frames: counts          level 0: a top block of 1024 frames
+ *   level k      a cell of 2^(10+k) frames: counts     level 0: a top block, 1024 frames
  *   ...
- *   level 0 ---> detail (only where a top block's frames are not all alike): a byte per frame and counts
+ *   level 0 ---> detail, only where frames are not all alike: a byte per frame, and counts
  *                for 16, 32, ... 512 frames
  *
- * A frame's byte is its state and its type (struct page_view's, without who and when). A top block is
- * read again when the arena says that its part of the frame table was written, or when its head or its
- * pageblocks' types are not what they were; the change of its counts is then added to all levels above.
+ * A frame's byte is its state and its type (struct page_view's, without who and when). A
+ * top block is read again when the arena says that its part of the frame table was
+ * written, or when its head or its pageblocks' types are not what they were; the change
+ * of its counts is then added to all levels above.
  *
  * I1  Every count is what page_view() gives for its frames (after pagemap_update).
  * I2  A top block without detail has frames of one kind only.
  *
- * Left out: the pyramid knows nothing about orders, so blocks that split or merge without a change of
- * state do not count as changed.
+ * Left out: the pyramid knows nothing about orders, so blocks that split or merge
+ * without a change of state do not count as changed.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
@@ -124,7 +125,8 @@ static uint32_t reader_zone(struct reader *r, uint64_t frame)
     return r->zone;
 }
 
-/* The state of a frame of which the frame table knows nothing, and up to where it is the same. */
+/* The state of a frame of which the frame table knows nothing, and up to where it is the
+ * same. */
 static enum page_state unknown_state(struct reader *r, uint64_t frame)
 {
     const struct machine *m = r->m;
@@ -193,8 +195,8 @@ static void read_top(const struct pagemap *pm, uint64_t top, uint8_t code[TOP_FR
     }
 }
 
-/* Nothing in the frame table about this top block but its head: all frames can be said in a few words. Only
- * true when the answer is one code for all. */
+/* Nothing in the frame table about this top block but its head: all frames can be said
+ * in a few words. Only true when the answer is one code for all. */
 static bool read_untouched(const struct pagemap *pm, uint64_t top, uint8_t *code)
 {
     const struct machine *m = pm->m;

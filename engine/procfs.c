@@ -1,8 +1,8 @@
 /* The files of /proc that tell about memory, as kernel 6.1 prints them: mm/vmstat.c.
  *
- * The configuration that they show is that of the golden records: no NUMA, no CMA, no memory isolation
- * (so no type Isolate), no transparent huge pages. Counters of things that the machine does not have
- * (yet) are 0; all lines are there.
+ * The configuration that they show is that of the golden records: no NUMA, no CMA, no
+ * memory isolation (so no type Isolate), no transparent huge pages. Counters of things
+ * that the machine does not have (yet) are 0; all lines are there.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <inttypes.h>
@@ -95,8 +95,8 @@ static bool frame_online(const struct machine *m, uint64_t frame)
     return false;
 }
 
-/* Steps of a pageblock from the zone's first frame, as the kernel's: a last part that is shorter is not
- * seen when the zone does not begin at a pageblock. */
+/* Steps of a pageblock from the zone's first frame, as the kernel's: a last part that is
+ * shorter is not seen when the zone does not begin at a pageblock. */
 static void put_block_counts(struct text *t, const struct machine *m, uint32_t zone)
 {
     const struct zone *z = zone_r(m, zone);
@@ -304,7 +304,8 @@ static void put_marks(struct text *t, const uint64_t marks[9])
     }
 }
 
-/* A zone without memory still has marks when it counts as HighMem: its minimum is never under 32. */
+/* A zone without memory still has marks when it counts as HighMem: its minimum is never
+ * under 32. */
 static void put_empty_zone(struct text *t, const struct machine *m, enum zone_type type)
 {
     bool high = zone_by_type(m, ZONE_HIGHMEM) != UINT32_MAX;
@@ -368,7 +369,8 @@ int proc_zoneinfo(char *buf, size_t size, const struct machine *m)
 
 /* ---- vmstat ---- */
 
-/* Pages that may become dirty page cache: free ones above the reserves, but not HighMem's. */
+/* Pages that may become dirty page cache: free ones above the reserves, but not
+ * HighMem's. */
 static uint64_t dirtyable_memory(const struct machine *m)
 {
     uint64_t free = item_of_all(m, 0), reserve = m->mm->totalreserve_pages, high = 0;

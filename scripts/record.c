@@ -1,4 +1,5 @@
-/* The reader of records: a line at a time, strict, every table bounded by the text's size.
+/* The reader of records: a line at a time, strict, every table bounded by the text's
+ * size.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "record.h"
@@ -756,7 +757,8 @@ static bool parse_oracle(struct parser *p)
     return true;
 }
 
-/* Kinds of later issues: the line is kept as an item of its kind. "slab" and the like are whole words. */
+/* Kinds of later issues: the line is kept as an item of its kind. "slab" and the like
+ * are whole words. */
 static bool parse_unmodelled(struct parser *p, struct word first)
 {
     for (int k = RECORD_EXHAUSTED + 1; k < NR_RECORD_KINDS; k++) {

@@ -1,14 +1,16 @@
 /* A record of what a real kernel answered (tests/golden/, and others like them), parsed.
  *
  *   boot messages          memory map, command line, what was freed when
- *   === /proc/oracle       the probe: state dumps, calls with their answers, in order -> items
+ *   === /proc/oracle       the probe: state dumps, calls with their answers -> items
  *   === /proc/zoneinfo ... files as they were afterwards -> record_section()
  *
- * Parsing is strict: a line that is not understood is an error that names it, never skipped. Kinds of
- * lines that the machine has no counterpart for yet (objects, address space) become items of their
- * own, so that whoever replays can count them. Kernel messages ("[ 0.123] text") may stand anywhere.
+ * Parsing is strict: a line that is not understood is an error that names it, never
+ * skipped. Kinds of lines that the machine has no counterpart for yet (objects, address
+ * space) become items of their own, so that whoever replays can count them. Kernel
+ * messages ("[ 0.123] text") may stand anywhere.
  *
- * Bounds: RECORD_MAX_TEXT bytes of text, MAX_CPUS CPUs, 4 zones a state, page frames of 32 bits.
+ * Bounds: RECORD_MAX_TEXT bytes of text, MAX_CPUS CPUs, 4 zones a state, page frames of
+ * 32 bits.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef SCRIPTS_RECORD_H
@@ -18,7 +20,7 @@
 
 enum { RECORD_MAX_TEXT = 1 << 30, RECORD_ZONES = 4 };
 
-/* Kinds of lines that are not modelled yet: LINE(id, "first word", "what it belongs to") */
+/* Kinds of lines that are not modelled yet: LINE(id, "first word", "belongs to") */
 #define RECORD_UNMODELLED(LINE)                                                          \
     LINE(GEOMETRY, "geometry", "objects")                                                \
     LINE(CACHE, "cache", "objects")                                                      \
@@ -104,8 +106,7 @@ struct record_zone {
 struct record_state {
     char tag[64];
     uint32_t line;
-    bool
-        load; /* start, before-*: the kernel did other work, begin from here. Else: an answer */
+    bool load; /* start, before-*: begin from here. Else: an answer to compare */
     uint64_t totalreserve;
     uint32_t nr_zones;
     struct record_zone zone[RECORD_ZONES];
@@ -155,7 +156,8 @@ void record_free(struct record *r);
 /* The text of a section ("/proc/zoneinfo"), or NULL. */
 const char *record_section(const struct record *r, const char *path, size_t *size);
 
-/* The word that lines of this kind begin with, and what they belong to ("" where modelled). */
+/* The word that lines of this kind begin with, and what they belong to ("" where
+ * modelled). */
 const char *record_kind_word(enum record_kind kind);
 const char *record_kind_group(enum record_kind kind);
 

@@ -27,8 +27,8 @@ static uint64_t record_end(const struct record *r)
     return end;
 }
 
-/* A bare machine whose frames are the record's: the states that are loaded say what is free. The
- * firmware's map is used for its holes where it fits. */
+/* A bare machine whose frames are the record's: the states that are loaded say what is
+ * free. The firmware's map is used for its holes where it fits. */
 void replay_config(const struct record *r, struct machine_config *c)
 {
     config_init(c, r->ptrs == 64 ? ARCH_X86_64 : r->pae ? ARCH_I386_PAE : ARCH_I386);
@@ -109,7 +109,8 @@ void replay_destroy(struct replay *rp)
 
 struct machine *replay_machine(struct replay *rp) { return rp->m; }
 
-/* The probe asked for alloc_pages(gfp | __GFP_NOWARN), compound where larger than a page. */
+/* The probe asked for alloc_pages(gfp | __GFP_NOWARN), compound where larger than a
+ * page. */
 struct op replay_op(const struct record *r, const struct record_item *item)
 {
     struct op op = {.cpu = (uint8_t)r->cpu, .origin = ORIGIN_REPLAY};
@@ -146,7 +147,8 @@ void replay_differs(struct replay_sink *sink, uint32_t line, const char *what,
     }
 }
 
-/* The call stack at the event that matters: the first that names the wrong page, else the last. */
+/* The call stack at the event that matters: the first that names the wrong page, else
+ * the last. */
 struct witness {
     struct machine *m;
     uint64_t wanted; /* a pfn */
@@ -180,7 +182,7 @@ static void witness_event(struct probe *p, const struct event *ev)
     }
 }
 
-/* Do item again, from the last loaded state on, and look. The machine is then as it was. */
+/* Do item again, from the last loaded state on, and look. Then all is as it was. */
 static void look_again(struct replay *rp, uint32_t item, const struct snapshot *loaded,
                        uint32_t loaded_item, uint64_t wrong, struct witness *w)
 {

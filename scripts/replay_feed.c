@@ -1,5 +1,5 @@
-/* The replay on the screen: each recorded call becomes an operation of a timeline, headings and
- * comparisons become notes.
+/* The replay on the screen: each recorded call becomes an operation of a timeline,
+ * headings and comparisons become notes.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <inttypes.h>

@@ -26,8 +26,7 @@ struct replay {
     /* where a run or a feed is */
     uint32_t next;      /* item */
     uint64_t successes; /* allocations of this sequence that were answered with a page */
-    bool
-        unknown; /* I2: since the last loaded state there was a line that is not modelled */
+    bool unknown;       /* I2: a line since the last loaded state is not modelled */
     bool exhausted_differs;
     uint64_t misuse;  /* what the machine counted before the call */
     const char *name; /* feed: of the file, in sites */

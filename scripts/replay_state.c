@@ -1,4 +1,5 @@
-/* Recorded states: into a machine, against a machine, and against what follows from their sizes.
+/* Recorded states: into a machine, against a machine, and against what follows from
+ * their sizes.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <inttypes.h>
@@ -492,7 +493,8 @@ static void compare_figures(struct compare *c, const struct record *r,
                            cpu);
             compare_number(c, p->batch, w->pcp_batch, "computed: pcp %s cpu %u: batch",
                            name, cpu);
-            /* While kswapd is awake, zones whose counters could drift too far have the other one. */
+            /* While kswapd is awake, zones whose counters could drift too far have the
+             * other one. */
             uint32_t threshold = w->stat_threshold;
             if (w->drift_mark && p->threshold == w->pressure_threshold) {
                 threshold = w->pressure_threshold;
@@ -540,8 +542,8 @@ static void try_ramdisk(struct explanation *best, const struct record *r,
     try_sizes(best, r, s, missing);
 }
 
-/* Without boot messages nobody knows how large the RAM disk was: some size, in the last zone of low
- * memory, must explain all figures. */
+/* Without boot messages nobody knows how large the RAM disk was: some size, in the last
+ * zone of low memory, must explain all figures. */
 static void try_any_ramdisk(struct explanation *best, const struct record *r,
                             const struct record_state *s)
 {

@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The unpacked bytes with a 0 behind them, or NULL with "cause: remedy" in err; free() them. Never gives more than
- * max_bytes: a packed file can be small and its content huge. */
+/* The unpacked bytes with a 0 behind them, or NULL with "cause: remedy" in err; free()
+ * them. Never gives more than max_bytes: a packed file can be small and its content
+ * huge. */
 char *unpack(const void *data, size_t size, size_t max_bytes, size_t *out_size, char *err,
              size_t err_size);
 

@@ -1,4 +1,5 @@
-/* How many recorded calls a second the replay does, parsing not counted; and how long parsing takes.
+/* How many recorded calls a second the replay does, parsing not counted; and how long
+ * parsing takes.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _POSIX_C_SOURCE 200809L

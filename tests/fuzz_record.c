@@ -1,5 +1,5 @@
-/* Any bytes as a record: the reader must answer an error that names a place, or a record that can be replayed
- * without harm.
+/* Any bytes as a record: the reader must answer an error that names a place, or a record
+ * that can be replayed without harm.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fuzz.h"

@@ -1,5 +1,5 @@
-/* Booting: zones, reservations and free lists, against kernels that were recorded and against a naive
- * model.
+/* Booting: zones, reservations and free lists, against kernels that were recorded and
+ * against a naive model.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _POSIX_C_SOURCE 200809L
@@ -226,7 +226,8 @@ static void check_highmem_order(const char *line, const uint64_t ranges[][2])
     }
     bool good = true;
     for (uint32_t o = 0; o < NAIVE_ORDERS; o++) {
-        /* one order's blocks can be on two lists: those of the first, Unmovable, pageblock */
+        /* one order's blocks can be on two lists: those of the first, Unmovable,
+         * pageblock */
         uint32_t seen = 0;
         for (uint32_t i = 0; i < n.nr[o]; i++) {
             enum migratetype type = pageblock_type(m, z, pfn(n.list[o][i]));

@@ -1,5 +1,5 @@
-/* The page map's counts against page_view() of every single page, after random operations, time travel
- * and misuse.
+/* The page map's counts against page_view() of every single page, after random
+ * operations, time travel and misuse.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "inspect.h"

@@ -1,5 +1,5 @@
-/* The files of /proc against those of recorded kernels: the layout byte for byte where the numbers' widths
- * are fixed, and the numbers that a recorded state knows.
+/* The files of /proc against those of recorded kernels: the layout byte for byte where
+ * the numbers' widths are fixed, and the numbers that a recorded state knows.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "host.h"
@@ -13,7 +13,8 @@ static const char *const names[] = {
 
 static char text[1 << 16], want[1 << 16], shape_got[1 << 16], shape_want[1 << 16];
 
-/* Digits, and the blanks in front of them, become '#': in columns of fixed width the length stays. */
+/* Digits, and the blanks in front of them, become '#': in columns of fixed width the
+ * length stays. */
 static void shape_columns(char *to, const char *from)
 {
     size_t n = 0;
@@ -94,7 +95,8 @@ static void check_layout(const struct record *r, const struct machine *m,
     is_u64((uint64_t)print(NULL, 0, m), (uint64_t)len, "... also without a buffer");
 }
 
-/* Most kernels did not touch the DMA zone between the first dump and the reading of the files. */
+/* Most kernels did not touch the DMA zone between the first dump and the reading of the
+ * files. */
 static void check_dma_zone(const struct record *r, const struct machine *m,
                            const char *name)
 {
@@ -204,8 +206,8 @@ static uint64_t value_of(const char *in, const char *name)
     return at ? strtoull(at + len, NULL, 10) : UINT64_MAX;
 }
 
-/* The kernel's dirty thresholds follow from its free pages: the recorded vmstat has both, and zoneinfo the
- * zones' free pages at about the same time. */
+/* The kernel's dirty thresholds follow from its free pages: the recorded vmstat has
+ * both, and zoneinfo the zones' free pages at about the same time. */
 static void check_dirty_thresholds(void)
 {
     char err[300];

@@ -123,7 +123,8 @@ static uint32_t find_line(const char *begin, uint32_t nth)
     return 0;
 }
 
-/* Replace `from` by `to` (of the same length) in that line; the replay must tell a difference there. */
+/* Replace `from` by `to` (of the same length) in that line; the replay must tell a
+ * difference there. */
 static void expect_difference(uint32_t line, const char *from, const char *to,
                               uint32_t told, const char *what)
 {

@@ -220,7 +220,8 @@ int cmd_replay(const struct options *o, int argc, char **argv)
     }
     const struct printer p = {.json = o->value[OPT_JSON] != NULL,
                               .quiet = o->value[OPT_QUIET] != NULL};
-    int status = o->value[OPT_VIEW] ? view_file(o, argv[0], r) : replay_file(&p, argv[0], r);
+    bool view = o->value[OPT_VIEW] != NULL;
+    int status = view ? view_file(o, argv[0], r) : replay_file(&p, argv[0], r);
     record_free(r);
     return status;
 }
