@@ -2,7 +2,7 @@
  *
  *   level k      a cell of 2^(10+k) frames: counts     level 0: a top block, 1024 frames
  *   ...
- *   level 0 ---> detail, only where frames are not all alike: a byte per frame, and counts
+ *   level 0 ---> detail, only where frames are not all alike: a byte a frame, and counts
  *                for 16, 32, ... 512 frames
  *
  * A frame's byte is its state and its type (struct page_view's, without who and when). A
