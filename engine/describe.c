@@ -4,46 +4,19 @@
 #include "describe.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bad_reasons.h"
 #include "inspect.h"
 #include "mm.h"
-
-/* Text that grows in a buffer of the caller's, counted on when that is full, as snprintf
- * does. */
-struct text {
-    char *buf;
-    size_t size, len;
-};
+#include "text.h"
 
 static void add_bytes(struct text *t, const char *bytes, size_t nr)
 {
-    if (t->len < t->size) {
-        size_t room = t->size - t->len - 1, part = nr < room ? nr : room;
-        memcpy(t->buf + t->len, bytes, part);
-        t->buf[t->len + part] = 0;
-    }
-    t->len += nr;
+    text_put(t, "%.*s", (int)nr, bytes);
 }
 
-static void add(struct text *t, const char *text) { add_bytes(t, text, strlen(text)); }
-
-#if defined __GNUC__
-__attribute__((format(printf, 2, 3)))
-#endif
-static void
-addf(struct text *t, const char *format, ...)
-{
-    char line[128];
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(line, sizeof line, format, ap);
-    va_end(ap);
-    add(t, line);
-}
+static void add(struct text *t, const char *text) { text_put(t, "%s", text); }
 
 static struct text text_begin(char *buf, size_t size)
 {
@@ -66,8 +39,8 @@ static const char *const context_names[] = {
 static const char *const watermark_names[] = {
     [WMARK_MIN] = "min", [WMARK_LOW] = "low", [WMARK_HIGH] = "high"};
 
-static void add_number(struct text *t, uint64_t v) { addf(t, "%" PRIu64, v); }
-static void add_hex(struct text *t, uint64_t v) { addf(t, "%#" PRIx64, v); }
+static void add_number(struct text *t, uint64_t v) { text_put(t, "%" PRIu64, v); }
+static void add_hex(struct text *t, uint64_t v) { text_put(t, "%#" PRIx64, v); }
 
 static void add_name(struct text *t, const char *const *names, size_t nr, uint64_t v)
 {
@@ -100,11 +73,14 @@ static void add_pfn(struct text *t, uint64_t v)
     if (v == PFN_NONE) {
         add(t, "NULL");
     } else {
-        addf(t, "%#" PRIx64, v);
+        text_put(t, "%#" PRIx64, v);
     }
 }
 
-static void add_signed(struct text *t, uint64_t v) { addf(t, "%" PRId64, (int64_t)v); }
+static void add_signed(struct text *t, uint64_t v)
+{
+    text_put(t, "%" PRId64, (int64_t)v);
+}
 
 static void add_bool(struct text *t, uint64_t v) { add(t, v ? "yes" : "no"); }
 
@@ -120,7 +96,7 @@ static void add_pcp_list(struct text *t, uint64_t v)
 {
     if (v < NR_PCP_LISTS) {
         add_migratetype(t, v % MIGRATE_PCPTYPES);
-        addf(t, "/%" PRIu64, v / MIGRATE_PCPTYPES);
+        text_put(t, "/%" PRIu64, v / MIGRATE_PCPTYPES);
     } else {
         add_number(t, v);
     }
@@ -208,7 +184,7 @@ static void add_lock(struct text *t, const struct machine *m, uint64_t v)
     } else if (v == LOCK_PCP(zone, v >> 8 & 0xff)) {
         add(t, "pcp->lock/");
         add_zone(t, m, zone);
-        addf(t, "/%" PRIu64, v >> 8 & 0xff);
+        text_put(t, "/%" PRIu64, v >> 8 & 0xff);
     } else {
         add_string(t, m, v);
     }
@@ -243,7 +219,7 @@ int value_format(char *buf, size_t size, const struct machine *m, const char *ty
 {
     struct text t = text_begin(buf, size);
     add_value(&t, m, type, value);
-    return (int)t.len;
+    return t.len;
 }
 
 /* ---- events ---- */
@@ -254,8 +230,8 @@ int event_format(char *buf, size_t size, const struct machine *m, const struct e
     const struct event_info *info = event_info(ev->kind);
     char name[32], type[32];
     if (!info) {
-        addf(&t, "event-%u", ev->kind);
-        return (int)t.len;
+        text_put(&t, "event-%u", ev->kind);
+        return t.len;
     }
     add(&t, info->name);
     for (uint32_t i = 0; i < PROBE_ARGS && arg_describe(info->args, i, name, type); i++) {
@@ -268,7 +244,7 @@ int event_format(char *buf, size_t size, const struct machine *m, const struct e
         add_value(&t, m, type, ev->arg[i]);
         add(&t, spaces ? "\"" : "");
     }
-    return (int)t.len;
+    return t.len;
 }
 
 /* The value of the argument that is called name[0 .. len). False: there is none. */
@@ -331,7 +307,7 @@ int event_explain(char *buf, size_t size, const struct machine *m, const struct 
 {
     struct text t = text_begin(buf, size);
     add_sentence(&t, m, ev);
-    return (int)t.len;
+    return t.len;
 }
 
 /* ---- the call stack ---- */
@@ -343,8 +319,8 @@ int frame_format(char *buf, size_t size, const struct machine *m,
     const struct fn_info *info = fn_info(f->fn);
     char name[32], type[32];
     if (!info) {
-        addf(&t, "function-%u()", f->fn);
-        return (int)t.len;
+        text_put(&t, "function-%u()", f->fn);
+        return t.len;
     }
     add(&t, info->name);
     add(&t, "(");
@@ -356,7 +332,7 @@ int frame_format(char *buf, size_t size, const struct machine *m,
         add_value(&t, m, type, f->arg[i]);
     }
     add(&t, ")");
-    return (int)t.len;
+    return t.len;
 }
 
 /* ---- operations ---- */
@@ -368,8 +344,8 @@ int op_format(char *buf, size_t size, const struct machine *m, const struct op *
     const struct op_info *info = op_info(op->kind);
     char name[32], type[32];
     if (!info) {
-        addf(&t, "operation-%u()", op->kind);
-        return (int)t.len;
+        text_put(&t, "operation-%u()", op->kind);
+        return t.len;
     }
     add(&t, info->name);
     add(&t, "(");
@@ -383,24 +359,5 @@ int op_format(char *buf, size_t size, const struct machine *m, const struct op *
         add(&t, " = ");
         add_value(&t, m, info->result, *result);
     }
-    return (int)t.len;
-}
-
-/* ---- reports ---- */
-
-int report_format(char *buf, size_t size, const struct machine *m, const struct event *ev)
-{
-    struct text t = text_begin(buf, size);
-    const struct event_info *info = event_info(ev->kind);
-    add(&t, info && info->level == EVENT_REPORT ? "WARNING: " : "");
-    add_sentence(&t, m, ev);
-    addf(&t, "\nCPU: %u\nCall Trace:\n", ev->cpu);
-    add(&t, ev->ctx == CTX_PROCESS ? " <TASK>\n" : " <IRQ>\n");
-    uint32_t depth = ev->depth < PROBE_STACK ? ev->depth : PROBE_STACK;
-    for (uint32_t i = depth; m && i--;) {
-        const struct fn_info *fn = fn_info(m->probe.stack[i].fn);
-        addf(&t, "  %s\n", fn ? fn->name : "?");
-    }
-    add(&t, ev->ctx == CTX_PROCESS ? " </TASK>" : " </IRQ>");
-    return (int)t.len;
+    return t.len;
 }

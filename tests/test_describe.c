@@ -181,8 +181,91 @@ static void test_formats(void)
     is_str(buf, "__free_pages(0x1c04, 2)", "an operation without a result");
 }
 
+/* ---- reports ---- */
+
+struct reported {
+    uint16_t kind;
+    char text[16000];
+    int len;
+};
+
+static void keep_report(struct probe *p, const struct event *ev)
+{
+    struct reported *r = p->slow_ctx;
+    const struct event_info *info = event_info(ev->kind);
+    if (info && info->level == EVENT_REPORT) {
+        const struct machine *m =
+            (const struct machine *)(const void *)((const char *)p -
+                                                   offsetof(struct machine, probe));
+        r->kind = ev->kind;
+        r->len = report_format(r->text, sizeof r->text, m, ev);
+    }
+}
+
+static void report_of(struct machine *m, struct reported *r, struct op op)
+{
+    r->kind = EV_NONE;
+    r->text[0] = 0;
+    m->probe.slow = keep_report;
+    m->probe.slow_ctx = r;
+    m->probe.stop = 0;
+    machine_do(m, &op);
+}
+
+static void has_lines(const struct reported *r, uint16_t kind, const char *const *lines)
+{
+    is_str(r->kind ? event_info(r->kind)->name : "none", event_info(kind)->name,
+           "the report");
+    for (const char *at = r->text; *lines; lines++) {
+        const char *found = strstr(at, *lines);
+        ok(found != NULL, "has, in order: %s", *lines);
+        at = found ? found + 1 : at;
+    }
+    is_u64((uint64_t)r->len, strlen(r->text), "its length");
+}
+#define HAS(r, kind, ...) has_lines((r), (kind), (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_reports(void)
+{
+    struct machine_config c;
+    char err[300];
+    config_init(&c, ARCH_I386);
+    c.ram_bytes = 64 << 20;
+    struct machine *m = machine_create(&c, NULL, err, sizeof err);
+    struct reported *r = calloc(1, sizeof *r);
+    report_of(m, r, (struct op){.kind = OP_LOCAL_IRQ_DISABLE});
+    report_of(m, r, (struct op){.kind = OP_ALLOC_PAGES, .arg = {GFP_KERNEL, 0}});
+    HAS(r, EV_SLEEP_IN_ATOMIC, "BUG: sleeping function called from invalid context",
+        "in_atomic(): 0, irqs_disabled(): 1", "Call Trace:", " <TASK>",
+        " alloc_pages\n </TASK>");
+    report_of(m, r, (struct op){.kind = OP_LOCAL_IRQ_ENABLE});
+    report_of(m, r, (struct op){.kind = OP_IRQ_ENTER});
+    report_of(m, r, (struct op){.kind = OP_ALLOC_PAGES, .arg = {GFP_KERNEL, 0}});
+    HAS(r, EV_SLEEP_IN_ATOMIC, "in_atomic(): 1, irqs_disabled(): 1",
+        "preempt_count: 10000", " <IRQ>", " alloc_pages\n </IRQ>");
+    report_of(m, r, (struct op){.kind = OP_IRQ_LEAVE});
+    report_of(m, r, (struct op){.kind = OP_FREE_PAGES, .arg = {UINT64_C(1) << 40, 0}});
+    HAS(r, EV_OOPS, "BUG: unable to handle page fault for address", " __free_pages");
+    report_of(m, r, (struct op){.kind = OP_ALLOC_PAGES, .arg = {GFP_KERNEL, 40}});
+    HAS(r, EV_WARN_ALLOC, "cut here",
+        "WARNING: CPU: 0 PID: 1 at mm/page_alloc.c __alloc_pages", "end trace");
+    for (int i = 0; i < 100 && r->kind != EV_ALLOC_FAILURE; i++) {
+        report_of(
+            m, r,
+            (struct op){.kind = OP_ALLOC_PAGES, .arg = {GFP_ATOMIC, MAX_ORDER - 1}});
+    }
+    HAS(r, EV_ALLOC_FAILURE,
+        "page allocation failure: order:10, mode:0xa20(GFP_ATOMIC), nodemask=(null)",
+        " warn_alloc\n __alloc_pages_slowpath", "Mem-Info:\n",
+        "\nDMA free:", " min:", "\nlowmem_reserve[]: ", "\nNormal free:", "\nDMA: ",
+        "0*4096kB = ", "\nNormal: ", " pages RAM\n", " pages reserved");
+    machine_destroy(m);
+    free(r);
+}
+
 int main(void)
 {
+    test_reports();
     test_tables();
     test_values();
     test_formats();
