@@ -29,6 +29,19 @@ is "$long" "" "a file over 800 lines says why (\"over 800 lines because ...\")"
 is "$(grep -nE '^[[:space:]]*(//|/\*) *(if|for|while|return|int|static) *[({;a-z].*[;{] *(\*/)?$' $code | head)" "" \
     "no commented-out code"
 
+# The README's reading order names every file of the four floors: by its stem for a .c and its .h.
+unnamed=
+for file in $(find hw engine scripts ui -name '*.[ch]' -o -name '*.def' -o -name '*.lua' | sort); do
+    stem=${file%.*}
+    grep -q -e "\`$file\`" -e "\`$stem\`" README.md || unnamed="$unnamed $file"
+done
+is "$unnamed" "" "the README's reading order names every source file"
+gone=
+for file in $(sed -n '/^## Reading order/,/^## Licence/s/`\([a-z]*\/[a-z_\/]*\)[.`]/\n@\1\n/gp' README.md | sed -n 's/^@//p'); do
+    ls "$file".* >/dev/null 2>&1 || gone="$gone $file"
+done
+is "$gone" "" "and none that is gone"
+
 # Another version of clang-format has another taste: version 14 (Debian 12) decides.
 formatter=
 for name in clang-format-14 clang-format; do
