@@ -79,6 +79,16 @@ static inline struct page *node_at(const struct machine *m, uint32_t id)
     return id & TOP_MASK ? m->tables.frames + (int32_t)id
                          : m->tables.blocks + (id >> TOP_SHIFT);
 }
+static inline struct page *head_at(const struct machine *m, uint32_t head)
+{
+    return m->tables.frames + (int32_t)head;
+}
+static inline struct page *head_w(struct machine *m, uint32_t head)
+{
+    struct page *h = head_at(m, head);
+    arena_mark(&m->arena, h);
+    return h;
+}
 static inline const struct page *page_r(const struct machine *m, uint64_t frame)
 {
     return node_at(m, (uint32_t)frame);
@@ -115,27 +125,27 @@ bool pageblock_span_of_chunk(const struct machine *m, size_t chunk,
 
 static inline void list_init(struct machine *m, uint32_t head)
 {
-    struct page *h = node_w(m, head);
+    struct page *h = head_w(m, head);
     h->next = h->prev = head;
     h->count = 0;
 }
 static inline uint32_t list_first(const struct machine *m, uint32_t head)
 {
-    return node_at(m, head)->next;
+    return head_at(m, head)->next;
 }
 static inline uint32_t list_last(const struct machine *m, uint32_t head)
 {
-    return node_at(m, head)->prev;
+    return head_at(m, head)->prev;
 }
 static inline bool list_empty(const struct machine *m, uint32_t head)
 {
-    return node_at(m, head)->next == head;
+    return head_at(m, head)->next == head;
 }
 /* page is node id, already marked; head is the list that it goes on. */
 static inline void list_add(struct machine *m, uint32_t head, uint32_t id,
                             struct page *page)
 {
-    struct page *h = node_w(m, head);
+    struct page *h = head_w(m, head);
     uint32_t next = h->next;
     page->next = next;
     page->prev = head;
@@ -146,7 +156,7 @@ static inline void list_add(struct machine *m, uint32_t head, uint32_t id,
 static inline void list_add_tail(struct machine *m, uint32_t head, uint32_t id,
                                  struct page *page)
 {
-    struct page *h = node_w(m, head);
+    struct page *h = head_w(m, head);
     uint32_t prev = h->prev;
     page->next = head;
     page->prev = prev;
@@ -159,7 +169,7 @@ static inline void list_del(struct machine *m, uint32_t head, struct page *page)
     node_w(m, page->next)->prev = page->prev;
     node_w(m, page->prev)->next = page->next;
     page->next = page->prev = 0;
-    node_w(m, head)->count--;
+    head_w(m, head)->count--;
 }
 
 #endif

@@ -481,6 +481,7 @@ uint64_t alloc_pages_bulk(struct machine *m, gfp_t gfp, uint64_t nr)
 FAST void free_the_page(struct machine *m, uint64_t frame, uint32_t order)
 {
     struct page *page = page_w(m, frame);
+    page->refcount = 0;
     page->gfp = 0;
     page->flags &= PG_ODD;
     page->cpu = m->probe.cpu;
@@ -489,7 +490,7 @@ FAST void free_the_page(struct machine *m, uint64_t frame, uint32_t order)
     if (order <= PAGE_ALLOC_COSTLY_ORDER) {
         free_unref_page(m, frame, order);
     } else {
-        uint32_t zone = zone_of(m, frame);
+        uint32_t zone = page_r(m, frame)->zone;
         fn_enter(&m->probe, FN___free_pages_ok, frame, order);
         free_one_page(m, zone, frame, order, pageblock_get(m, zone, frame), false);
         vmstat_count(m, VME_PGFREE, 1ULL << order);
@@ -508,7 +509,6 @@ void __free_pages(struct machine *m, uint64_t frame, uint64_t order)
     const struct page *page = frame < m->mm->nr_frames ? page_r(m, frame) : NULL;
     if (page && page->state == USE_ALLOC && page->order == order && page->refcount == 1 &&
         !(page->flags & PG_LRU) && !m->mm->nr_odd_pages) {
-        page_w(m, frame)->refcount = 0;
         free_the_page(m, frame, (uint32_t)order);
     } else {
         free_misused(m, frame, order);

@@ -177,11 +177,14 @@ FAST int32_t nr_pcp_high(const struct machine *m, uint32_t zone, bool free_high)
 FAST void free_unref_page_commit(struct machine *m, uint32_t zone, uint64_t frame,
                                  enum migratetype mt, uint32_t order)
 {
-    uint32_t cpu = m->probe.cpu, list = order_to_pindex(mt, order);
+    /* the lists know no HighAtomic pages: these go with the movable ones */
+    enum migratetype pcp_mt = mt < MIGRATE_PCPTYPES ? mt : MIGRATE_MOVABLE;
+    uint32_t cpu = m->probe.cpu, list = order_to_pindex(pcp_mt, order);
     fn_enter(&m->probe, FN_free_unref_page_commit, zone, frame, mt, order);
     vmstat_count(m, VME_PGFREE, 1ULL << order);
     struct page *page = page_w(m, frame);
     page->state = USE_PCP;
+    page->type = (uint8_t)mt;
     page->cpu = (uint8_t)cpu;
     list_add(m, pcp_head(zone, cpu, list), (uint32_t)frame, page);
     struct pcp *pcp = pcp_hot(m, zone);
@@ -199,16 +202,13 @@ FAST void free_unref_page_commit(struct machine *m, uint32_t zone, uint64_t fram
 
 FAST void free_unref_page(struct machine *m, uint64_t frame, uint32_t order)
 {
-    struct page *page = page_w(m, frame);
-    uint32_t zone = page->zone;
+    uint32_t zone = page_r(m, frame)->zone;
     enum migratetype mt = pageblock_get(m, zone, frame);
     fn_enter(&m->probe, FN_free_unref_page, frame, order);
-    page->type = (uint8_t)mt;
     if (mt == MIGRATE_ISOLATE) {
         free_one_page(m, zone, frame, order, mt, false);
     } else if (pcp_trylock(m, zone)) {
-        free_unref_page_commit(m, zone, frame,
-                               mt < MIGRATE_PCPTYPES ? mt : MIGRATE_MOVABLE, order);
+        free_unref_page_commit(m, zone, frame, mt, order);
         pcp_unlock(m, zone);
     } else {
         probe(&m->probe, EV_PCP_TRYLOCK_FAIL, zone);

@@ -91,6 +91,7 @@ bool arena_create(struct arena *a, size_t size_bytes, const struct arena_host *h
         p->reserved + (ARENA_CHUNK - (uintptr_t)p->reserved % ARENA_CHUNK) % ARENA_CHUNK;
     a->size = nr << ARENA_CHUNK_SHIFT;
     a->marks = (unsigned char *)(lists + ARENA_NR_LISTS * nr);
+    a->marks_from = (uintptr_t)a->marks - ((uintptr_t)a->base >> ARENA_CHUNK_SHIFT);
     a->priv = p;
     arena_mark(a, a->base);
     header(a)->used = sizeof(struct header);

@@ -43,6 +43,7 @@ struct arena {
     unsigned char *base;
     size_t size;              /* bytes reserved, a multiple of ARENA_CHUNK */
     unsigned char *marks;     /* one byte a chunk: ARENA_* bits */
+    uintptr_t marks_from;     /* where the mark of address 0 would be: marks - (base >> 12) */
     struct arena_private *priv; /* lists of marked chunks, hashes, the tree of the last snapshot */
 };
 
@@ -69,9 +70,10 @@ void arena_mark_slow(struct arena *a, size_t chunk);
  * both ends if it may). Costs one load and one compare once the chunk is marked. */
 static inline void arena_mark(struct arena *a, const void *p)
 {
-    size_t chunk = (size_t)((const unsigned char *)p - a->base) >> ARENA_CHUNK_SHIFT;
-    if (a->marks[chunk] != ARENA_ALL) {
-        arena_mark_slow(a, chunk);
+    const unsigned char *mark =
+        (const unsigned char *)(a->marks_from + ((uintptr_t)p >> ARENA_CHUNK_SHIFT));
+    if (*mark != ARENA_ALL) {
+        arena_mark_slow(a, (size_t)(mark - a->marks));
     }
 }
 
