@@ -73,8 +73,8 @@ static inline void pcp_unlock(struct machine *m, uint32_t zone)
 void might_sleep_atomic(struct machine *m); /* the report */
 static inline void might_sleep(struct machine *m)
 {
-    const struct cpu *c = cpu_r(m, m->probe.cpu);
-    if (c->preempt_count || c->irqs_disabled) {
+    const struct cpu *c = cpu_hot(m);
+    if (UNLIKELY(c->preempt_count || c->irqs_disabled)) {
         might_sleep_atomic(m);
     }
 }
@@ -90,11 +90,12 @@ void context_spin_lock(struct machine *m, uint64_t lock);
 void context_spin_unlock(struct machine *m, uint64_t lock);
 void context_memalloc(struct machine *m, bool on);
 
-/* Set the probe's CPU and context from the CPU's state. */
+/* Set the current CPU, and the probe's and context from the CPU's state. */
 static inline void context_show(struct machine *m, uint32_t cpu)
 {
+    m->cpu = &m->tables.cpus[cpu];
     m->probe.cpu = (uint8_t)cpu;
-    m->probe.ctx = (uint8_t)context_of(cpu_r(m, cpu));
+    m->probe.ctx = (uint8_t)context_of(m->cpu);
 }
 
 const char *context_check(const struct machine *m);

@@ -126,6 +126,7 @@ struct machine {
     struct machine_config config;
     struct mm *mm;
     struct machine_tables tables;
+    struct cpu *cpu; /* the current one's state, among tables.cpus */
     const struct state_source *states; /* NULL: OP_LOAD_STATE does nothing */
     const struct text_source *texts;   /* for describe.h; NULL: texts are shown as numbers */
 };

@@ -92,6 +92,7 @@ bool mm_create(struct machine *m, uint64_t max_pfn)
         return false;
     }
     t->frames = nodes + heads;
+    m->cpu = t->cpus;
     struct mm *mm = mm_w(m);
     mm->nr_cpus = c->cpus;
     mm->max_order = c->max_order;

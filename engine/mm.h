@@ -234,7 +234,7 @@ static inline struct zone *zone_hot(struct machine *m, uint32_t zone)
 /* The current CPU's. */
 static inline struct cpu *cpu_hot(struct machine *m)
 {
-    return &m->tables.cpus[m->probe.cpu];
+    return m->cpu;
 }
 static inline struct pcp *pcp_hot(struct machine *m, uint32_t zone)
 {

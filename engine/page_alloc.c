@@ -133,9 +133,8 @@ FAST void prep_new_page(struct machine *m, uint64_t frame, uint32_t order, gfp_t
     fn_leave(&m->probe);
 }
 
-static uint64_t get_page_from_freelist(struct machine *m, gfp_t gfp, uint32_t order,
-                                       uint32_t alloc_flags,
-                                       const struct alloc_context *ac)
+FAST uint64_t walk_zonelist(struct machine *m, gfp_t gfp, uint32_t order,
+                            uint32_t alloc_flags, const struct alloc_context *ac)
 {
     fn_enter(&m->probe, FN_get_page_from_freelist, gfp, order, alloc_flags);
     uint64_t frame = PFN_NONE;
@@ -165,6 +164,16 @@ static uint64_t get_page_from_freelist(struct machine *m, gfp_t gfp, uint32_t or
     }
     fn_leave(&m->probe);
     return frame;
+}
+
+static uint64_t get_page_from_freelist(struct machine *m, gfp_t gfp, uint32_t order,
+                                       uint32_t alloc_flags,
+                                       const struct alloc_context *ac)
+{
+    /* the same twice: for a single page, the most frequent request, the compiler leaves out
+     * what only blocks need */
+    return order ? walk_zonelist(m, gfp, order, alloc_flags, ac)
+                 : walk_zonelist(m, gfp, 0, alloc_flags, ac);
 }
 
 /* ---- the slow path ---- */
@@ -509,7 +518,11 @@ void __free_pages(struct machine *m, uint64_t frame, uint64_t order)
     const struct page *page = frame < m->mm->nr_frames ? page_r(m, frame) : NULL;
     if (page && page->state == USE_ALLOC && page->order == order && page->refcount == 1 &&
         !(page->flags & PG_LRU) && !m->mm->nr_odd_pages) {
-        free_the_page(m, frame, (uint32_t)order);
+        if (order) {
+            free_block(m, frame, (uint32_t)order);
+        } else {
+            free_the_page(m, frame, 0);
+        }
     } else {
         free_misused(m, frame, order);
     }

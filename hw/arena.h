@@ -72,7 +72,7 @@ static inline void arena_mark(struct arena *a, const void *p)
 {
     const unsigned char *mark =
         (const unsigned char *)(a->marks_from + ((uintptr_t)p >> ARENA_CHUNK_SHIFT));
-    if (*mark != ARENA_ALL) {
+    if (UNLIKELY(*mark != ARENA_ALL)) {
         arena_mark_slow(a, (size_t)(mark - a->marks));
     }
 }

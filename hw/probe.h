@@ -52,7 +52,7 @@ void probe_slow(struct probe *p, uint16_t kind, uint64_t a0, uint64_t a1, uint64
 static inline void probe_announce(struct probe *p, uint16_t kind, uint64_t a0, uint64_t a1,
                                   uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
 {
-    if (++p->n >= p->stop) {
+    if (UNLIKELY(++p->n >= p->stop)) {
         probe_slow(p, kind, a0, a1, a2, a3, a4, a5);
     }
 }
@@ -68,14 +68,14 @@ void probe_push_frame(struct probe *p, uint16_t fn, uint64_t a0, uint64_t a1, ui
 static inline void probe_push(struct probe *p, uint16_t fn, uint64_t a0, uint64_t a1, uint64_t a2,
                               uint64_t a3)
 {
-    if (p->stop != UINT64_MAX) {
+    if (UNLIKELY(p->stop != UINT64_MAX)) {
         probe_push_frame(p, fn, a0, a1, a2, a3);
     }
 }
 
 static inline void probe_pop(struct probe *p)
 {
-    if (p->stop != UINT64_MAX && p->depth) {
+    if (UNLIKELY(p->stop != UINT64_MAX) && p->depth) {
         p->depth--;
     }
 }
