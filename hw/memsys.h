@@ -181,6 +181,12 @@ void memsys_invlpg(struct memsys *m, uint64_t va);
 uint32_t memsys_flush_l1(struct memsys *m, enum side side, bool clean, bool invalidate);
 uint32_t memsys_flush_l2(struct memsys *m, bool clean, bool invalidate);
 
+/* Physical memory as L2 sees it, past the first level and uncounted: a line that L2 holds
+ * is read and changed there, what it does not hold in RAM. For page tables that somebody
+ * else than the simulated software writes. The range lies in one page. */
+void memsys_peek(const struct memsys *m, uint64_t pa, void *to, uint32_t size_bytes);
+void memsys_poke(struct memsys *m, uint64_t pa, const void *from, uint32_t size_bytes);
+
 /* One access of size_bytes (1 to 4096) as an operation. bytes: what is written, where
  * what was read goes, or NULL. False: it faulted, s->fault says how; the part before a
  * page's border may have been done. */

@@ -202,6 +202,49 @@ void memsys_invlpg(struct memsys *m, uint64_t va)
     }
 }
 
+/* The bytes from pa on that L2 holds, at most *size (cut to the line's end); NULL: it
+ * does not. */
+static unsigned char *l2_holds(const struct memsys *m, uint64_t pa, uint32_t *size)
+{
+    const struct cache *c = &m->l2;
+    if (!m->has_l2 || !c->data) {
+        return NULL;
+    }
+    const uint32_t offset = (uint32_t)pa & (c->config.line_bytes - 1);
+    struct cache_set *s = cache_set_of(c, pa >> c->line_shift);
+    uint32_t way = cache_find(c, s, pa >> c->line_shift);
+    *size = *size < c->config.line_bytes - offset ? *size : c->config.line_bytes - offset;
+    return way == CACHE_NO_WAY ? NULL : cache_data(c, s, way) + offset;
+}
+
+void memsys_peek(const struct memsys *m, uint64_t pa, void *to, uint32_t size_bytes)
+{
+    for (uint32_t done = 0, n; done < size_bytes; done += n) {
+        n = size_bytes - done;
+        const unsigned char *held = l2_holds(m, pa + done, &n);
+        if (held) {
+            memcpy((unsigned char *)to + done, held, n);
+        } else {
+            ram_read(m->ram, paddr(pa + done), (unsigned char *)to + done, n);
+        }
+    }
+}
+
+/* A line that L2 holds is changed there and in RAM, so that it does not matter whether it
+ * is dirty. */
+void memsys_poke(struct memsys *m, uint64_t pa, const void *from, uint32_t size_bytes)
+{
+    for (uint32_t done = 0, n; done < size_bytes; done += n) {
+        n = size_bytes - done;
+        unsigned char *held = l2_holds(m, pa + done, &n);
+        if (held) {
+            arena_mark(m->arena, held);
+            memcpy(held, (const unsigned char *)from + done, n);
+        }
+        ram_write(m->ram, paddr(pa + done), (const unsigned char *)from + done, n);
+    }
+}
+
 uint64_t memsys_memory_bytes(const struct memsys *m)
 {
     const struct memsys_tally *n = &m->s->n;

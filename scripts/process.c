@@ -3,22 +3,46 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "process.h"
 
+/* Tables are written where the walker will look for them: through L2, once there is one.
+ * */
+static void entry_read(const struct process *p, uint64_t at, void *to,
+                       uint32_t size_bytes)
+{
+    if (p->memsys) {
+        memsys_peek(p->memsys, at, to, size_bytes);
+    } else {
+        ram_read(p->ram, paddr(at), to, size_bytes);
+    }
+}
+
 static uint64_t bus_read(void *ctx, uint64_t at, uint32_t size_bytes)
 {
     uint64_t value = 0;
-    if (size_bytes == 4) {
-        uint32_t half = 0;
-        ram_read(ctx, paddr(at), &half, 4);
-        return half;
-    }
-    ram_read(ctx, paddr(at), &value, 8);
-    return value;
+    uint32_t half = 0;
+    entry_read(ctx, at, size_bytes == 4 ? (void *)&half : &value, size_bytes);
+    return size_bytes == 4 ? half : value;
 }
 
 static void bus_write(void *ctx, uint64_t at, uint64_t value, uint32_t size_bytes)
 {
+    struct process *p = ctx;
     uint32_t half = (uint32_t)value;
-    ram_write(ctx, paddr(at), size_bytes == 4 ? (const void *)&half : &value, size_bytes);
+    const void *from = size_bytes == 4 ? (const void *)&half : &value;
+    if (p->memsys) {
+        memsys_poke(p->memsys, at, from, size_bytes);
+    } else {
+        ram_write(p->ram, paddr(at), from, size_bytes);
+    }
+}
+
+/* A frame of zeros, in L2 as in RAM. */
+static void clear_frame(struct process *p, uint64_t frame)
+{
+    static const unsigned char zeros[PAGE_SIZE];
+    ram_discard(p->ram, pfn(frame));
+    if (p->memsys && p->memsys->config.data) {
+        memsys_poke(p->memsys, frame << PAGE_SHIFT, zeros, PAGE_SIZE);
+    }
 }
 
 static uint64_t table_frame(void *ctx)
@@ -30,7 +54,7 @@ static uint64_t table_frame(void *ctx)
         return UINT64_MAX;
     }
     p->tables++;
-    ram_discard(p->ram, pfn(frame));
+    clear_frame(p, frame);
     return frame << PAGE_SHIFT;
 }
 
@@ -52,11 +76,11 @@ bool process_create(struct process *p, enum paging paging, struct ram *ram,
 bool process_fault(void *ctx, struct memsys *m, const struct fault *f)
 {
     struct process *p = ctx;
-    (void)m;
+    p->memsys = m;
     if (f->kind != FAULT_PAGE || (f->error_code & PF_PRESENT)) {
         return false;
     }
-    const struct mmu_bus bus = {.read = bus_read, .write = bus_write, .ctx = p->ram};
+    const struct mmu_bus bus = {.read = bus_read, .write = bus_write, .ctx = p};
     uint64_t frame = p->frame(p->frame_ctx, false);
     if (frame == PFN_NONE) {
         p->no_memory = true;

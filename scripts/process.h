@@ -16,6 +16,7 @@ typedef uint64_t frame_fn(void *ctx, bool for_table);
 struct process {
     struct mmu mmu;
     struct ram *ram;
+    struct memsys *memsys; /* whose faults are answered; NULL before the first one */
     frame_fn *frame;
     void *frame_ctx;
     uint64_t faults; /* minor faults answered */

@@ -15,7 +15,7 @@
 
 struct naive_line {
     bool valid, dirty;
-    uint64_t key, home, came, used;
+    uint64_t key, home, entry, came, used; /* entry: what the tables said */
 };
 
 struct naive_cache {

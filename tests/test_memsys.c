@@ -1,0 +1,633 @@
+/* hw/memsys.c: the whole way of an access, three times over.
+ *
+ * memsys_run (counting), memsys_access (events, marks, bytes) and a naive machine run the
+ * same random references on random configurations: all counts must agree, and the first
+ * two leave the same bytes in their arenas. Then bytes: what is loaded is what was stored
+ * last, and where a virtual cache cannot know, it is the stale value.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "memsys.h"
+#include "naive_cache.h"
+#include "prng.h"
+#include "process.h"
+#include "tap.h"
+
+enum { FRAMES = 4096 };
+
+static uint64_t next_frame(void *ctx, bool for_table)
+{
+    uint64_t *next = ctx;
+    (void)for_table;
+    return *next < FRAMES ? (*next)++ : PFN_NONE;
+}
+
+/* ---- a machine ---- */
+
+struct rig {
+    struct arena arena;
+    struct ram ram;
+    struct probe probe;
+    struct process process;
+    struct memsys memsys;
+    uint64_t next;
+};
+
+static void rig_create(struct rig *g, const struct memsys_config *c, enum paging paging)
+{
+    memset(g, 0, sizeof *g);
+    g->next = 16;
+    g->probe.stop = UINT64_MAX;
+    if (!arena_create(&g->arena, (size_t)1 << 28, NULL) ||
+        !ram_create(&g->ram, &g->arena, FRAMES) ||
+        !process_create(&g->process, paging, &g->ram, next_frame, &g->next) ||
+        !memsys_create(&g->memsys, &g->arena, &g->ram, &g->probe, c)) {
+        bail_out("no arena");
+    }
+    g->memsys.on_fault = process_fault;
+    g->memsys.on_fault_ctx = &g->process;
+    if (c->translation == TRANSLATE_TABLES) {
+        memsys_set_mmu(&g->memsys, &g->process.mmu);
+    }
+}
+
+/* ---- the naive machine ---- */
+
+struct naive {
+    struct memsys_config c;
+    struct naive_cache l1[NR_SIDES], l2, tlb[NR_SIDES], stlb;
+    struct rig *rig; /* RAM and process of its own */
+    struct memsys_tally n;
+    uint64_t first_touch[1024][2];
+    uint32_t touched;
+};
+
+static void naive_create(struct naive *v, const struct memsys_config *c, struct rig *rig)
+{
+    memset(v, 0, sizeof *v);
+    v->c = *c;
+    v->rig = rig;
+    for (int s = 0; s < NR_SIDES; s++) {
+        naive_init(&v->l1[s], c->l1[s].sets, c->l1[s].ways, c->l1[s].policy);
+        if (c->tlb[s].ways) {
+            naive_init(&v->tlb[s], c->tlb[s].entries / c->tlb[s].ways, c->tlb[s].ways,
+                       c->tlb[s].policy);
+        }
+    }
+    naive_init(&v->l2, c->l2.sets, c->l2.ways, c->l2.policy);
+    if (c->stlb.ways) {
+        naive_init(&v->stlb, c->stlb.entries / c->stlb.ways, c->stlb.ways,
+                   c->stlb.policy);
+    }
+}
+
+static void naive_destroy(struct naive *v)
+{
+    for (int s = 0; s < NR_SIDES; s++) {
+        naive_free(&v->l1[s]);
+        naive_free(&v->tlb[s]);
+    }
+    naive_free(&v->l2);
+    naive_free(&v->stlb);
+}
+
+static void naive_below(struct naive *v, uint64_t pa, enum l2_use use, bool write,
+                        uint64_t bytes)
+{
+    v->n.l2_access[use]++;
+    if (!v->c.l2.ways) {
+        v->n.l2_miss[use]++;
+        v->n.direct_bytes += write ? bytes : 0;
+        return;
+    }
+    uint64_t line = pa / v->c.l2.line_bytes;
+    uint32_t set = (uint32_t)(line % v->l2.sets);
+    struct naive_line *l = naive_find(&v->l2, set, line);
+    if (l) {
+        l->dirty = l->dirty || write;
+        naive_use(&v->l2, set, l);
+        return;
+    }
+    v->n.l2_miss[use]++;
+    l = naive_victim(&v->l2, set);
+    v->n.l2_writeback += l->valid && l->dirty;
+    naive_put(&v->l2, set, l, line, 0, write);
+}
+
+static uint64_t naive_entry_read(void *ctx, uint64_t at, uint32_t size)
+{
+    struct naive *v = ctx;
+    uint64_t value = 0;
+    naive_below(v, at, L2_WALK, false, size);
+    ram_read(&v->rig->ram, paddr(at), &value, size); /* little-endian, as x86 */
+    return value;
+}
+
+static void naive_entry_write(void *ctx, uint64_t at, uint64_t value, uint32_t size)
+{
+    struct naive *v = ctx;
+    naive_below(v, at, L2_WALK, true, size);
+    ram_write(&v->rig->ram, paddr(at), &value, size);
+}
+
+static uint64_t naive_tables(struct naive *v, uint64_t va, enum access_kind access)
+{
+    const struct mmu_bus bus = {naive_entry_read, naive_entry_write, v};
+    struct walk w;
+    v->n.walks++;
+    if (v->c.translation == TRANSLATE_IDENTITY) {
+        return (va & ~(uint64_t)4095) | CACHE_PERMS;
+    }
+    if (v->c.translation == TRANSLATE_FIRST_TOUCH) {
+        for (uint32_t i = 0; i < v->touched; i++) {
+            if (v->first_touch[i][0] == va >> 12) {
+                return v->first_touch[i][1] << 12 | CACHE_PERMS;
+            }
+        }
+        v->first_touch[v->touched][0] = va >> 12;
+        v->first_touch[v->touched][1] = v->c.first_pfn + v->touched;
+        return v->first_touch[v->touched++][1] << 12 | CACHE_PERMS;
+    }
+    for (;;) {
+        mmu_walk(&v->rig->process.mmu, va, access, &bus, &w);
+        if (w.fault.kind == FAULT_NONE) {
+            return w.entry;
+        }
+        v->n.faults++;
+        if (!process_fault(&v->rig->process, NULL, &w.fault)) {
+            bail_out("a page fault that cannot be answered");
+        }
+        v->n.walks++;
+    }
+}
+
+static void naive_enter(struct naive_cache *t, uint64_t page, uint64_t entry)
+{
+    uint32_t set = (uint32_t)(page % t->sets);
+    naive_put(t, set, naive_victim(t, set), page, 0, false);
+    naive_find(t, set, page)->entry = entry;
+}
+
+static struct naive_line *naive_entry(struct naive_cache *t, uint64_t page)
+{
+    return t->ways ? naive_find(t, (uint32_t)(page % t->sets), page) : NULL;
+}
+
+/* A write needs D. */
+static bool naive_enough(uint64_t entry, enum access_kind access)
+{
+    return access != ACCESS_WRITE || (entry & CACHE_D);
+}
+
+static uint64_t naive_translate(struct naive *v, enum side side, uint64_t va,
+                                enum access_kind access)
+{
+    struct naive_cache *t = &v->tlb[side];
+    uint64_t page = va >> 12, entry;
+    if (!v->c.tlb[side].ways) {
+        return v->c.translation == TRANSLATE_IDENTITY
+                   ? (va & ~(uint64_t)4095) | CACHE_PERMS
+                   : naive_tables(v, va, access);
+    }
+    v->n.tlb_access[side]++;
+    struct naive_line *l = naive_entry(t, page);
+    if (l) {
+        naive_use(t, (uint32_t)(page % t->sets), l);
+        entry = l->entry;
+    } else {
+        struct naive_line *second = naive_entry(&v->stlb, page);
+        v->n.tlb_miss[side]++;
+        v->n.stlb_access += v->c.stlb.ways != 0;
+        if (second) {
+            naive_use(&v->stlb, (uint32_t)(page % v->stlb.sets), second);
+            entry = second->entry;
+        } else {
+            v->n.stlb_miss += v->c.stlb.ways != 0;
+            entry = naive_tables(v, va, access);
+            if (v->c.stlb.ways) {
+                naive_enter(&v->stlb, page, entry);
+            }
+        }
+        naive_enter(t, page, entry);
+    }
+    if (!naive_enough(entry, access)) { /* out, and in again with D */
+        struct naive_line *second = naive_entry(&v->stlb, page);
+        naive_entry(t, page)->valid = false;
+        if (second) {
+            second->valid = false;
+        }
+        entry = naive_tables(v, va, access);
+        if (v->c.stlb.ways) {
+            naive_enter(&v->stlb, page, entry);
+        }
+        naive_enter(t, page, entry);
+    }
+    return entry;
+}
+
+static uint64_t naive_physical(const struct naive *v, uint64_t entry, uint64_t va)
+{
+    return v->c.translation == TRANSLATE_IDENTITY ? va
+                                                  : (entry & TLB_FRAME) | (va & 4095);
+}
+
+static void naive_line_access(struct naive *v, enum side side, uint64_t va, uint64_t pa,
+                              uint64_t size, enum access_kind access)
+{
+    struct naive_cache *c = &v->l1[side];
+    const bool virt = v->c.tagging >= TAG_VIVT, write = access == ACCESS_WRITE;
+    const uint64_t bytes = v->c.l1[side].line_bytes;
+    uint32_t set = (uint32_t)((v->c.tagging == TAG_PIPT ? pa : va) / bytes % c->sets);
+    uint64_t key = (virt ? va : pa) / bytes;
+    struct naive_line *l = naive_find(c, set, key);
+    v->n.l1_access[access]++;
+    if (l) {
+        naive_use(c, set, l);
+        if (virt && !naive_enough(l->entry, access)) {
+            l->entry = naive_translate(v, side, va, access);
+        }
+        if (write && v->c.write_through) {
+            naive_below(v, virt ? l->home * bytes + va % bytes : pa, L2_STORE, true,
+                        size);
+        } else if (write) {
+            l->dirty = true;
+        }
+        return;
+    }
+    v->n.l1_miss[access]++;
+    uint64_t entry = CACHE_PERMS;
+    if (virt) {
+        entry = naive_translate(v, side, va, access);
+        pa = naive_physical(v, entry, va);
+    }
+    if (write && v->c.no_write_allocate) {
+        naive_below(v, pa, L2_STORE, true, size);
+        return;
+    }
+    l = naive_victim(c, set);
+    naive_below(v, pa, L2_FETCH, false, bytes);
+    if (l->valid && l->dirty) {
+        v->n.l1_writeback[side]++;
+        naive_below(v, l->home * bytes, L2_VICTIM, true, bytes);
+    }
+    naive_put(c, set, l, key, pa / bytes, write && !v->c.write_through);
+    l->entry = virt ? entry : CACHE_PERMS;
+    if (write && v->c.write_through) {
+        naive_below(v, pa, L2_STORE, true, size);
+    }
+}
+
+static void naive_reference(struct naive *v, uint64_t va, uint64_t size,
+                            enum access_kind access)
+{
+    const enum side side = access == ACCESS_FETCH ? SIDE_I : SIDE_D;
+    const uint64_t bytes =
+        v->c.l1[side].ways ? v->c.l1[side].line_bytes : v->c.l2.line_bytes;
+    uint64_t pa[2] = {0, 0}, second_page = (va + size - 1) >> 12 << 12;
+    const bool virt = v->c.tagging >= TAG_VIVT && v->c.l1[side].ways;
+    if (!virt) {
+        pa[0] = naive_physical(v, naive_translate(v, side, va, access), va);
+        if (second_page > va) {
+            v->n.tlb_straddle[side] += v->c.tlb[side].ways != 0;
+            pa[1] = naive_physical(v, naive_translate(v, side, second_page, access),
+                                   second_page);
+        }
+    }
+    if (v->c.l1[side].ways && va / bytes != (va + size - 1) / bytes) {
+        v->n.l1_straddle[side]++;
+    }
+    for (uint64_t at = va; at < va + size;) {
+        uint64_t end =
+            (at / bytes + 1) * bytes < va + size ? (at / bytes + 1) * bytes : va + size;
+        uint64_t here = second_page > va && at >= second_page ? pa[1] + (at - second_page)
+                                                              : pa[0] + (at - va);
+        if (v->c.l1[side].ways) {
+            naive_line_access(v, side, at, here, end - at, access);
+        } else if (v->c.l2.ways) {
+            naive_below(v, here, access == ACCESS_WRITE ? L2_STORE : L2_FETCH,
+                        access == ACCESS_WRITE, end - at);
+        }
+        at = end;
+    }
+}
+
+/* ---- random configurations and references ---- */
+
+static struct cache_config random_cache(struct prng *r, uint32_t line, uint32_t sets)
+{
+    struct cache_config c = {
+        .sets = prng_one_in(r, 5) ? 3 + (uint32_t)prng_below(r, 9) : sets,
+        .ways = 1 + (uint32_t)prng_below(r, prng_one_in(r, 4) ? 24 : 8),
+        .line_bytes = line,
+        .policy = (enum cache_policy)prng_below(r, 3)};
+    if (c.policy == POLICY_PLRU) {
+        c.ways = 1u << prng_below(r, 5);
+    }
+    return c;
+}
+
+static struct tlb_config random_tlb(struct prng *r)
+{
+    uint32_t ways = 1u << prng_below(r, 4);
+    return (struct tlb_config){.entries = ways * (1 + (uint32_t)prng_below(r, 4)),
+                               .ways = ways,
+                               .policy = (enum cache_policy)prng_below(r, 3)};
+}
+
+static struct memsys_config random_config(struct prng *r, bool usual)
+{
+    struct memsys_config c = {.first_pfn = 0x100};
+    uint32_t line = 16u << prng_below(r, 4);
+    c.l2 = random_cache(r, line << prng_below(r, 2), 16);
+    for (int s = 0; s < NR_SIDES; s++) {
+        c.l1[s] = random_cache(r, line, 4);
+        c.tlb[s] = random_tlb(r);
+    }
+    c.stlb = random_tlb(r);
+    c.tagging = (enum tagging)prng_below(r, 4);
+    c.translation = (enum translation)prng_below(r, 3);
+    c.write_through = prng_one_in(r, 3);
+    c.no_write_allocate = c.write_through && prng_one_in(r, 2);
+    if (usual) { /* what memsys_run has a lean path for */
+        c.tagging = TAG_VIVT;
+        c.translation = TRANSLATE_TABLES;
+        c.write_through = c.no_write_allocate = false;
+        c.l1[0] = c.l1[1] =
+            (struct cache_config){.sets = 4, .ways = 4, .line_bytes = line};
+        c.l2 = (struct cache_config){.sets = 16, .ways = 8, .line_bytes = line};
+        c.tlb[0] = c.tlb[1] = (struct tlb_config){.entries = 8, .ways = 4};
+        c.stlb = (struct tlb_config){.entries = 24, .ways = 12};
+        return c;
+    }
+    if (prng_one_in(r, 6)) {
+        c.l2.ways = 0;
+    }
+    if (prng_one_in(r, 6)) {
+        c.stlb.entries = c.stlb.ways = 0;
+    }
+    if (prng_one_in(r, 8)) {
+        c.tlb[0] = c.tlb[1] = (struct tlb_config){0};
+        c.stlb.entries = c.stlb.ways = 0;
+    }
+    if (prng_one_in(r, 10)) {
+        c.l1[SIDE_I].ways = 0;
+        c.tagging = TAG_PIPT;
+    }
+    return c;
+}
+
+static struct ref random_ref(struct prng *r)
+{
+    struct ref ref = {.kind = (uint32_t)prng_below(r, NR_REF_KINDS)};
+    ref.size =
+        prng_one_in(r, 10) ? 1 + (uint32_t)prng_below(r, 200) : 1u << prng_below(r, 4);
+    uint64_t page = prng_one_in(r, 4) ? prng_below(r, 200) : prng_below(r, 12);
+    uint64_t offset =
+        prng_one_in(r, 4) ? 4096 - 1 - prng_below(r, 8) : prng_below(r, 64) * 24 % 4096;
+    ref.va = 0x400000 + (page << 12) + offset;
+    return ref;
+}
+
+static bool same_tally(const struct memsys_tally *a, const struct memsys_tally *b)
+{
+    return !memcmp(a, b, offsetof(struct memsys_tally, l1_causes));
+}
+
+/* The numbers of a tally in a row, for comparing two of them by eye. */
+static void diag_tally(const char *name, const struct memsys_tally *n)
+{
+    char line[2048];
+    size_t used = 0;
+    const uint64_t *number = &n->l1_access[0];
+    for (size_t i = 0; i < offsetof(struct memsys_tally, l1_causes) / sizeof *number;
+         i++) {
+        used += (size_t)snprintf(line + used, sizeof line - used, " %" PRIu64, number[i]);
+    }
+    diag("%s:%s", name, line);
+}
+
+enum { REFS = 3000 };
+
+static void test_same(struct prng *r, int number, bool usual)
+{
+    static struct rig counting, live, own;
+    static struct naive naive;
+    static struct ref refs[REFS];
+    const enum paging pagings[] = {PAGING_I386, PAGING_PAE, PAGING_4LEVEL, PAGING_5LEVEL};
+    enum paging paging = usual ? PAGING_4LEVEL : pagings[prng_below(r, 4)];
+    struct memsys_config c = random_config(r, usual);
+    const char *part = "";
+    if (memsys_config_error(&c, &part)) {
+        return;
+    }
+    rig_create(&counting, &c, paging);
+    rig_create(&live, &c, paging);
+    rig_create(&own, &c, paging);
+    naive_create(&naive, &c, &own);
+    struct snapshot *before = arena_snapshot(&live.arena);
+    const struct ref_plan plan = ref_plan(prng_one_in(r, 4));
+    for (int i = 0; i < REFS; i++) {
+        refs[i] = random_ref(r);
+        for (int k = 0; k < 2; k++) {
+            enum access_kind access =
+                k ? plan.second[refs[i].kind] : plan.first[refs[i].kind];
+            if (access != NR_ACCESS_KINDS) {
+                memsys_access(&live.memsys, refs[i].va, refs[i].size, access, NULL);
+                naive_reference(&naive, refs[i].va, refs[i].size, access);
+            }
+        }
+    }
+    size_t done = memsys_run(&counting.memsys, refs, REFS / 3, &plan);
+    done += memsys_run(&counting.memsys, refs + done, REFS - done, &plan);
+    bool good = done == REFS && same_tally(&counting.memsys.s->n, &naive.n) &&
+                same_tally(&live.memsys.s->n, &naive.n);
+    if (!ok(good, "configuration %d%s: counts as the naive machine's", number,
+            usual ? " (usual)" : "")) {
+        diag("paging %d, tags %d, translation %d, through %d, allocate %d, L1 %u x %u, "
+             "L2 %u x %u policy %d",
+             paging, c.tagging, c.translation, c.write_through, !c.no_write_allocate,
+             c.l1[1].sets, c.l1[1].ways, c.l2.sets, c.l2.ways, c.l2.policy);
+        diag_tally("naive   ", &naive.n);
+        diag_tally("counting", &counting.memsys.s->n);
+        diag_tally("live    ", &live.memsys.s->n);
+    }
+    const char *broken = memsys_check(&counting.memsys);
+    broken = broken ? broken : memsys_check(&live.memsys);
+    broken = broken ? broken : arena_check(&live.arena);
+    broken = broken ? broken : arena_check(&counting.arena);
+    ok(!broken && arena_digest(&live.arena) == arena_digest(&counting.arena),
+       "both leave the same bytes, every change marked%s%s", broken ? ": " : "",
+       broken ? broken : "");
+    arena_restore(&live.arena, before);
+    is_u64(live.memsys.s->n.l1_access[ACCESS_READ], 0,
+           "and back in time nothing has happened");
+    snapshot_unref(&live.arena, before);
+    naive_destroy(&naive);
+    arena_destroy(&counting.arena);
+    arena_destroy(&live.arena);
+    arena_destroy(&own.arena);
+}
+
+/* ---- bytes ---- */
+
+/* Without two names for one frame, a load returns the last store in every configuration.
+ * */
+static void test_bytes(struct prng *r, int number)
+{
+    static struct rig g;
+    static unsigned char shadow[64 << 12];
+    struct memsys_config c = random_config(r, prng_one_in(r, 4));
+    const char *part = "";
+    c.data = true;
+    c.translation = prng_one_in(r, 2) ? TRANSLATE_TABLES : TRANSLATE_IDENTITY;
+    if (memsys_config_error(&c, &part)) {
+        return;
+    }
+    rig_create(&g, &c, PAGING_4LEVEL);
+    memset(shadow, 0, sizeof shadow);
+    int wrong = 0;
+    for (int i = 0; i < 4000; i++) {
+        unsigned char bytes[64];
+        uint32_t size = 1 + (uint32_t)prng_below(r, sizeof bytes);
+        uint64_t at = prng_below(r, sizeof shadow - size);
+        if (prng_one_in(r, 2)) {
+            for (uint32_t k = 0; k < size; k++) {
+                bytes[k] = shadow[at + k] = (unsigned char)prng_next(r);
+            }
+            wrong += !memsys_access(&g.memsys, 0x400000 + at, size, ACCESS_WRITE, bytes);
+        } else {
+            wrong += !memsys_access(&g.memsys, 0x400000 + at, size, ACCESS_READ, bytes);
+            wrong += memcmp(bytes, shadow + at, size) != 0;
+        }
+        if (prng_one_in(r, 500)) {
+            memsys_flush_l1(&g.memsys, SIDE_D, true, prng_one_in(r, 2));
+            memsys_flush_l2(&g.memsys, true, prng_one_in(r, 2));
+        }
+    }
+    memsys_flush_l1(&g.memsys, SIDE_D, true, true);
+    memsys_flush_l2(&g.memsys, true, true);
+    for (uint64_t at = 0; at < sizeof shadow && c.translation == TRANSLATE_IDENTITY;
+         at += 64) {
+        unsigned char bytes[64];
+        ram_read(&g.ram, paddr(0x400000 + at), bytes, sizeof bytes);
+        wrong += memcmp(bytes, shadow + at, sizeof bytes) != 0;
+    }
+    ok(!wrong && !memsys_check(&g.memsys), "bytes %d: every load returns the last store",
+       number);
+    arena_destroy(&g.arena);
+}
+
+static uint64_t load(struct memsys *m, uint64_t va)
+{
+    uint64_t v = 0;
+    memsys_access(m, va, 8, ACCESS_READ, &v);
+    return v;
+}
+
+static void store(struct memsys *m, uint64_t va, uint64_t v)
+{
+    memsys_access(m, va, 8, ACCESS_WRITE, &v);
+}
+
+/* Page tables as software writes them, past the caches: fit as long as no table is in L2.
+ * */
+static uint64_t bus_read(void *ctx, uint64_t at, uint32_t size)
+{
+    uint64_t v = 0;
+    ram_read(ctx, paddr(at), &v, size);
+    return v;
+}
+static void bus_write(void *ctx, uint64_t at, uint64_t value, uint32_t size)
+{
+    ram_write(ctx, paddr(at), &value, size);
+}
+static uint64_t bus_table(void *ctx)
+{
+    (void)ctx;
+    static uint64_t at = 2000;
+    return at++ << PAGE_SHIFT;
+}
+
+static void test_stale(enum tagging tagging)
+{
+    static struct rig g;
+    const bool virt = tagging >= TAG_VIVT;
+    struct memsys_config c = {
+        .tagging = tagging, .translation = TRANSLATE_TABLES, .data = true};
+    c.l1[0] = c.l1[1] = (struct cache_config){.sets = 64, .ways = 8, .line_bytes = 64};
+    c.l2 = (struct cache_config){.sets = 512, .ways = 8, .line_bytes = 64};
+    c.tlb[0] = c.tlb[1] = (struct tlb_config){.entries = 64, .ways = 4};
+    rig_create(&g, &c, PAGING_4LEVEL);
+    const struct mmu *mmu = &g.process.mmu;
+    const struct mmu_bus bus = {bus_read, bus_write, &g.ram};
+    const char *name = virt ? "virtual tags" : "physical tags";
+    /* two names, one frame */
+    mmu_map(mmu, 0x10000, 0x500000, PTE_W | PTE_U, PAGE_4K, &bus, bus_table, NULL);
+    mmu_map(mmu, 0x20000, 0x500000, PTE_W | PTE_U, PAGE_4K, &bus, bus_table, NULL);
+    store(&g.memsys, 0x10008, 1);
+    is_u64(load(&g.memsys, 0x20008), virt ? 0 : 1, "%s: the alias, before any flush",
+           name);
+    memsys_flush_l1(&g.memsys, SIDE_D, true, true);
+    is_u64(load(&g.memsys, 0x20008), 1, "%s: after a flush", name);
+    /* the same name in another address space */
+    struct process other;
+    uint64_t next = 3000;
+    process_create(&other, PAGING_4LEVEL, &g.ram, next_frame, &next);
+    mmu_map(&other.mmu, 0x10000, 0x600000, PTE_W | PTE_U, PAGE_4K, &bus, bus_table, NULL);
+    uint64_t mine = 42;
+    ram_write(&g.ram, paddr(0x600008), &mine, 8);
+    load(&g.memsys, 0x10008);
+    memsys_load_cr3(&g.memsys, other.mmu.cr3, tagging == TAG_VIVT_ASID ? 1 : 0, false);
+    is_u64(load(&g.memsys, 0x10008), tagging == TAG_VIVT ? 1 : 42,
+           "tags %d: the homonym reads %s page", tagging,
+           tagging == TAG_VIVT ? "the other process's" : "its own");
+    arena_destroy(&g.arena);
+}
+
+/* A TLB entry outlives the tables that it was made from. */
+static void test_stale_entry(void)
+{
+    static struct rig g;
+    struct memsys_config c = {.tagging = TAG_PIPT, .translation = TRANSLATE_TABLES};
+    c.tlb[0] = c.tlb[1] = (struct tlb_config){.entries = 16, .ways = 4};
+    c.data = true;
+    rig_create(&g, &c, PAGING_4LEVEL);
+    const struct mmu *mmu = &g.process.mmu;
+    const struct mmu_bus bus = {bus_read, bus_write, &g.ram};
+    uint64_t a = 11, b = 22;
+    ram_write(&g.ram, paddr(0x500000), &a, 8);
+    ram_write(&g.ram, paddr(0x501000), &b, 8);
+    mmu_map(mmu, 0x10000, 0x500000, PTE_U, PAGE_4K, &bus, bus_table, NULL);
+    is_u64(load(&g.memsys, 0x10000), 11, "the first frame");
+    mmu_map(mmu, 0x10000, 0x501000, PTE_U, PAGE_4K, &bus, bus_table, NULL);
+    is_u64(load(&g.memsys, 0x10000), 11,
+           "mapped anew, the TLB still leads to the first frame");
+    memsys_invlpg(&g.memsys, 0x10000);
+    is_u64(load(&g.memsys, 0x10000), 22, "invlpg, and it leads to the second");
+    uint64_t v = 1;
+    ok(!memsys_access(&g.memsys, 0x10000, 8, ACCESS_WRITE, &v),
+       "a read-only page is not written");
+    is_hex(g.memsys.s->fault.error_code, PF_PRESENT | PF_WRITE | PF_USER,
+           "the error code says why");
+    is_hex(g.memsys.s->fault.cr2, 0x10000, "CR2 says where");
+    ok(memsys_access(&g.memsys, 0x10000, 8, ACCESS_READ, &v), "it is read all the same");
+    arena_destroy(&g.arena);
+}
+
+int main(void)
+{
+    struct prng r = {31337};
+    for (int i = 0; i < 60; i++) {
+        test_same(&r, i, false);
+    }
+    for (int i = 0; i < 6; i++) {
+        test_same(&r, i, true);
+    }
+    for (int i = 0; i < 24; i++) {
+        test_bytes(&r, i);
+    }
+    test_stale(TAG_PIPT);
+    test_stale(TAG_VIVT);
+    test_stale(TAG_VIVT_ASID);
+    test_stale_entry();
+    return done_testing();
+}
