@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host.h"
+
 struct trace_run {
     struct trace_setup setup;
     struct arena arena;
@@ -40,7 +42,7 @@ struct trace_run *trace_run_create(const struct trace_setup *setup, char *err,
     r->setup = *setup;
     r->probe.stop = UINT64_MAX;
     r->plan = ref_plan(setup->as_reads);
-    if (!arena_create(&r->arena, arena_bytes(&setup->machine), NULL)) {
+    if (!arena_create(&r->arena, arena_bytes(&setup->machine), &host_memory)) {
         snprintf(err, err_size, "out of memory: smaller caches need less");
         free(r);
         return NULL;

@@ -16,6 +16,7 @@
 #endif
 #include <time.h>
 
+#include "host.h"
 #include "process.h"
 #include "tap.h"
 #include "trace_reader.h"
@@ -74,7 +75,7 @@ static bool set_up(struct machine_under_test *m, const char *stack)
     memset(m, 0, sizeof *m);
     m->next = 0x1000;
     m->probe.stop = UINT64_MAX;
-    if (!arena_create(&m->arena, (size_t)1 << 30, NULL) ||
+    if (!arena_create(&m->arena, (size_t)1 << 30, &host_memory) ||
         !ram_create(&m->ram, &m->arena, FRAMES) ||
         !process_create(&m->process, PAGING_4LEVEL, &m->ram, next_frame, &m->next) ||
         !memsys_create(&m->memsys, &m->arena, &m->ram, &m->probe, &setup.machine)) {

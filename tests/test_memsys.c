@@ -6,6 +6,7 @@
  * last, and where a virtual cache cannot know, it is the stale value.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host.h"
 #include "memsys.h"
 #include "naive_cache.h"
 #include "prng.h"
@@ -37,7 +38,7 @@ static void rig_create(struct rig *g, const struct memsys_config *c, enum paging
     memset(g, 0, sizeof *g);
     g->next = 16;
     g->probe.stop = UINT64_MAX;
-    if (!arena_create(&g->arena, (size_t)1 << 28, NULL) ||
+    if (!arena_create(&g->arena, (size_t)1 << 28, &host_memory) ||
         !ram_create(&g->ram, &g->arena, FRAMES) ||
         !process_create(&g->process, paging, &g->ram, next_frame, &g->next) ||
         !memsys_create(&g->memsys, &g->arena, &g->ram, &g->probe, c)) {
