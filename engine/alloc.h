@@ -32,6 +32,9 @@ struct alloc_context {
 /* ---- page_alloc.c ---- */
 uint64_t alloc_pages(struct machine *m, gfp_t gfp, uint64_t order);
 uint64_t alloc_pages_bulk(struct machine *m, gfp_t gfp, uint64_t nr);
+/* The same, and which: pages has room for nr. */
+uint64_t alloc_pages_bulk_array(struct machine *m, gfp_t gfp, uint64_t nr,
+                                uint64_t *pages);
 void __free_pages(struct machine *m, uint64_t frame, uint64_t order);
 void split_page(struct machine *m, uint64_t frame, uint64_t order);
 void lru_mark(struct machine *m, uint64_t frame, bool on);

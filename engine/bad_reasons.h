@@ -31,7 +31,30 @@
     X(UNBALANCED, "nothing to end or release")                                           \
     X(TOO_DEEP, "nested too deep")                                                       \
     X(RECURSION, "the lock is held already: the CPU would spin for ever")                \
-    X(ZONE_LOCKED, "zone->lock is held here: the CPU would spin for ever")
+    X(ZONE_LOCKED, "zone->lock is held here: the CPU would spin for ever")               \
+    X(IN_INTERRUPT, "called in an interrupt")                                            \
+    X(SCHED_ATOMIC, "scheduling while atomic")                                           \
+    X(NO_VMAP_SPACE, "vmap allocation failed: use vmalloc=<size> to increase size")      \
+    X(VMALLOC_ZERO, "vmalloc of no bytes")                                               \
+    X(VMALLOC_TOO_LARGE, "vmalloc error: exceeds total pages")                           \
+    X(VFREE_ADDRESS, "Trying to vfree() bad address")                                    \
+    X(VFREE_NO_AREA, "Trying to vfree() nonexistent vm area")                            \
+    X(NO_PAGES, "vmap_page() has not collected so many pages")                           \
+    X(IOREMAP_ADDRESS, "ioremap: invalid physical address")                              \
+    X(IOREMAP_RAM, "ioremap on RAM")                                                     \
+    X(IOREMAP_LARGE, "ioremap of more than 4 GiB is not simulated")                      \
+    X(IOUNMAP_ADDRESS, "iounmap: bad address")                                           \
+    X(KUNMAP_UNMAPPED, "kunmap of a page that kmap has not mapped")                      \
+    X(KUNMAP_TWICE, "kunmap without a kmap: pkmap_count would be 0 without a flush")     \
+    X(KMAP_IRQS_ON, "kmap_local in a hard interrupt with interrupts on")                 \
+    X(KMAP_LOCAL_DEPTH, "kmap_local nested too deep: KM_MAX_IDX slots")                  \
+    X(KMAP_LOCAL_BUSY, "kmap_local: the slot is still mapped")                           \
+    X(KUNMAP_LOCAL_ORDER, "kunmap_local out of order: not the last mapping")             \
+    X(KUNMAP_LOCAL_NONE, "kunmap_local, but nothing is mapped")                          \
+    X(KUNMAP_USER, "kunmap_local of a user space address")                               \
+    X(NO_TASK, "there is no such task")                                                  \
+    X(TASK_RUNS, "the task runs on another CPU")                                         \
+    X(TASK_PINNED, "the task has kmap_local mappings on another CPU: it cannot migrate")
 
 #define BAD_REASON_ENUM_(id, text) BAD_##id,
 enum bad_reason { BAD_REASONS(BAD_REASON_ENUM_) NR_BAD_REASONS };

@@ -185,6 +185,8 @@ static void add_lock(struct text *t, const struct machine *m, uint64_t v)
         add(t, "pcp->lock/");
         add_zone(t, m, zone);
         text_put(t, "/%" PRIu64, v >> 8 & 0xff);
+    } else if (v >> 61 == 1) {
+        text_put(t, "%s", v & 1 ? "vmap_area_lock" : "kmap_lock");
     } else {
         add_string(t, m, v);
     }

@@ -87,6 +87,7 @@ struct cpu_view {
 /* Names of the allocator's own locks among them; all others are numbers of the timeline's strings. */
 #define LOCK_ZONE(zone) (UINT64_C(1) << 63 | (zone))                        /* zone->lock */
 #define LOCK_PCP(zone, cpu) (UINT64_C(1) << 62 | (uint64_t)(cpu) << 8 | (zone)) /* a CPU's lists */
+#define LOCK_VM(locks) (UINT64_C(1) << 61 | (locks)) /* enum vm_lock: of the address space */
 uint32_t machine_nr_cpus(const struct machine *m);
 struct cpu_view cpu_view(const struct machine *m, uint32_t cpu);
 uint64_t machine_nr_ops(const struct machine *m); /* operations done since boot */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "vm.h"
 
 /* Zero what was written of a table; what is zeros already stays untouched. */
 static void zero_table(struct machine *m, void *table, size_t size_bytes)
@@ -155,4 +156,8 @@ bool load_lru(struct machine *m, pfn_t p)
     return true;
 }
 
-const char *load_end(struct machine *m) { return machine_check(m); }
+const char *load_end(struct machine *m)
+{
+    vm_reset(m, true);
+    return machine_check(m);
+}

@@ -10,6 +10,7 @@
 #include "bad_reasons.h"
 #include "boot.h"
 #include "context.h"
+#include "vm.h"
 #include "vmstat.h"
 
 /* Frames whose bytes somebody wrote take room in the arena: for so many at most. */
@@ -18,7 +19,7 @@ enum { MAX_WRITTEN_FRAMES = 1 << 18 };
 static uint64_t arena_bytes(const struct machine_config *c, uint64_t max_pfn)
 {
     uint64_t written = max_pfn < MAX_WRITTEN_FRAMES ? max_pfn : MAX_WRITTEN_FRAMES;
-    return mm_arena_bytes(c, max_pfn) + max_pfn * sizeof(uint32_t) +
+    return mm_arena_bytes(c, max_pfn) + vm_arena_bytes(c) + max_pfn * sizeof(uint32_t) +
            (written + 64) * ARENA_CHUNK;
 }
 
@@ -46,12 +47,17 @@ struct machine *machine_create(const struct machine_config *c,
     m->config = *c;
     m->probe.stop = UINT64_MAX;
     m->probe.after = after_hook;
-    if (!mm_create(m, max_pfn) || !ram_create(&m->ram, &m->arena, max_pfn)) {
+    if (!mm_create(m, max_pfn) || !ram_create(&m->ram, &m->arena, max_pfn + VM_BOOT_TABLES)) {
         snprintf(err, err_size, "the arena is too small for the frame table");
         machine_destroy(m);
         return NULL;
     }
     if (!boot_memory(m, err, err_size)) {
+        machine_destroy(m);
+        return NULL;
+    }
+    if (!vm_create(m)) {
+        snprintf(err, err_size, "the arena is too small for the address space");
         machine_destroy(m);
         return NULL;
     }
@@ -80,7 +86,7 @@ static bool takes_zone_lock(uint16_t kind)
     case OP_LOAD_STATE:
         return true;
     default:
-        return false;
+        return vm_is_op(kind);
     }
 }
 
@@ -161,6 +167,11 @@ FAST uint64_t dispatch(struct machine *m, const struct op *op)
     case OP_NOTE:
     case NR_OPS:
         break;
+    default: /* the address space's */
+        return vm_do(m, op);
+    }
+    if (m->vm->pending) {
+        vm_work(m);
     }
     return 0;
 }

@@ -104,6 +104,16 @@ struct machine_tables {
     struct frame_range *ranges;
 };
 
+struct vm; /* engine/vm.h: the kernel's address space; in the arena */
+struct pkmap_slot;
+struct kmap_ctrl;
+
+struct vm_tables {
+    uint32_t *node_chunk; /* areas, by number / nodes a chunk */
+    struct pkmap_slot *pkmap;
+    struct kmap_ctrl *tasks;
+};
+
 struct machine;
 
 /* Where OP_LOAD_STATE finds what it loads: the host's, the same as long as the machine lives. load() must do
@@ -127,6 +137,8 @@ struct machine {
     struct mm *mm;
     struct machine_tables tables;
     struct cpu *cpu; /* the current one's state, among tables.cpus */
+    struct vm *vm;
+    struct vm_tables vm_tables;
     const struct state_source *states; /* NULL: OP_LOAD_STATE does nothing */
     const struct text_source *texts;   /* for describe.h; NULL: texts are shown as numbers */
 };

@@ -447,7 +447,7 @@ static uint32_t bulk_zone(struct machine *m, gfp_t gfp, uint64_t nr,
 }
 
 static uint64_t bulk_from_pcp(struct machine *m, uint32_t zone, gfp_t gfp, uint64_t nr,
-                              enum migratetype mt)
+                              enum migratetype mt, uint64_t *pages)
 {
     uint64_t n = 0;
     if (!pcp_trylock(m, zone)) {
@@ -460,6 +460,9 @@ static uint64_t bulk_from_pcp(struct machine *m, uint32_t zone, gfp_t gfp, uint6
             break;
         }
         prep_new_page(m, frame, 0, gfp, 0);
+        if (pages) {
+            pages[n] = frame;
+        }
         n++;
     }
     pcp_unlock(m, zone);
@@ -471,15 +474,25 @@ static uint64_t bulk_from_pcp(struct machine *m, uint32_t zone, gfp_t gfp, uint6
 
 uint64_t alloc_pages_bulk(struct machine *m, gfp_t gfp, uint64_t nr)
 {
+    return alloc_pages_bulk_array(m, gfp, nr, NULL);
+}
+
+uint64_t alloc_pages_bulk_array(struct machine *m, gfp_t gfp, uint64_t nr,
+                                uint64_t *pages)
+{
     uint64_t n = 0;
     fn_enter(&m->probe, FN___alloc_pages_bulk, gfp, nr);
     if (nr > 1 && nr <= INT32_MAX) {
         struct alloc_context ac = prepare_alloc_pages(m, gfp, 0);
         uint32_t zone = bulk_zone(m, gfp, nr, &ac);
-        n = zone == UINT32_MAX ? 0 : bulk_from_pcp(m, zone, gfp, nr, ac.migratetype);
+        n = zone == UINT32_MAX ? 0 : bulk_from_pcp(m, zone, gfp, nr, ac.migratetype, pages);
     }
     if (!n && nr) {
-        n = __alloc_pages(m, gfp, 0) != PFN_NONE;
+        uint64_t frame = __alloc_pages(m, gfp, 0);
+        n = frame != PFN_NONE;
+        if (n && pages) {
+            pages[0] = frame;
+        }
     }
     fn_leave(&m->probe);
     return n;

@@ -44,7 +44,11 @@ static int issue(lua_State *L)
     if (strcmp(info->result, "-") == 0) {
         return script_return(L, 0);
     }
-    push_typed(L, NULL, info->result, result);
+    if (strcmp(info->result, "addr") == 0 && !result) {
+        lua_pushnil(L); /* the kernel's NULL */
+    } else {
+        push_typed(L, NULL, info->result, result);
+    }
     return script_return(L, 1);
 }
 

@@ -1,0 +1,461 @@
+/* The address space's state: creation, nodes, locks, deferred work, operations, invariants (vm.h).
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "vm.h"
+
+#include <string.h>
+
+#include "bad_reasons.h"
+#include "context.h"
+#include "inspect.h"
+#include "pgtable.h"
+
+/* ---- creation ---- */
+
+enum { ARENA_FOR_AREAS = 64 << 20 };
+
+uint64_t vm_arena_bytes(const struct machine_config *c)
+{
+    (void)c;
+    return sizeof(struct vm) + VM_MAX_NODE_CHUNKS * sizeof(uint32_t) +
+           1024 * sizeof(struct pkmap_slot) + VM_MAX_TASKS * sizeof(struct kmap_ctrl) +
+           8 * ARENA_CHUNK + ARENA_FOR_AREAS;
+}
+
+/* Where low memory ends: at the HighMem zone, or with the memory. */
+static uint64_t end_of_low_memory(const struct machine *m)
+{
+    for (uint32_t z = 0; z < m->mm->nr_zones; z++) {
+        if (zone_r(m, z)->type == ZONE_HIGHMEM) {
+            return zone_r(m, z)->start_pfn;
+        }
+    }
+    return m->mm->nr_zones ? zone_end_pfn(zone_r(m, m->mm->nr_zones - 1))
+                           : m->mm->max_pfn;
+}
+
+static void add_free_space(struct machine *m)
+{
+    uint32_t id = vm_node_take(m);
+    if (id) {
+        struct vmap_area *a = area_w(m, id);
+        a->start = 1;
+        a->end = m->vm->kspace.bits == 32 ? UINT32_MAX : UINT64_MAX;
+        vmap_insert(m, &vm_w(m)->free, id);
+    }
+}
+
+/* Tables that are part of the image come from its end; a bare machine keeps them behind its memory. */
+static void find_boot_tables(struct machine *m)
+{
+    const struct machine_config *c = &m->config;
+    const uint64_t image =
+        (c->kernel_end ? c->kernel_start : (uint64_t)16 << 20) >> PAGE_SHIFT;
+    struct vm *vm = vm_w(m);
+    vm->boot_table = m->mm->max_pfn;
+    vm->boot_end = m->mm->max_pfn + VM_BOOT_TABLES;
+    for (uint32_t i = 0; i < m->mm->nr_ranges; i++) {
+        const struct frame_range *r = &m->tables.ranges[i];
+        if (r->kind == RANGE_RESERVED && image >= r->start && image < r->end) {
+            uint64_t end = c->kernel_end ? c->kernel_end >> PAGE_SHIFT : r->end;
+            vm->boot_end = end < r->end ? end : r->end;
+            vm->boot_table = vm->boot_end > image + VM_BOOT_TABLES
+                                 ? vm->boot_end - VM_BOOT_TABLES
+                                 : image;
+        }
+    }
+    if (vm->kspace.bits == 32) {
+        /* permanent_kmaps_init(), early_ioremap_page_table_range_init() */
+        const uint64_t step = (uint64_t)1 << vm->kspace.pmd_shift;
+        pgtable_prepare(m, vm->kspace.pkmap_base);
+        for (uint64_t va = vm->kspace.fixaddr_tot_start & ~(step - 1);
+             va < (uint64_t)1 << 32; va += step) {
+            pgtable_prepare(m, va);
+        }
+    }
+}
+
+bool vm_create(struct machine *m)
+{
+    struct vm_tables *t = &m->vm_tables;
+    m->vm = arena_alloc(&m->arena, sizeof(struct vm), ARENA_CHUNK);
+    t->node_chunk =
+        arena_alloc(&m->arena, VM_MAX_NODE_CHUNKS * sizeof *t->node_chunk, ARENA_CHUNK);
+    t->pkmap = arena_alloc(&m->arena, 1024 * sizeof *t->pkmap, ARENA_CHUNK);
+    t->tasks = arena_alloc(&m->arena, VM_MAX_TASKS * sizeof *t->tasks, ARENA_CHUNK);
+    if (!m->vm || !t->node_chunk || !t->pkmap || !t->tasks) {
+        return false;
+    }
+    struct vm *vm = vm_w(m);
+    kspace_init(&vm->kspace, &m->config, end_of_low_memory(m), m->mm->max_pfn);
+    vm->pgd = PFN_NONE;
+    vm->nr_nodes = 1; /* node 0 is none */
+    for (uint32_t cpu = 0; cpu < m->mm->nr_cpus; cpu++) {
+        vm->task[cpu] = cpu; /* the idle tasks */
+    }
+    find_boot_tables(m);
+    add_free_space(m);
+    return true;
+}
+
+static void forget_areas(struct machine *m)
+{
+    struct vm *vm = vm_w(m);
+    if (vm->staged) {
+        arena_chunk_give(&m->arena, vm->staged);
+    }
+    vm->staged = vm->nr_staged = 0;
+    for (uint32_t id = vm->busy.first; id; id = area_r(m, id)->next) {
+        const struct vmap_area *a = area_r(m, id);
+        uint32_t chunk = a->nr_pages > VMAP_INLINE ? a->page[0] : 0;
+        while (chunk) {
+            uint32_t next = *(const uint32_t *)arena_chunk_ptr(&m->arena, chunk);
+            arena_chunk_give(&m->arena, chunk);
+            chunk = next;
+        }
+    }
+    for (uint32_t i = (vm->nr_nodes - 1) / NODES_A_CHUNK + 1; i--;) {
+        uint32_t *chunk = &m->vm_tables.node_chunk[i];
+        if (*chunk) {
+            arena_chunk_give(&m->arena, *chunk);
+            arena_mark(&m->arena, chunk);
+            *chunk = 0;
+        }
+    }
+    vm->busy = vm->free = vm->lazy = (struct vmap_set){0, 0, 0, 0};
+    vm->pool = vm->nr_used = 0;
+    vm->nr_nodes = 1;
+    vm->lazy_nr = vm->nr_vmalloc_pages = 0;
+    memset(vm->queue_first, 0, sizeof vm->queue_first);
+    memset(vm->queue_last, 0, sizeof vm->queue_last);
+    memset(vm->deferred, 0, sizeof vm->deferred);
+}
+
+static void unmap_all(struct machine *m)
+{
+    for (uint32_t id = m->vm->busy.first; id; id = area_r(m, id)->next) {
+        for (uint64_t va = area_r(m, id)->start; va < area_r(m, id)->end;
+             va += PAGE_SIZE) {
+            pgtable_clear(m, va);
+        }
+    }
+    for (uint32_t i = 0; i < m->vm->kspace.last_pkmap; i++) {
+        pgtable_clear(m, kspace_pkmap_addr(&m->vm->kspace, i));
+    }
+    const struct kspace *k = &m->vm->kspace;
+    for (uint64_t i = 0; k->bits == 32 && i < (uint64_t)KM_MAX_IDX * k->nr_cpus; i++) {
+        pgtable_clear(m, kspace_fix_to_virt(k, k->fix_kmap_begin + i));
+    }
+}
+
+void vm_reset(struct machine *m, bool tables)
+{
+    if (tables) {
+        pgtable_forget(m);
+    } else {
+        unmap_all(m);
+    }
+    forget_areas(m);
+    struct vm *vm = vm_w(m);
+    for (uint32_t i = 0; i < vm->kspace.last_pkmap; i++) {
+        struct pkmap_slot *slot = &m->vm_tables.pkmap[i];
+        if (slot->count || slot->next) {
+            arena_mark(&m->arena, slot);
+            *slot = (struct pkmap_slot){0, 0, 0, 0};
+        }
+    }
+    for (uint32_t i = 0; i < VM_MAX_TASKS; i++) {
+        struct kmap_ctrl *t = &m->vm_tables.tasks[i];
+        if (t->idx) {
+            arena_mark(&m->arena, t);
+            memset(t, 0, sizeof *t);
+        }
+    }
+    memset(vm->bucket, 0, sizeof vm->bucket);
+    vm->last_pkmap_nr = vm->nr_sleepers = vm->pending = vm->locked = 0;
+    kspace_init(&vm->kspace, &m->config, end_of_low_memory(m), m->mm->max_pfn);
+    if (tables) {
+        find_boot_tables(m);
+    }
+    add_free_space(m);
+}
+
+/* ---- nodes ---- */
+
+uint32_t vm_node_take(struct machine *m)
+{
+    struct vm *vm = vm_w(m);
+    uint32_t id = vm->pool;
+    if (id) {
+        struct vmap_area *a = area_w(m, id);
+        vm->pool = a->link;
+        a->link = 0;
+    } else {
+        id = vm->nr_nodes;
+        uint32_t *chunk = &m->vm_tables.node_chunk[id / NODES_A_CHUNK];
+        if (id / NODES_A_CHUNK >= VM_MAX_NODE_CHUNKS) {
+            return 0;
+        }
+        if (!*chunk) {
+            uint32_t new = arena_chunk_take(&m->arena);
+            if (!new) {
+                return 0;
+            }
+            arena_mark(&m->arena, chunk);
+            *chunk = new;
+        }
+        vm->nr_nodes++;
+    }
+    vm->nr_used++;
+    return id;
+}
+
+void vm_node_give(struct machine *m, uint32_t id)
+{
+    struct vm *vm = vm_w(m);
+    struct vmap_area *a = area_w(m, id);
+    memset(a, 0, sizeof *a);
+    a->link = vm->pool;
+    vm->pool = id;
+    vm->nr_used--;
+}
+
+/* ---- contexts ---- */
+
+void vm_lock(struct machine *m, enum vm_lock lock)
+{
+    cpu_w(m, m->probe.cpu)->preempt_count += PREEMPT_OFFSET;
+    vm_w(m)->locked |= lock;
+}
+
+void vm_unlock(struct machine *m, enum vm_lock lock)
+{
+    vm_w(m)->locked &= ~(uint32_t)lock;
+    cpu_w(m, m->probe.cpu)->preempt_count -= PREEMPT_OFFSET;
+}
+
+void vm_warn(struct machine *m, uint32_t reason, uint64_t value)
+{
+    probe(&m->probe, EV_VM_WARN, value, reason);
+}
+
+void vm_bug(struct machine *m, uint32_t reason, uint64_t value)
+{
+    probe(&m->probe, EV_VM_BUG, value, reason);
+}
+
+bool vm_in_interrupt(const struct machine *m)
+{
+    return cpu_r(m, m->probe.cpu)->preempt_count & (HARDIRQ_MASK | SOFTIRQ_MASK);
+}
+
+void vm_flush_range(struct machine *m, uint64_t start, uint64_t end)
+{
+    fn_enter(&m->probe, FN_flush_tlb_kernel_range, start, end);
+    vm_w(m)->nr_flushes++;
+    probe(&m->probe, EV_TLB_FLUSH_RANGE, start, end, m->mm->nr_cpus);
+    fn_leave(&m->probe);
+}
+
+/* ---- work that had to wait ---- */
+
+static void drain_vmap_area_work(struct machine *m)
+{
+    fn_enter(&m->probe, FN_drain_vmap_area_work);
+    do {
+        purge_vmap_area_lazy(m, UINT64_MAX, 0, false);
+    } while (m->vm->lazy_nr > lazy_max_pages(m));
+    fn_leave(&m->probe);
+}
+
+void vm_work(struct machine *m)
+{
+    const struct cpu *c = cpu_r(m, m->probe.cpu);
+    while (m->vm->pending && !c->preempt_count && !c->irqs_disabled && !m->vm->nesting) {
+        struct vm *vm = vm_w(m);
+        uint32_t work = vm->pending;
+        vm->pending = 0;
+        if (work & WORK_KMAP) {
+            kmap_resume(m);
+        }
+        if (work & WORK_VFREE) {
+            vfree_deferred_run(m);
+        }
+        if (work & WORK_DRAIN) {
+            drain_vmap_area_work(m);
+        }
+        if (m->vm->pending == WORK_KMAP) {
+            break; /* they sleep again */
+        }
+    }
+}
+
+/* ---- operations ---- */
+
+/* Which of our locks an operation takes. */
+static uint32_t locks_of(const struct machine *m, uint16_t kind)
+{
+    switch (kind) {
+    case OP_KMAP:
+    case OP_KUNMAP:
+        return VM_LOCK_KMAP;
+    case OP_KMAP_LOCAL_PAGE:
+    case OP_KUNMAP_LOCAL:
+    case OP_KMAP_ATOMIC:
+    case OP_KUNMAP_ATOMIC:
+    case OP_VMAP_PAGE:
+    case OP_SWITCH_TO:
+        return 0;
+    case OP_VFREE:
+        return vm_in_interrupt(m) ? 0 : VM_LOCK_VMAP;
+    default:
+        return VM_LOCK_VMAP;
+    }
+}
+
+static uint64_t run(struct machine *m, const struct op *op)
+{
+    const uint64_t *arg = op->arg;
+    switch (op->kind) {
+    case OP_VMALLOC:
+        return vmalloc(m, arg[0], GFP_KERNEL);
+    case OP_VZALLOC:
+        return vmalloc(m, arg[0], GFP_KERNEL | __GFP_ZERO);
+    case OP_VFREE:
+        vfree(m, arg[0]);
+        return 0;
+    case OP_VMAP_PAGE:
+        vmap_page(m, arg[0]);
+        return 0;
+    case OP_VMAP:
+        return vmap(m, arg[0]);
+    case OP_VUNMAP:
+        vunmap(m, arg[0]);
+        return 0;
+    case OP_VM_MAP_RAM:
+        return vm_map_ram(m, arg[0]);
+    case OP_VM_UNMAP_RAM:
+        vm_unmap_ram(m, arg[0], arg[1]);
+        return 0;
+    case OP_VM_UNMAP_ALIASES:
+        vm_unmap_aliases(m);
+        return 0;
+    case OP_IOREMAP:
+        return ioremap(m, arg[0], arg[1]);
+    case OP_IOUNMAP:
+        iounmap(m, arg[0]);
+        return 0;
+    case OP_LOAD_VMAP_AREA:
+        vm_load_area(m, arg[0], arg[1], arg[2]);
+        return 0;
+    case OP_KMAP:
+        return kmap(m, arg[0]);
+    case OP_KUNMAP:
+        kunmap(m, arg[0]);
+        return 0;
+    case OP_KMAP_LOCAL_PAGE:
+        return kmap_local_page(m, arg[0]);
+    case OP_KUNMAP_LOCAL:
+        kunmap_local(m, arg[0]);
+        return 0;
+    case OP_KMAP_ATOMIC:
+        return kmap_atomic(m, arg[0]);
+    case OP_KUNMAP_ATOMIC:
+        kunmap_atomic(m, arg[0]);
+        return 0;
+    default:
+        switch_to(m, arg[0]);
+        return 0;
+    }
+}
+
+uint64_t vm_do(struct machine *m, const struct op *op)
+{
+    uint64_t result = 0;
+    if (m->vm->locked & locks_of(m, op->kind)) {
+        /* only nested: the operation under way holds the lock, on this CPU */
+        probe(&m->probe, EV_LOCK_RECURSION, m->probe.cpu, LOCK_VM(m->vm->locked),
+              m->probe.cpu);
+        return 0;
+    }
+    vm_w(m)->nesting++;
+    result = run(m, op);
+    vm_w(m)->nesting--;
+    if (m->vm->pending) {
+        vm_work(m);
+    }
+    return result;
+}
+
+/* ---- invariants ---- */
+
+static const char *check_cover(const struct machine *m)
+{
+    /* merge the three sorted lists */
+    const struct vm *vm = m->vm;
+    uint32_t at[3] = {vm->busy.first, vm->free.first, vm->lazy.first};
+    uint64_t next = 1, lazy = 0;
+    for (;;) {
+        int lowest = -1;
+        for (int i = 0; i < 3; i++) {
+            if (at[i] &&
+                (lowest < 0 || area_r(m, at[i])->start < area_r(m, at[lowest])->start)) {
+                lowest = i;
+            }
+        }
+        if (lowest < 0) {
+            break;
+        }
+        const struct vmap_area *a = area_r(m, at[lowest]);
+        if (a->start != next) {
+            return a->start < next ? "vm: areas overlap (I1)"
+                                   : "vm: an address range belongs to nobody (I1)";
+        }
+        lazy += lowest == 2 ? area_size(a) >> PAGE_SHIFT : 0;
+        next = a->end;
+        at[lowest] = a->next;
+    }
+    if (next != (vm->kspace.bits == 32 ? UINT32_MAX : UINT64_MAX)) {
+        return "vm: the end of the address space belongs to nobody (I1)";
+    }
+    return lazy == vm->lazy_nr
+               ? NULL
+               : "vm: lazy_nr is not the number of lazily freed pages (I3)";
+}
+
+static const char *check_mappings(const struct machine *m)
+{
+    uint64_t pages = 0;
+    for (uint32_t id = m->vm->busy.first; id; id = area_r(m, id)->next) {
+        const struct vmap_area *a = area_r(m, id);
+        pages += a->kind == VMAP_VMALLOC ? a->nr_pages : 0;
+        for (uint64_t i = 0;
+             a->kind == VMAP_VMALLOC && i < a->nr_pages && !(a->flags & VMAP_PART); i++) {
+            uint64_t entry = pgtable_get(m, a->start + (i << PAGE_SHIFT));
+            if (!(entry & PTE_P) || pgtable_frame(m, entry) != vmap_area_page(m, a, i)) {
+                return "vm: an area's page-table entry does not map its page (I4)";
+            }
+        }
+    }
+    for (uint32_t id = m->vm->lazy.first; id; id = area_r(m, id)->next) {
+        if (pgtable_get(m, area_r(m, id)->start)) {
+            return "vm: a lazily freed area is still mapped (I4)";
+        }
+    }
+    return pages == m->vm->nr_vmalloc_pages ? NULL : "vm: nr_vmalloc_pages is wrong";
+}
+
+const char *vm_check(const struct machine *m)
+{
+    if (m->vm->locked) {
+        return NULL; /* in the middle of a change */
+    }
+    const char *why = kspace_check(&m->vm->kspace);
+    why = why ? why : vmap_set_check(m, &m->vm->busy);
+    why = why ? why : vmap_set_check(m, &m->vm->free);
+    why = why ? why : vmap_set_check(m, &m->vm->lazy);
+    why = why ? why : check_cover(m);
+    why = why ? why : check_mappings(m);
+    why = why ? why : kmap_check(m);
+    return why ? why : kmap_local_check(m);
+}
