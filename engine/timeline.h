@@ -1,15 +1,21 @@
-/* The timeline: the list of operations done so far, and travel along it in both directions.
+/* The timeline: the list of operations done so far, and travel along it in both
+ * directions.
  *
- *   position = (branch, op, event)    op operations are done; event events of the next one have happened
- *                                     (0: none, the position is between operations)
+ *   position = (branch, op, event)    op operations are done; event events of the next one
+ *                                     have happened (0: the position is between operations)
  *
- * To go anywhere: restore the nearest checkpoint at or before it, run the operations between again, run the
- * last one up to the event, and longjmp out of its probe. Doing something new in the past starts a new branch;
- * the old future is kept.
+ * To go anywhere: restore the nearest checkpoint at or before it, run the operations
+ * between again, run the last one up to the event, and longjmp out of its probe. Doing
+ * something new in the past starts a new branch; the old future is kept.
  *
- * I1  The arena at a position is a function of configuration and the operations before it.
- * I2  Operations, once recorded, never change; a branch only grows at its end.
- * I3  Memory stays under options.history_bytes: checkpoints are thinned (dense near the position, sparse far away).
+ * I1  The arena at a position is a function of configuration and the operations before
+ *     it.
+ * I2  Operations, once recorded, never change, and a branch only grows at its end. One
+ *     exception: an interrupt in the last operation of a branch that no other branch has
+ *     does that operation anew in place.
+ * I3  Memory stays under options.history_bytes: checkpoints are thinned (dense near the
+ *     position, sparse far away). When even the operations are too many, the oldest ones are
+ *     forgotten, and with them the branches that left the way there.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_TIMELINE_H
@@ -29,59 +35,73 @@ struct position {
     uint64_t event;
 };
 
-/* Put a machine that somebody made (replay: loaded) under a timeline, as its position 0. The timeline owns it from now
- * on, also when the answer is NULL (no memory). */
-struct timeline *timeline_adopt(struct machine *m, const struct timeline_options *options);
+/* Put a machine that somebody made (replay: loaded) under a timeline, as its position
+ * 0. The timeline owns it from now on, also when the answer is NULL (no memory). */
+struct timeline *timeline_adopt(struct machine *m,
+                                const struct timeline_options *options);
 /* A booted machine under a timeline, or NULL with cause and remedy in err. */
-struct timeline *timeline_create(const struct machine_config *c, const struct arena_host *host,
-                                 const struct timeline_options *options, char *err, size_t err_size);
+struct timeline *timeline_create(const struct machine_config *c,
+                                 const struct arena_host *host,
+                                 const struct timeline_options *options, char *err,
+                                 size_t err_size);
 void timeline_destroy(struct timeline *t);
 
 /* The machine at the position. Change it only through the timeline. */
 struct machine *timeline_machine(struct timeline *t);
 
 struct position timeline_position(const struct timeline *t);
-uint64_t timeline_nr_ops(const struct timeline *t, uint32_t branch); /* its length, from operation 0 */
-/* Operations before this one are forgotten, because the history is over history_bytes; positions cannot go there. */
+uint64_t timeline_nr_ops(const struct timeline *t,
+                         uint32_t branch); /* its length, from operation 0 */
+/* Operations before this one are forgotten, because the history is over history_bytes;
+ * positions cannot go there. */
 uint64_t timeline_first_op(const struct timeline *t);
 
 /* ---- doing ---- */
 
-/* Do op at the position and record it; the position moves behind it. Inside an operation (event != 0) that one is
- * finished first. If the position is not the branch's end, a new branch begins here and becomes the current one.
- * Answers op's result. */
+/* Do op at the position and record it; the position moves behind it. Inside an
+ * operation (event != 0) that one is finished first. If the position is not the
+ * branch's end, a new branch begins here and becomes the current one. Answers op's
+ * result. */
 uint64_t timeline_do(struct timeline *t, const struct op *op);
 
-/* Let an interrupt come at the position: IRQ_ENTER, the ops, IRQ_LEAVE run nested there (or, where the CPU has
- * interrupts off, at the first event at which they are on again; that may be in an operation that is done later: until
- * then it waits). Between operations it is the same as doing them. The CPU is the one that runs at the position, between
- * operations that of ops[0]. Starts a branch unless the position is in the last operation of the branch and behind
- * everything that is nested there. Afterwards the position is the event at which the handler has returned (behind the
+/* Let an interrupt come at the position: IRQ_ENTER, the ops, IRQ_LEAVE run nested
+ * there (or, where the CPU has interrupts off, at the first event at which they are on
+ * again; that may be in an operation that is done later: until then it waits). Between
+ * operations it is the same as doing them. The CPU is the one that runs at the
+ * position, between operations that of ops[0]. Starts a branch unless the position is
+ * in the last operation of the branch and behind everything that is nested there.
+ * Afterwards the position is the event at which the handler has returned (behind the
  * operation, if it has to wait). False: err says why not. */
-bool timeline_interrupt(struct timeline *t, const struct op *ops, size_t nr_ops, char *err,
-                        size_t err_size);
+bool timeline_interrupt(struct timeline *t, const struct op *ops, size_t nr_ops,
+                        char *err, size_t err_size);
 
-/* Only from inside a live hook (below): do op nested in the operation under way, and record that. From inside
- * timeline_events' fn: run the next operation that was nested at this event now (it is not run again then), and answer
- * its result now; which one that is, timeline_peek_nested says. */
+/* Only from inside a live hook (below): do op nested in the operation under way, and
+ * record that. From inside timeline_events' fn: run the next operation that was nested
+ * at this event now (it is not run again then), and answer its result now; which one
+ * that is, timeline_peek_nested says. */
 uint64_t timeline_do_nested(struct timeline *t, const struct op *op);
 bool timeline_peek_nested(const struct timeline *t, struct op *op);
 
-/* fn is called at each event of an operation that timeline_do runs for the first time (never when time travel runs
- * it again), for the kinds whose bit is set in kinds (NR_EVENTS bits; NULL: all). One hook; NULL removes it. */
+/* fn is called at each event of an operation that timeline_do runs for the first time
+ * (never when time travel runs it again), for the kinds whose bit is set in kinds
+ * (NR_EVENTS bits; NULL: all). An operation that timeline_interrupt does anew does not
+ * count: its events were seen before. One hook; NULL removes it. */
 typedef void event_fn(void *ctx, struct machine *m, const struct event *ev);
-void timeline_set_live_hook(struct timeline *t, event_fn *fn, void *ctx, const uint64_t *kinds);
+void timeline_set_live_hook(struct timeline *t, event_fn *fn, void *ctx,
+                            const uint64_t *kinds);
 
 /* ---- travelling ---- */
 
-/* Go to a position. It is clamped to what exists: op to the branch's length, event to the operation's number of
- * events (at the last event the operation has not ended yet; behind that is the next operation's 0). */
+/* Go to a position. It is clamped to what exists: op to the branch's length, event to
+ * the operation's number of events (at the last event the operation has not ended yet;
+ * behind that is the next operation's 0). */
 void timeline_seek(struct timeline *t, struct position to);
 /* One event on or back, across operations. False at the end or the beginning. */
 bool timeline_step_event(struct timeline *t, int direction);
-/* To the next (previous) position where pred answers true, event by event; false when there is none (the
- * position is then the end or the beginning). The machine passed to pred is at that event. interrupted, if not NULL,
- * is asked now and then and stops the search where it is. */
+/* To the next (previous) position where pred answers true, event by event; false when
+ * there is none (the position is then the end or the beginning). The machine passed to
+ * pred is at that event. interrupted, if not NULL, is asked now and then and stops the
+ * search where it is. */
 typedef bool position_fn(void *ctx, struct machine *m, const struct event *ev);
 bool timeline_search(struct timeline *t, int direction, position_fn *pred, void *ctx,
                      bool (*interrupted)(void *ctx));
@@ -95,8 +115,10 @@ struct op_record {
     uint32_t nr_injected; /* operations that interrupts ran inside it */
 };
 /* Operation number op (0-based) of a branch; false past its end. */
-bool timeline_op(const struct timeline *t, uint32_t branch, uint64_t op, struct op_record *out);
-/* What interrupts and hooks ran inside that operation, in the order in which they began; event: where. */
+bool timeline_op(const struct timeline *t, uint32_t branch, uint64_t op,
+                 struct op_record *out);
+/* What interrupts and hooks ran inside that operation, in the order in which they
+ * began; event: where. */
 struct injected {
     struct op op;
     uint64_t result;
@@ -104,20 +126,23 @@ struct injected {
 };
 bool timeline_injected(const struct timeline *t, uint32_t branch, uint64_t op, uint32_t i,
                        struct injected *out);
-/* The event at the position (position.event != 0), with the call stack in machine->probe; false: between operations. */
+/* The event at the position (position.event != 0), with the call stack in
+ * machine->probe; false: between operations. */
 bool timeline_current_event(const struct timeline *t, struct event *out);
-/* The events of one operation, in order; each is passed with the machine at that event. The position does not move. */
-void timeline_events(struct timeline *t, uint32_t branch, uint64_t op, event_fn *fn, void *ctx);
+/* The events of one operation, in order; each is passed with the machine at that
+ * event. The position does not move. */
+void timeline_events(struct timeline *t, uint32_t branch, uint64_t op, event_fn *fn,
+                     void *ctx);
 /* Events of all operations before position together (what the status line counts). */
 uint64_t timeline_event_number(const struct timeline *t, struct position at);
 
 /* ---- branches ---- */
 
 struct branch_info {
-    uint32_t parent;   /* itself for branch 0 */
-    uint64_t fork_op;  /* operations shared with the parent */
-    uint64_t nr_ops;   /* its length, from operation 0 */
-    const char *name;  /* never NULL */
+    uint32_t parent;  /* itself for branch 0 */
+    uint64_t fork_op; /* operations shared with the parent */
+    uint64_t nr_ops;  /* its length, from operation 0 */
+    const char *name; /* never NULL */
 };
 uint32_t timeline_nr_branches(const struct timeline *t);
 struct branch_info timeline_branch(const struct timeline *t, uint32_t branch);
@@ -125,25 +150,36 @@ void timeline_name_branch(struct timeline *t, uint32_t branch, const char *name)
 
 /* ---- strings and places ---- */
 
-/* Texts that operations refer to by number (narration, lock names, sites); the same text gives the same number.
- * Number 0 is "". */
+/* Texts that operations refer to by number (narration, lock names, sites); the same
+ * text gives the same number. Number 0 is "". */
 uint32_t timeline_intern(struct timeline *t, const char *text);
 const char *timeline_string(const struct timeline *t, uint32_t id);
 
-/* Where in a script an operation came from: op.site is a number of these. Number 0 is "nowhere". */
+/* Where in a script an operation came from: op.site is a number of these. Number 0 is
+ * "nowhere". */
 struct site {
     const char *file;
     uint32_t line;
     const char *stack; /* the script's call stack, a line each, innermost first */
 };
-uint32_t timeline_intern_site(struct timeline *t, const char *file, uint32_t line, const char *stack);
+uint32_t timeline_intern_site(struct timeline *t, const char *file, uint32_t line,
+                              const char *stack);
 struct site timeline_site(const struct timeline *t, uint32_t site);
-/* The script's visible locals when operation op was issued ("name = value" a line each); "" when none are kept. */
-void timeline_set_locals(struct timeline *t, uint32_t branch, uint64_t op, const char *locals);
+/* The script's visible locals when operation op was issued ("name = value" a line
+ * each); "" when none are kept. */
+void timeline_set_locals(struct timeline *t, uint32_t branch, uint64_t op,
+                         const char *locals);
 const char *timeline_locals(const struct timeline *t, uint32_t branch, uint64_t op);
 
 /* OP_NOTE: arg[0] is the kind, arg[1] a string's number. */
-enum note_kind { NOTE_SAY, NOTE_TITLE, NOTE_EXPECT_OK, NOTE_EXPECT_FAILED, NOTE_ERROR, NOTE_ASK };
+enum note_kind {
+    NOTE_SAY,
+    NOTE_TITLE,
+    NOTE_EXPECT_OK,
+    NOTE_EXPECT_FAILED,
+    NOTE_ERROR,
+    NOTE_ASK
+};
 
 /* ---- proof and figures ---- */
 

@@ -3,17 +3,21 @@
  *   base                                                                        base + size
  *   | header | bump-allocated regions (root, frame table, ...) ... | 4 KiB chunks -> ... |
  *
- * Links inside are indices or offsets, so the bytes do not depend on where the host put them.
- * Host memory is taken only where something was written (the range is reserved, not committed).
+ * Links inside are indices or offsets, so the bytes do not depend on where the host put
+ * them. Host memory is taken only where something was written (the range is reserved, not
+ * committed).
  *
- * The arena is cut in chunks of 4 KiB. Whoever writes into it marks the chunk first (arena_mark), and
- * three things are made from these marks: checkpoints that cost what changed, a digest that is
- * updated instead of computed anew, and views that redraw only what moved.
+ * The arena is cut in chunks of 4 KiB. Whoever writes into it marks the chunk first
+ * (arena_mark), and three things are made from these marks: checkpoints that cost what
+ * changed, a digest that is updated instead of computed anew, and views that redraw only
+ * what moved.
  *
  * I1  Bytes never written are 0.
  * I2  A chunk that differs from the last snapshot is marked ARENA_CHANGED.
- * I3  Same configuration, same operations: same bytes, whatever the host, the run or the address.
- * I4  The digest is a function of the bytes alone: a chunk of zeros counts as one never written.
+ * I3  Same configuration, same operations: same bytes, whatever the host, the run or the
+ *     address.
+ * I4  The digest is a function of the bytes alone: a chunk of zeros counts as one never
+ *     written.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_ARENA_H
@@ -30,8 +34,9 @@ enum {
     ARENA_ALL = 7
 };
 
-/* How the host gives memory. reserve() returns a zeroed range that takes memory only when touched, or
- * NULL; release() gives it back. The zero value of the struct means calloc() and free(). */
+/* How the host gives memory. reserve() returns a zeroed range that takes memory only
+ * when touched, or NULL; release() gives it back. The zero value of the struct means
+ * calloc() and free(). */
 struct arena_host {
     void *(*reserve)(size_t size_bytes);
     void (*release)(void *base, size_t size_bytes);
@@ -47,7 +52,8 @@ struct arena {
     struct arena_private *priv; /* lists of marked chunks, hashes, the tree of the last snapshot */
 };
 
-/* Reserve size bytes (rounded up). False: the host has not enough address space or memory. */
+/* Reserve size bytes (rounded up). False: the host has not enough address space or
+ * memory. */
 bool arena_create(struct arena *a, size_t size_bytes, const struct arena_host *host);
 void arena_destroy(struct arena *a);
 
@@ -55,8 +61,9 @@ void arena_destroy(struct arena *a);
  * NULL when the arena is full. */
 void *arena_alloc(struct arena *a, size_t size_bytes, size_t align);
 
-/* Take or give back one zeroed, chunk-aligned 4 KiB chunk; answers its index (never 0), 0 when the
- * arena is full. A chunk given back is zeroed. LIFO, so it is deterministic. */
+/* Take or give back one zeroed, chunk-aligned 4 KiB chunk; answers its index (never
+ * 0), 0 when the arena is full. A chunk given back is zeroed. LIFO, so it is
+ * deterministic. */
 uint32_t arena_chunk_take(struct arena *a);
 void arena_chunk_give(struct arena *a, uint32_t chunk);
 static inline void *arena_chunk_ptr(const struct arena *a, uint32_t chunk)
@@ -66,8 +73,9 @@ static inline void *arena_chunk_ptr(const struct arena *a, uint32_t chunk)
 
 void arena_mark_slow(struct arena *a, size_t chunk);
 
-/* Say that the object at p is about to be written. The object must not cross a chunk border (mark
- * both ends if it may). Costs one load and one compare once the chunk is marked. */
+/* Say that the object at p is about to be written. The object must not cross a chunk
+ * border (mark both ends if it may). Costs one load and one compare once the chunk is
+ * marked. */
 static inline void arena_mark(struct arena *a, const void *p)
 {
     const unsigned char *mark =
@@ -80,10 +88,12 @@ static inline void arena_mark(struct arena *a, const void *p)
 /* The digest of all bytes (I4). Costs what changed since the last call. */
 uint64_t arena_digest(struct arena *a);
 
-/* Calls fn for each chunk marked ARENA_UNSEEN (also those that a restore changed), then unmarks it. */
+/* Calls fn for each chunk marked ARENA_UNSEEN (also those that a restore changed),
+ * then unmarks it. */
 void arena_take_unseen(struct arena *a, void (*fn)(void *ctx, size_t chunk), void *ctx);
 
-/* May the chunk hold anything but zeros? Does not read it (reading would make the host map it). */
+/* May the chunk hold anything but zeros? Does not read it (reading would make the host
+ * map it). */
 bool arena_chunk_touched(const struct arena *a, size_t chunk);
 
 /* How many chunks are marked ARENA_CHANGED: what a snapshot would cost. */
@@ -91,20 +101,21 @@ size_t arena_nr_changed(const struct arena *a);
 /* Bytes given out so far. */
 size_t arena_used(const struct arena *a);
 
-/* A snapshot of the bytes now: costs what changed since the last snapshot or restore. NULL: no memory. */
+/* A snapshot of the bytes now: costs what changed since the last snapshot or restore.
+ * NULL: no memory. */
 struct snapshot *arena_snapshot(struct arena *a);
 /* Make the bytes those of s: costs what differs between now and s. */
 void arena_restore(struct arena *a, const struct snapshot *s);
-/* The caller knows that the bytes are those of s (they were made by the same operations): what is shared from now on is
- * shared with s. */
+/* The caller knows that the bytes are those of s (they were made by the same
+ * operations): what is shared from now on is shared with s. */
 void arena_rejoin(struct arena *a, struct snapshot *s);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct arena *a, struct snapshot *s);
 /* Host memory that all live snapshots of this arena hold together, in bytes. */
 size_t arena_snapshot_bytes(const struct arena *a);
 
-/* The first broken invariant (I2: compares every chunk that is not marked with the last snapshot; I4:
- * computes the digest from nothing), or NULL. For tests and :check. */
+/* The first broken invariant (I2: compares every chunk that is not marked with the
+ * last snapshot; I4: computes the digest from nothing), or NULL. For tests and :check. */
 const char *arena_check(struct arena *a);
 
 #endif

@@ -11,7 +11,8 @@
 #include "tap.h"
 #include "timeline.h"
 
-/* Processor time: what others do on the machine meanwhile does not count. Steps of a microsecond. */
+/* Processor time: what others do on the machine meanwhile does not count. Steps of a
+ * microsecond. */
 static double now_ns(void) { return (double)clock() * (1e9 / CLOCKS_PER_SEC); }
 
 enum { MAX_LIVE = 3000000 };
