@@ -14,18 +14,27 @@
 
 enum { MAX_HANDLER_OPS = 1000 };
 
-/* The operations that were nested at event n. A handler's own events may bring further
- * ones, later in the list, so the list is moved on before each runs. */
+uint32_t nested_from(const struct entries *list, uint64_t event)
+{
+    uint32_t low = 0, high = list ? list->nr : 0;
+    while (low < high) {
+        const uint32_t mid = low + (high - low) / 2;
+        if (list->e[mid].at < event) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+/* The operations that were nested at event n, without those that timeline_events' fn ran
+ * there itself. A handler's own events may have further ones: those come while it runs. */
 void deliver_nested(struct timeline *t, uint64_t n)
 {
     struct run *r = &t->run;
-    const uint32_t first = r->next;
-    uint32_t nr = 0;
-    while (r->nested && first + nr < r->nested->nr && r->nested->e[first + nr].at == n) {
-        nr++;
-    }
-    r->next += nr;
-    for (uint32_t i = first; i < first + nr; i++) {
+    uint32_t i = nested_from(r->nested, n) + (r->ran_at == n ? r->nr_ran : 0);
+    for (; r->nested && i < r->nested->nr && r->nested->e[i].at == n; i++) {
         struct entry e = r->nested->e[i];
         e.result = machine_do_nested(t->m, &e.op);
         if (r->record) {
@@ -47,11 +56,14 @@ static uint64_t nest_and_record(struct timeline *t, const struct op *op)
 bool timeline_peek_nested(const struct timeline *t, struct op *op)
 {
     const struct run *r = &t->run;
-    if (r->live || !r->hook_at || !r->nested || r->next >= r->nested->nr ||
-        r->nested->e[r->next].at != r->hook_at) {
+    if (r->live || !r->hook_at || !r->nested) {
         return false;
     }
-    *op = r->nested->e[r->next].op;
+    const uint32_t i = nested_from(r->nested, r->hook_at) + r->nr_visited;
+    if (i >= r->nested->nr || r->nested->e[i].at != r->hook_at) {
+        return false;
+    }
+    *op = r->nested->e[i].op;
     return true;
 }
 
@@ -64,7 +76,7 @@ uint64_t timeline_do_nested(struct timeline *t, const struct op *op)
     if (!timeline_peek_nested(t, &recorded)) {
         return PFN_NONE;
     }
-    t->run.next++;
+    t->run.nr_visited++;
     return machine_do_nested(t->m, &recorded);
 }
 

@@ -123,7 +123,6 @@ static uint64_t run_first(struct timeline *t, const struct op *op,
 {
     uint64_t result = 0;
     t->run.nested = nested;
-    t->run.next = 0;
     t->run.record = record;
     t->run.live = t->hook && !t->redoing;
     run_op(t, op, &result);

@@ -100,7 +100,6 @@ struct branch {
 struct run {
     uint64_t target; /* stop at this event of the operation; NO_EVENT: run to its end */
     const struct entries *nested; /* to run at their events */
-    uint32_t next;                /* of nested */
     bool (*watch)(void *ctx, struct machine *m,
                   const struct event *ev); /* true: stop here */
     void *watch_ctx;
@@ -108,6 +107,10 @@ struct run {
     struct entries *record; /* doing for the first time: nested operations go there */
     bool live;              /* and the live hook is called */
     uint64_t hook_at;       /* the event at which a hook is running; 0: none is */
+    uint32_t
+        nr_visited;  /* of what is nested at hook_at: so many has the hook run itself */
+    uint64_t ran_at; /* the same, of the last event whose hook has returned */
+    uint32_t nr_ran;
     jmp_buf out;
 };
 
@@ -267,6 +270,8 @@ void run_clear(struct timeline *t);
 void travel_to_boundary(struct timeline *t, uint32_t branch, uint64_t op);
 
 /* interrupt.c */
+/* The first of these that is at event or behind it; list may be NULL. */
+uint32_t nested_from(const struct entries *list, uint64_t event);
 void deliver_nested(struct timeline *t, uint64_t n);
 void deliver_asked(struct timeline *t, uint8_t cpu);
 /* The first interrupt that waits at the end of the current branch, or NULL. */

@@ -18,8 +18,9 @@ static uint64_t next_stop(const struct timeline *t, uint64_t n)
         return 0;
     }
     uint64_t stop = r->target;
-    if (r->nested && r->next < r->nested->nr && r->nested->e[r->next].at < stop) {
-        stop = r->nested->e[r->next].at;
+    const uint32_t next = nested_from(r->nested, n + 1);
+    if (r->nested && next < r->nested->nr && r->nested->e[next].at < stop) {
+        stop = r->nested->e[next].at;
     }
     if (r->watch) {
         uint64_t first = n > r->watch_from ? n + 1 : r->watch_from + 1;
@@ -83,7 +84,6 @@ static bool run_again(struct timeline *t, const struct full_op *o, uint64_t op)
 {
     uint64_t result = 0;
     t->run.nested = o->nested;
-    t->run.next = 0;
     if (run_op(t, &o->op, &result)) {
         return true;
     }
@@ -101,7 +101,8 @@ void run_clear(struct timeline *t)
     t->run.watch_from = 0;
     t->run.record = NULL;
     t->run.live = false;
-    t->run.hook_at = 0;
+    t->run.hook_at = t->run.ran_at = 0;
+    t->run.nr_visited = 0;
 }
 
 /* ---- boundaries ---- */
@@ -396,10 +397,17 @@ struct visit {
 static bool visit_watch(void *ctx, struct machine *m, const struct event *ev)
 {
     const struct visit *v = ctx;
-    const uint64_t outer = v->run->hook_at;
-    v->run->hook_at = ev->n;
+    struct run *r = v->run;
+    const uint64_t outer = r->hook_at;
+    const uint32_t outer_nr = r->nr_visited;
+    r->hook_at = ev->n;
+    r->nr_visited = 0;
     v->fn(v->ctx, m, ev);
-    v->run->hook_at = outer;
+    const uint32_t nr = r->nr_visited;
+    r->hook_at = outer;
+    r->nr_visited = outer_nr;
+    r->ran_at = ev->n;
+    r->nr_ran = nr;
     return false;
 }
 

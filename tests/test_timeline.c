@@ -300,6 +300,65 @@ static void test_hook(void)
     timeline_destroy(t);
 }
 
+/* A hook that nests twice at one event, and an interrupt inside the first of these. */
+static void nest_twice(void *ctx, struct machine *m, const struct event *ev)
+{
+    struct hook *h = ctx;
+    (void)m;
+    if (h->nest) {
+        h->nest = false;
+        const struct op op = {
+            .kind = OP_ALLOC_PAGES, .cpu = ev->cpu, .arg = {GFP_ATOMIC}};
+        timeline_do_nested(h->t, &op);
+        timeline_do_nested(h->t, &op);
+    }
+}
+
+struct visit {
+    struct timeline *t;
+    bool take_part;
+    uint64_t taken, nr, digest[200];
+};
+static void visit_event(void *ctx, struct machine *m, const struct event *ev)
+{
+    struct visit *v = ctx;
+    struct op op;
+    v->digest[v->nr++ % 200] = travel_digest_at(m, ev);
+    while (v->take_part && timeline_peek_nested(v->t, &op)) {
+        v->taken++;
+        timeline_do_nested(v->t, &op);
+    }
+}
+
+static void test_visited_hook(void)
+{
+    struct timeline *t = begin(0);
+    struct hook h = {.t = t, .nest = true};
+    struct op_record r;
+    char err[200];
+    timeline_set_live_hook(t, nest_twice, &h, NULL);
+    timeline_do(t, &alloc_op);
+    timeline_set_live_hook(t, NULL, NULL, NULL);
+    timeline_op(t, 0, 0, &r);
+    is_u64(r.nr_injected, 2, "two operations nested at the first event");
+    timeline_seek(t, place(0, 0, 2));
+    ok(timeline_interrupt(t, NULL, 0, err, sizeof err),
+       "an interrupt in the first of them");
+    const uint32_t branch = timeline_position(t).branch;
+    timeline_op(t, branch, 0, &r);
+    is_u64(r.nr_injected, 4, "makes four");
+    struct visit plain = {.t = t}, active = {.t = t, .take_part = true};
+    timeline_events(t, branch, 0, visit_event, &plain);
+    timeline_events(t, branch, 0, visit_event, &active);
+    is_u64(plain.nr, r.nr_events, "all events are passed");
+    is_u64(active.nr, r.nr_events, "also when fn runs what was nested itself");
+    is_u64(active.taken, 4, "which it may");
+    ok(memcmp(plain.digest, active.digest, sizeof plain.digest) == 0,
+       "with the same states");
+    is_str(timeline_check(t), NULL, "check");
+    timeline_destroy(t);
+}
+
 /* ---- search ---- */
 
 struct wanted {
@@ -520,6 +579,7 @@ int main(void)
     test_interrupts();
     test_waiting_interrupt();
     test_hook();
+    test_visited_hook();
     test_search();
     test_strings();
     test_bound();
