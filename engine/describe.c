@@ -141,6 +141,16 @@ static void add_reason(struct text *t, uint64_t v)
     add_name(t, texts, NR(texts), v);
 }
 
+static void add_op(struct text *t, uint64_t v)
+{
+    const struct op_info *info = v < NR_OPS ? op_info((uint16_t)v) : NULL;
+    if (info) {
+        add(t, info->name);
+    } else {
+        add_number(t, v);
+    }
+}
+
 /* By type, those that need no machine. */
 static const struct {
     const char *type;
@@ -150,6 +160,7 @@ static const struct {
     {"gfp", add_gfp},         {"cpu", add_number},         {"ctx", add_context},
     {"n", add_number},        {"d", add_signed},           {"bool", add_bool},
     {"wmark", add_watermark}, {"aflags", add_alloc_flags}, {"addr", add_hex},
+    {"op", add_op},
     {"reason", add_reason},   {"list", add_pcp_list},      {"x", add_hex},
 };
 

@@ -172,7 +172,7 @@ bool machine_irq_deliverable(const struct machine *m, uint32_t cpu);
 
 uint64_t machine_digest(struct machine *m);
 
-/* The first broken invariant of any module, as text, or NULL. */
+/* The first broken invariant of any module, as text, or NULL. Also at an event inside of an operation. */
 const char *machine_check(struct machine *m);
 
 #endif

@@ -130,6 +130,12 @@ FAST void prep_new_page(struct machine *m, uint64_t frame, uint32_t order, gfp_t
     page->gfp = gfp;
     page->cpu = m->probe.cpu;
     page->op = (uint32_t)m->mm->nr_ops;
+    if (UNLIKELY(gfp & __GFP_ZERO)) {
+        for (uint64_t i = 0; i < 1ULL << order; i++) {
+            ram_discard(&m->ram, pfn(frame + i));
+        }
+        probe(&m->probe, EV_CLEAR_PAGES, frame, order);
+    }
     fn_leave(&m->probe);
 }
 
@@ -485,7 +491,8 @@ uint64_t alloc_pages_bulk_array(struct machine *m, gfp_t gfp, uint64_t nr,
     if (nr > 1 && nr <= INT32_MAX) {
         struct alloc_context ac = prepare_alloc_pages(m, gfp, 0);
         uint32_t zone = bulk_zone(m, gfp, nr, &ac);
-        n = zone == UINT32_MAX ? 0 : bulk_from_pcp(m, zone, gfp, nr, ac.migratetype, pages);
+        n = zone == UINT32_MAX ? 0
+                               : bulk_from_pcp(m, zone, gfp, nr, ac.migratetype, pages);
     }
     if (!n && nr) {
         uint64_t frame = __alloc_pages(m, gfp, 0);

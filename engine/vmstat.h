@@ -6,7 +6,7 @@
  * CPUs' differences (a snapshot).
  *
  * I1  zone.free plus the sum of all CPUs' free_diff is the number of pages in the zone's
- *     free lists (between operations).
+ *     free lists (where nobody holds zone->lock).
  * I2  |free_diff| <= stat_threshold.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */

@@ -46,6 +46,24 @@ static void host_without_memory(void)
 
 /* ---- the same operations ---- */
 
+static void zeroed_pages(void)
+{
+    struct machine_config c = bare_config(2048, 0, 11);
+    struct machine *m = boot(&c);
+    uint64_t p = take(m, GFP_KERNEL, 2);
+    unsigned char bytes[4] = {1, 2, 3, 4};
+    ram_write(&m->ram, paddr((p + 1) << PAGE_SHIFT), bytes, 4);
+    give(m, p, 2);
+    is_hex(take(m, GFP_KERNEL, 2), p, "the block comes back");
+    ram_read(&m->ram, paddr((p + 1) << PAGE_SHIFT), bytes, 4);
+    is_u64(bytes[3], 4, "with what was in it");
+    give(m, p, 2);
+    take(m, GFP_KERNEL | __GFP_ZERO, 2);
+    ram_read(&m->ram, paddr((p + 1) << PAGE_SHIFT), bytes, 4);
+    is_u64(bytes[0] | bytes[1] | bytes[2] | bytes[3], 0, "__GFP_ZERO clears it");
+    machine_destroy(m);
+}
+
 static void random_op(struct prng *r, struct op *op, const uint64_t *pages,
                       const uint8_t *orders, uint32_t n, uint32_t *slot)
 {
@@ -107,14 +125,20 @@ struct meddler {
     struct machine *m;
     uint64_t events;
     bool digest, snapshot;
+    const char *broken; /* what machine_check said at some event */
     struct snapshot *held;
 };
 
 static void meddle(struct probe *p, const struct event *ev)
 {
     struct meddler *x = p->slow_ctx;
-    (void)ev;
     x->events++;
+    if (!x->broken && x->events % 5 == 0) {
+        x->broken = machine_check(x->m);
+        if (x->broken) {
+            diag("at %s: %s", event_info(ev->kind)->name, x->broken);
+        }
+    }
     if (x->digest && x->events % 7 == 0) {
         machine_digest(x->m);
     }
@@ -150,6 +174,7 @@ static void same_bytes(void)
         is_hex(machine_digest(m), digest, "%s: the same bytes at the end", what);
         const char *why = arena_check(&m->arena);
         ok(!why, "%s: every change was marked %s", what, why ? why : "");
+        ok(!x.broken, "%s: all invariants hold at events, too", what);
         is_u64(m->probe.depth, 0, "%s: every function was left", what);
         if (x.held) {
             snapshot_unref(&m->arena, x.held);
@@ -162,6 +187,7 @@ static void same_bytes(void)
 int main(void)
 {
     host_without_memory();
+    zeroed_pages();
     same_bytes();
     return done_testing();
 }
