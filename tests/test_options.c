@@ -109,11 +109,8 @@ static void tables(void)
             char name[32];
             size_t len = strcspn(p, " ");
             snprintf(name, sizeof name, "%.*s", (int)len, p);
-            if (subcommand_find(name)) {
-                ok(true, "--%s: %s is a subcommand", option_info(i)->name, name);
-            } else {
-                skip("--%s: %s is still to come", option_info(i)->name, name);
-            }
+            ok(subcommand_find(name) != NULL, "--%s: %s is a subcommand",
+               option_info(i)->name, name);
             p += len + (p[len] == ' ');
         }
     }
