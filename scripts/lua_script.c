@@ -113,8 +113,9 @@ static uint32_t site_here(lua_State *L, struct timeline *t)
         return 0;
     }
     sandbox_traceback(L, L, level);
-    uint32_t site = timeline_intern_site(t, ar.short_src, (uint32_t)ar.currentline,
-                                         lua_tostring(L, -1));
+    uint32_t site =
+        timeline_intern_site(t, *ar.source == '@' ? ar.source + 1 : ar.short_src,
+                             (uint32_t)ar.currentline, lua_tostring(L, -1));
     lua_pop(L, 1);
     return site;
 }
