@@ -73,19 +73,27 @@ uint64_t pgtable_io_flags(const struct machine *m)
     return pgtable_kernel_flags(m) | PTE_PCD;
 }
 
-/* Where va's last entry is, 0: a table on the way is missing. */
-static uint64_t find(const struct machine *m, uint64_t va)
+/* Where va's last entry is; 0: the table of level *missing (2: the last) has no entry for it. */
+static uint64_t find_level(const struct machine *m, uint64_t va, uint32_t *missing)
 {
     uint64_t table = m->vm->pgd;
-    for (uint32_t level = m->vm->kspace.levels; table != PFN_NONE; level--) {
+    uint32_t level = m->vm->kspace.levels;
+    for (; table != PFN_NONE; level--) {
         uint64_t at = entry_address(m, table, va, level);
         if (level == 1) {
             return at;
         }
         uint64_t entry = read_entry(m, at);
+        *missing = level;
         table = entry & PTE_P ? pgtable_frame(m, entry) : PFN_NONE;
     }
     return 0;
+}
+
+static uint64_t find(const struct machine *m, uint64_t va)
+{
+    uint32_t missing;
+    return find_level(m, va, &missing);
 }
 
 uint64_t pgtable_get(const struct machine *m, uint64_t va)
@@ -174,6 +182,25 @@ uint64_t pgtable_clear(struct machine *m, uint64_t va)
         probe(&m->probe, EV_PTE_CLEAR, va, pgtable_frame(m, entry), at);
     }
     return entry;
+}
+
+void pgtable_clear_range(struct machine *m, uint64_t start, uint64_t end)
+{
+    for (uint64_t va = start; va < end && m->vm->pgd != PFN_NONE;) {
+        uint32_t missing;
+        uint64_t at = find_level(m, va, &missing), size = PAGE_SIZE;
+        if (at) {
+            uint64_t entry = read_entry(m, at);
+            if (entry) {
+                write_entry(m, at, 0);
+                probe(&m->probe, EV_PTE_CLEAR, va, pgtable_frame(m, entry), at);
+            }
+        } else {
+            size = (uint64_t)1 << level_shift(m, missing);
+        }
+        uint64_t next = (va & ~(size - 1)) + size;
+        va = next > va ? next : end; /* the last table ends with the address space */
+    }
 }
 
 /* ---- all tables ---- */

@@ -30,6 +30,8 @@ bool pgtable_set(struct machine *m, uint64_t va, uint64_t frame, uint64_t flags)
 uint64_t pgtable_clear(struct machine *m, uint64_t va);
 /* Make the tables for va, without mapping anything. */
 bool pgtable_prepare(struct machine *m, uint64_t va);
+/* The same for [start, end): costs what is mapped there, and a look at each table. */
+void pgtable_clear_range(struct machine *m, uint64_t start, uint64_t end);
 /* Forget all tables (their frames belong to somebody else now). */
 void pgtable_forget(struct machine *m);
 

@@ -133,18 +133,15 @@ static void forget_areas(struct machine *m)
 
 static void unmap_all(struct machine *m)
 {
-    for (uint32_t id = m->vm->busy.first; id; id = area_r(m, id)->next) {
-        for (uint64_t va = area_r(m, id)->start; va < area_r(m, id)->end;
-             va += PAGE_SIZE) {
-            pgtable_clear(m, va);
-        }
-    }
-    for (uint32_t i = 0; i < m->vm->kspace.last_pkmap; i++) {
-        pgtable_clear(m, kspace_pkmap_addr(&m->vm->kspace, i));
-    }
     const struct kspace *k = &m->vm->kspace;
-    for (uint64_t i = 0; k->bits == 32 && i < (uint64_t)KM_MAX_IDX * k->nr_cpus; i++) {
-        pgtable_clear(m, kspace_fix_to_virt(k, k->fix_kmap_begin + i));
+    for (uint32_t id = m->vm->busy.first; id; id = area_r(m, id)->next) {
+        pgtable_clear_range(m, area_r(m, id)->start, area_r(m, id)->end);
+    }
+    if (k->bits == 32) {
+        const uint64_t slots = (uint64_t)KM_MAX_IDX * k->nr_cpus;
+        pgtable_clear_range(m, k->pkmap_base, kspace_pkmap_addr(k, k->last_pkmap));
+        pgtable_clear_range(m, kspace_fix_to_virt(k, k->fix_kmap_begin + slots - 1),
+                            kspace_fix_to_virt(k, k->fix_kmap_begin - 1));
     }
 }
 

@@ -201,9 +201,7 @@ uint32_t get_vm_area(struct machine *m, uint64_t size, enum vmap_kind kind)
 static void unmap_range(struct machine *m, uint64_t start, uint64_t end)
 {
     fn_enter(&m->probe, FN_vunmap_range_noflush, start, end);
-    for (uint64_t va = start; va < end; va += PAGE_SIZE) {
-        pgtable_clear(m, va);
-    }
+    pgtable_clear_range(m, start, end);
     fn_leave(&m->probe);
 }
 

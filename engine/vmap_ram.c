@@ -149,9 +149,7 @@ static void vb_free(struct machine *m, uint64_t va, uint64_t nr)
             fn_leave(&m->probe);
             return;
         }
-        for (uint64_t i = 0; i < nr; i++) {
-            pgtable_clear(m, va + (i << PAGE_SHIFT));
-        }
+        pgtable_clear_range(m, va, va + (nr << PAGE_SHIFT));
         struct vmap_block *b = block_w(m, id);
         b->dirty_min = at < b->dirty_min ? at : b->dirty_min;
         b->dirty_max = at + pages > b->dirty_max ? at + pages : b->dirty_max;
@@ -206,10 +204,7 @@ void vm_unmap_ram(struct machine *m, uint64_t va, uint64_t nr)
     } else if (nr <= max_alloc(m)) {
         vb_free(m, va, nr);
     } else {
-        for (uint64_t at = area_r(m, id)->start; at < area_r(m, id)->end;
-             at += PAGE_SIZE) {
-            pgtable_clear(m, at);
-        }
+        pgtable_clear_range(m, area_r(m, id)->start, area_r(m, id)->end);
         free_vmap_area_noflush(m, id);
     }
     fn_leave(&m->probe);

@@ -156,6 +156,7 @@ void record_free(struct record *r)
         free(r->lists);
         free(r->numbers);
         free(r->types);
+        free(r->vms);
         free(r);
     }
 }

@@ -71,6 +71,13 @@ struct record_item {
     uint32_t pfn;
 };
 
+struct record_vm { /* a line of the address space: item.n is its number */
+    uint64_t arg[2]; /* as the line has them: size, address, page frame ... */
+    uint64_t answer; /* an address; 0 for NULL, or where the line has none */
+    bool lowmem;     /* answered from the direct map */
+    uint8_t preempt; /* kmap_atomic: preempt=0|1; 2: the line does not say */
+};
+
 struct record_list { /* a free list or a per-CPU list, in order */
     uint32_t line;
     bool pcp;
@@ -136,6 +143,8 @@ struct record {
     uint32_t nr_numbers;
     uint8_t *types; /* enum migratetype of pageblocks */
     uint32_t nr_types;
+    struct record_vm *vms;
+    uint32_t nr_vms;
 
     /* boot messages; 0 where they are missing */
     struct memmap_entry memmap[MAX_MEMMAP];

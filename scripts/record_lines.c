@@ -147,6 +147,9 @@ static bool parse_unmodelled(struct parser *p, struct word first)
 {
     for (int k = RECORD_EXHAUSTED + 1; k < NR_RECORD_KINDS; k++) {
         if (word_is(first, kinds[k].word)) {
+            if (record_kind_is_vm((enum record_kind)k)) {
+                return parse_vm_line(p, (enum record_kind)k);
+            }
             struct record_item item = {.kind = (uint8_t)k, .line = p->line};
             return APPEND(p, items, nr_items, item);
         }

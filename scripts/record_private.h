@@ -3,6 +3,7 @@
  *   record.c         sections, boot messages, the whole
  *   record_lines.c   the probe's calls, headings and kinds that are not modelled
  *   record_state.c   the lines of a state dump
+ *   record_vm.c      the lines of the address space
  *   record_words.c   words, numbers, key=value fields, errors
  *
  * Every function that answers bool says false after say_failed(); the first error counts.
@@ -76,6 +77,9 @@ parse_line_fn parse_state, parse_zone, parse_pcp, parse_pcplist, parse_freelist,
     parse_blocks, parse_lru;
 /* All dumps have all their lines. */
 bool check_states(struct parser *p);
+/* record_vm.c: the rest of a line of this kind; false with nothing said: it is none of the address space's. */
+bool parse_vm_line(struct parser *p, enum record_kind kind);
+bool record_kind_is_vm(enum record_kind kind);
 /* record_lines.c: one line of the probe's. */
 parse_line_fn parse_probe_line;
 

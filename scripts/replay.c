@@ -35,6 +35,8 @@ void replay_config(const struct record *r, struct machine_config *c)
     uint64_t end = record_end(r) << PAGE_SHIFT, top = 0;
     c->kernel_start = c->kernel_end = 1;
     c->cpus = r->cpus;
+    uint32_t nr_cpus = replay_vm_nr_cpus(r);
+    c->nr_cpus = nr_cpus ? nr_cpus : c->nr_cpus;
     c->nr_cpus = r->cpus > c->nr_cpus ? r->cpus : c->nr_cpus;
     c->max_order = r->max_order;
     c->highmem_bytes = r->ptrs == 32 ? r->highmem_bytes : UINT64_MAX;
@@ -392,6 +394,36 @@ static uint32_t do_calls(struct run *run, uint32_t i)
     return i;
 }
 
+static uint64_t call_machine(void *ctx, const struct record_item *item,
+                             const struct op *op)
+{
+    (void)item;
+    return machine_do(ctx, op);
+}
+
+/* A line of the address space. */
+static void do_vm(struct run *run, uint32_t i)
+{
+    struct replay *rp = run->rp;
+    struct replay_vm_answer a;
+    if (!replay_vm_do(rp, i, call_machine, rp->m, &a)) {
+        return;
+    }
+    run->total.answers++;
+    run->total.answers_identical += a.identical;
+    if (!a.identical) {
+        const struct op op = replay_vm_op(rp, i);
+        char what[160], e[64], g[64];
+        op_format(what, sizeof what, rp->m, &op, NULL);
+        snprintf(e, sizeof e, "%" PRIx64, a.want);
+        snprintf(g, sizeof g, "%" PRIx64 "%s", a.got,
+                 a.got != a.want ? ""
+                 : a.preempt     ? " preempt=1"
+                                 : " preempt=0");
+        replay_differs(&run->sink, rp->record->items[i].line, what, e, g, NULL);
+    }
+}
+
 static bool run_items(struct run *run, char *err, size_t err_size)
 {
     struct replay *rp = run->rp;
@@ -410,6 +442,7 @@ static bool run_items(struct run *run, char *err, size_t err_size)
         } else if (kind == RECORD_SEQ) {
             begin_sequence(run, r->seqs[item->n].text, r->seqs[item->n].text_len,
                            item->line);
+            replay_vm_heading(rp, &r->seqs[item->n], &run->sink);
             rp->successes = 0;
         } else if (kind == RECORD_STATE) {
             compare_state(run, item);
@@ -418,6 +451,8 @@ static bool run_items(struct run *run, char *err, size_t err_size)
         } else if ((kind == RECORD_ALLOC || kind == RECORD_FREE) && !rp->unknown) {
             i = do_calls(run, i);
             continue;
+        } else if (replay_vm_can(rp, kind)) {
+            do_vm(run, i);
         } else {
             rp->unknown = true;
             count_unmodelled(run, kind);
@@ -433,8 +468,15 @@ bool replay_run(struct replay *rp, const struct replay_watch *w, struct replay_t
     struct run run = {.rp = rp, .watch = w};
     run.sink = (struct replay_sink){&run.total, w};
     rp->unknown = false;
+    rp->areas_known = false;
     bool good = run_items(&run, err, err_size);
     if (good) {
+        size_t size;
+        static const char tables[] = "page_tables/kernel";
+        if (record_section(rp->record, "/sys/kernel/debug/page_tables/kernel", &size)) {
+            begin_sequence(&run, tables, sizeof tables - 1, 0);
+            replay_vm_markers(rp, &run.sink);
+        }
         end_sequence(&run);
     }
     snapshot_unref(&rp->m->arena, run.loaded);

@@ -4,6 +4,7 @@
  *   state start, before-*      loaded (an operation: OP_LOAD_STATE)
  *   alloc, free                operations; an alloc's answer is compared
  *   state after-*, exhausted   compared: figures, lists in order, pageblock types
+ *   vmalloc, kmap, ...         operations of the address space; their answers and its borders are compared
  *   everything else            counted as not modelled, by kind
  *
  * I1  Nothing is passed over in silence: each item is an answer, a state, a free, a

@@ -21,11 +21,16 @@ struct timeline *replay_timeline(struct replay *rp, const char *name,
         timeline_machine(t)->states = &rp->source;
         rp->name = name;
         rp->next = 0;
-        rp->unknown = false;
+        rp->unknown = rp->areas_known = false;
         memset(&rp->feed_tally, 0, sizeof rp->feed_tally);
     }
     return t;
 }
+
+struct feed_call {
+    struct replay *rp;
+    struct timeline *t;
+};
 
 static uint32_t site_of(const struct replay *rp, struct timeline *t, uint32_t line)
 {
@@ -65,6 +70,35 @@ static void feed_alloc(struct replay *rp, struct timeline *t,
         snprintf(g, sizeof g, got == PFN_NONE ? "NULL" : "%" PRIx64, got);
         snprintf(text, sizeof text, "line %u: the kernel answered %s, the machine %s",
                  item->line, e, g);
+        note(rp, t, item->line, NOTE_EXPECT_FAILED, text);
+    }
+}
+
+/* A line of the address space. */
+static uint64_t call_timeline(void *ctx, const struct record_item *item,
+                              const struct op *op)
+{
+    struct feed_call *f = ctx;
+    struct op with_site = *op;
+    with_site.site = site_of(f->rp, f->t, item->line);
+    return timeline_do(f->t, &with_site);
+}
+
+static void feed_vm(struct replay *rp, struct timeline *t)
+{
+    const struct record_item *item = &rp->record->items[rp->next];
+    struct feed_call call = {rp, t};
+    struct replay_vm_answer a;
+    if (!replay_vm_do(rp, rp->next, call_timeline, &call, &a)) {
+        return;
+    }
+    rp->feed_tally.answers++;
+    rp->feed_tally.answers_identical += a.identical;
+    if (!a.identical) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "line %u: the kernel answered %" PRIx64 ", the machine %" PRIx64,
+                 item->line, a.want, a.got);
         note(rp, t, item->line, NOTE_EXPECT_FAILED, text);
     }
 }
@@ -131,6 +165,8 @@ bool replay_feed(void *ctx, struct timeline *t)
             note(rp, t, item->line, NOTE_ERROR, text);
             return false;
         }
+    } else if (replay_vm_can(rp, kind)) {
+        feed_vm(rp, t);
     } else if (rp->unknown || kind > RECORD_EXHAUSTED) {
         feed_unmodelled(rp, t);
         return true;

@@ -27,6 +27,7 @@ struct replay {
     uint32_t next;      /* item */
     uint64_t successes; /* allocations of this sequence that were answered with a page */
     bool unknown;       /* I2: a line since the last loaded state is not modelled */
+    bool areas_known;   /* vmap_area lines have told which addresses are in use */
     bool exhausted_differs;
     uint64_t misuse;  /* what the machine counted before the call */
     const char *name; /* feed: of the file, in sites */
@@ -34,6 +35,26 @@ struct replay {
 };
 
 struct op replay_op(const struct record *r, const struct record_item *item);
+
+/* replay_vm.c */
+/* Can a line of this kind be done now? */
+bool replay_vm_can(const struct replay *rp, enum record_kind kind);
+struct op replay_vm_op(const struct replay *rp, uint32_t item);
+/* How operations are issued: at once, or as a timeline's. */
+typedef uint64_t replay_do_fn(void *ctx, const struct record_item *item,
+                              const struct op *op);
+struct replay_vm_answer {
+    uint64_t got, want;
+    bool preempt; /* kmap_atomic: preemption is off afterwards */
+    bool identical;
+};
+/* Do the line. Answers whether it has an answer that was compared. */
+bool replay_vm_do(struct replay *rp, uint32_t item, replay_do_fn *call, void *ctx,
+                  struct replay_vm_answer *a);
+void replay_vm_heading(struct replay *rp, const struct record_seq *s,
+                       struct replay_sink *sink);
+void replay_vm_markers(struct replay *rp, struct replay_sink *sink);
+uint32_t replay_vm_nr_cpus(const struct record *r);
 
 /* replay_state.c */
 void replay_load(void *ctx, struct machine *m, uint64_t state);
