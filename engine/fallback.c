@@ -135,7 +135,9 @@ static bool steal_whole_block(struct machine *m, uint32_t zone, uint64_t frame,
     } else if (old_type == MIGRATE_MOVABLE) {
         alike = pageblock_nr_pages(m) - (free + movable);
     }
-    if (!free) {
+    /* a page that bad_page() took its mark from does not move with the others: alone it
+     * does, or the caller would find it here for ever */
+    if (!free || page_r(m, frame)->flags & PG_UNBUDDY) {
         return false;
     }
     uint64_t needed = pageblock_nr_pages(m) / 2;

@@ -122,8 +122,14 @@ bool load_pcp_block(struct machine *m, uint32_t zone, uint32_t cpu, uint32_t lis
     if (list >= NR_PCP_LISTS || cpu >= m->mm->nr_cpus || !can_hold(m, zone, order, p.v)) {
         return false;
     }
+    /* The type that the page goes back to is the list's, but HighAtomic pages share the
+     * Movable lists. */
+    enum migratetype mt = (enum migratetype)(list % MIGRATE_PCPTYPES);
+    if (mt == MIGRATE_MOVABLE && pageblock_get(m, zone, p.v) == MIGRATE_HIGHATOMIC) {
+        mt = MIGRATE_HIGHATOMIC;
+    }
     struct page *page = page_w(m, p.v);
-    page_set(page, USE_PCP, order, list % MIGRATE_PCPTYPES, zone);
+    page_set(page, USE_PCP, order, mt, zone);
     page->cpu = (uint8_t)cpu;
     list_add_tail(m, pcp_head(zone, cpu, list), (uint32_t)p.v, page);
     pcp_w(m, zone, cpu)->count += 1 << order;

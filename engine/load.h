@@ -31,7 +31,10 @@ bool load_free_block(struct machine *m, uint32_t zone, uint32_t order,
 bool load_pcp_block(struct machine *m, uint32_t zone, uint32_t cpu, uint32_t list,
                     pfn_t p);
 
-/* The type of the pageblock that p lies in. */
+/* The type of the pageblock that p lies in. Before the per-CPU lists: a page of a
+ * HighAtomic pageblock on a Movable list goes back as HighAtomic. (A dump does not say
+ * whether it was put there before the pageblock was reserved; then it would go back as
+ * Movable.) */
 bool load_pageblock(struct machine *m, uint32_t zone, pfn_t p, enum migratetype mt);
 
 /* An allocated page that stealing counts as movable. */
