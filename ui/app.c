@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "app.h"
 
+#include "api.h"
 #include "commands.h"
 #include "describe.h"
 #include "keys.h"
@@ -43,6 +44,37 @@ static uint32_t first_zone(const struct machine *m)
     return zone < machine_nr_zones(m) ? zone : 0;
 }
 
+static size_t word_hash(const char *word, size_t len)
+{
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < len; i++) {
+        h = (h ^ (unsigned char)word[i]) * 16777619u;
+    }
+    return h % API_WORDS;
+}
+
+static void learn_api_words(struct app *a)
+{
+    const struct api_entry *e;
+    for (size_t i = 0; i < API_WORDS / 2 && (e = session_api(i)); i++) {
+        size_t at = word_hash(e->name, strlen(e->name));
+        while (a->api_words[at]) {
+            at = (at + 1) % API_WORDS;
+        }
+        a->api_words[at] = e->name;
+    }
+}
+
+bool app_is_api_word(const struct app *a, const char *word, size_t len)
+{
+    for (size_t at = word_hash(word, len); a->api_words[at]; at = (at + 1) % API_WORDS) {
+        if (!strncmp(a->api_words[at], word, len) && !a->api_words[at][len]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void app_init(struct app *a, struct session *s, enum glyph_set set)
 {
     *a = (struct app){.session = s, .t = session_timeline(s)};
@@ -64,6 +96,7 @@ void app_init(struct app *a, struct session *s, enum glyph_set set)
     }
     a->stamp = 1;
     a->prefs.chosen[a->focus] = a->stamp;
+    learn_api_words(a);
     a->pagemap = pagemap_create(m);
     model_init(&a->model, s);
     app_moved(a, timeline_position(a->t));

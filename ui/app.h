@@ -96,12 +96,18 @@ enum app_request {
     REQUEST_MOUSE
 };
 
+enum {
+    API_WORDS = 1024
+}; /* a power of two, well over the number of calls that a script knows */
+
 struct app {
     struct session *session;
     struct timeline *t;
     struct pagemap *pagemap;
     struct model model;
     bool sandbox;
+    const char *api_words
+        [API_WORDS]; /* the calls of the scenario API, by hash: for colouring scripts */
 
     /* the screen */
     struct layout_prefs prefs;
@@ -170,6 +176,8 @@ void app_moved(struct app *a, struct position from);
 void app_focus(struct app *a, int pane);
 void app_layout(struct app *a);
 int app_speed(const struct app *a); /* steps a second */
+/* Is the word of that length a call of the scenario API? */
+bool app_is_api_word(const struct app *a, const char *word, size_t len);
 int app_min_int(int a, int b);
 int app_max_int(int a, int b);
 int app_clamp(int v, int low, int high);

@@ -123,8 +123,7 @@ static void draw_count(const struct app *a, struct grid *g, int x, int y, int w,
         len = snprintf(text, sizeof text, "%lluk", (unsigned long long)(n / 1000));
     }
     if (n) {
-        grid_text(g, x + w - len, y, text, type_style((enum migratetype)mt),
-                  marks | (mt == b->mt ? MARK_BOLD : 0));
+        grid_text(g, x + w - len, y, text, type_style((enum migratetype)mt), marks);
     } else {
         grid_put(g, x + w - 1, y, a->glyphs->dot, ST_FAINT, marks);
     }

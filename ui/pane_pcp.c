@@ -84,9 +84,10 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
         grid_printf(g, r.x + 1, y, ST_DIM, 0, "%d", order);
         grid_text(g, r.x + 3, y, type_name(mt), type_style(mt), 0);
         if (count) {
-            grid_printf(g, r.x + 15, y, type_style(mt), marks, "%4u", count);
+            char n[16];
+            int len = snprintf(n, sizeof n, "%u", count);
+            grid_text(g, r.x + 19 - len, y, n, type_style(mt), marks);
         } else {
-            grid_text(g, r.x + 15, y, "   ", ST_FAINT, marks);
             grid_put(g, r.x + 18, y, a->glyphs->dot, ST_FAINT, marks);
         }
         int64_t skip = cursor && s->chain >= 0 ? s->chain_top : 0;

@@ -73,19 +73,8 @@ static bool is_keyword(const char *s, size_t len)
     return false;
 }
 
-static bool is_call(const char *s, size_t len)
-{
-    char name[48];
-    if (len >= sizeof name) {
-        return false;
-    }
-    memcpy(name, s, len);
-    name[len] = 0;
-    return session_api_find(name) != NULL;
-}
-
 /* One token at s: its length and style. */
-static size_t token(const char *s, enum lexer *state, int *style)
+static size_t token(const struct app *a, const char *s, enum lexer *state, int *style)
 {
     const char *close = *state != LEX_CODE ? strstr(s, "]]") : NULL;
     if (*state != LEX_CODE) {
@@ -118,7 +107,9 @@ static size_t token(const char *s, enum lexer *state, int *style)
         n++;
     }
     if (n) {
-        *style = is_keyword(s, n) ? ST_CODE_WORD : is_call(s, n) ? ST_CODE_CALL : ST_CODE;
+        *style = is_keyword(s, n)           ? ST_CODE_WORD
+                 : app_is_api_word(a, s, n) ? ST_CODE_CALL
+                                            : ST_CODE;
         return n;
     }
     *style = ST_CODE;
@@ -127,14 +118,14 @@ static size_t token(const char *s, enum lexer *state, int *style)
     return (size_t)(next - s);
 }
 
-static void skip_line(const char *s, enum lexer *state)
+static void skip_line(const struct app *a, const char *s, enum lexer *state)
 {
     int style;
     if (*state == LEX_CODE && !strstr(s, "[[")) {
         return;
     }
     while (*s) {
-        s += token(s, state, &style);
+        s += token(a, s, state, &style);
     }
 }
 
@@ -150,7 +141,7 @@ static void draw_code(const struct app *a, struct grid *g, int x, int y, int w,
     int at = x;
     while (*s) {
         int style;
-        size_t len = token(s, state, &style);
+        size_t len = token(a, s, state, &style);
         const char *stop = s + len;
         while (s < stop) {
             uint32_t ch = utf8_next(&s);
@@ -183,7 +174,7 @@ static void draw_script(const struct app *a, struct grid *g, struct rect r, bool
     uint32_t nr = session_nr_lines(a->session), error = session_error_line(a->session);
     int digits = nr > 999 ? 4 : nr > 99 ? 3 : 2;
     for (int i = 0; i < a->script.top; i++) {
-        skip_line(session_line(a->session, (uint32_t)i + 1), &state);
+        skip_line(a, session_line(a->session, (uint32_t)i + 1), &state);
     }
     for (int row = 0; row < r.h && a->script.top + row < (int)nr; row++) {
         uint32_t line = (uint32_t)(a->script.top + row) + 1;

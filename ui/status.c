@@ -62,7 +62,7 @@ void status_draw(const struct app *a, struct grid *g)
     if (md->past || timeline_nr_branches(a->t) > 1) {
         snprintf(words[nr].value, sizeof words[nr].value, "%s%s", branch.name,
                  md->past ? ", past" : "");
-        words[nr++].label = "branch ";
+        words[nr++].label = strncmp(branch.name, "branch", 6) ? "branch " : "";
     }
     snprintf(words[nr].value, sizeof words[nr].value, "%s",
              thousands(n, timeline_event_number(a->t, md->at)));
