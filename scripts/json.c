@@ -6,7 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 character at s; 0: it is none (RFC 3629: no overlong forms, no surrogates). */
+/* Bytes of the UTF-8 character at s; 0: it is none (RFC 3629: no overlong forms, no
+ * surrogates). */
 static int utf8_length(const unsigned char *s)
 {
     static const struct {

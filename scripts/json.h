@@ -1,7 +1,8 @@
-/* Writing JSON, one object a line (NDJSON). Text that is not UTF-8 becomes U+FFFD, so that every line is valid.
+/* Writing JSON, one object a line (NDJSON). Text that is not UTF-8 becomes U+FFFD, so
+ * that every line is valid.
  *
- * json_begin(w); json_string(w, "type", "op"); json_open(w, "args", '{'); ... json_close(w, '}'); json_end(w);
- * In an array the key is NULL.
+ * json_begin(w); json_string(w, "type", "op"); json_open(w, "args", '{'); ...
+ * json_close(w, '}'); json_end(w); In an array the key is NULL.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef SCRIPTS_JSON_H

@@ -1,5 +1,6 @@
-/* Lua's basic functions where the usual ones differ from run to run or lead out of bounds: pairs and next in
- * sorted order, tostring with numbers for addresses, setmetatable without finalizers, bounded table functions.
+/* Lua's basic functions where the usual ones differ from run to run or lead out of
+ * bounds: pairs and next in sorted order, tostring with numbers for addresses,
+ * setmetatable without finalizers, bounded table functions.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lua_sandbox.h"
@@ -13,7 +14,8 @@
 static const char
     object_ids; /* its address is the registry's key of the table object -> number */
 
-/* The number of a table, function, thread or userdata: 1, 2, ... in the order of asking. */
+/* The number of a table, function, thread or userdata: 1, 2, ... in the order of asking.
+ */
 static lua_Integer object_id(lua_State *L, int idx)
 {
     idx = lua_absindex(L, idx);
@@ -82,9 +84,10 @@ static int base_tostring(lua_State *L)
 
 /* ---- pairs and next ---- */
 
-/* A key with what its place is computed from. Numbers come first, then strings by their bytes, then false and
- * true, then userdata that order themselves (pages, zones), then at most one key of any other type: two of
- * those have no order that is the same in every run. */
+/* A key with what its place is computed from. Numbers come first, then strings by their
+ * bytes, then false and true, then userdata that order themselves (pages, zones), then at
+ * most one key of any other type: two of those have no order that is the same in every
+ * run. */
 struct key {
     int rank; /* 0 number, 1 string, 2 boolean, 3 ordered userdata, 4 other */
     bool is_integer;
@@ -94,7 +97,8 @@ struct key {
     size_t len;
 };
 
-/* Page handles and the like order themselves by a number: their metatable's __order(v). */
+/* Page handles and the like order themselves by a number: their metatable's __order(v).
+ */
 static bool order_of_object(lua_State *L, int idx, lua_Integer *order)
 {
     if (lua_type(L, idx) != LUA_TUSERDATA ||
@@ -238,7 +242,8 @@ static lua_Integer push_sorted_keys(lua_State *L, int table)
     return n;
 }
 
-/* The iterator: upvalues are the sorted keys and the index. Keys that were removed meanwhile are skipped. */
+/* The iterator: upvalues are the sorted keys and the index. Keys that were removed
+ * meanwhile are skipped. */
 static int pairs_step(lua_State *L)
 {
     lua_Integer i = lua_tointeger(L, lua_upvalueindex(3));
@@ -284,7 +289,8 @@ static int base_pairs(lua_State *L)
     return 3;
 }
 
-/* The smallest key above the given one: a look at every key, so that loops had better use pairs. */
+/* The smallest key above the given one: a look at every key, so that loops had better use
+ * pairs. */
 static int base_next(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);

@@ -1,5 +1,6 @@
-/* The coroutine library: as Lua's, but a coroutine in which the sandbox pauses hands the pause on to whoever
- * resumed it, down to sandbox_resume, and goes on from there as if nothing had been.
+/* The coroutine library: as Lua's, but a coroutine in which the sandbox pauses hands the
+ * pause on to whoever resumed it, down to sandbox_resume, and goes on from there as if
+ * nothing had been.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lua_sandbox.h"

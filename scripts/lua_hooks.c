@@ -1,13 +1,14 @@
-/* Event hooks: on("buddy:split", fn) calls fn at each such event of an operation of the same script, and
- * interrupt(fn) inside it lets a hardware interrupt come there.
+/* Event hooks: on("buddy:split", fn) calls fn at each such event of an operation of the
+ * same script, and interrupt(fn) inside it lets a hardware interrupt come there.
  *
  * Rules:
- *  - A hook looks; only the function given to interrupt() operates, nested in the operation under way. Where the
- *    CPU has interrupts off, the interrupt waits for the first event at which they are on again, at the latest for
- *    the operation's end.
+ *  - A hook looks; only the function given to interrupt() operates, nested in the
+ *    operation under way. Where the CPU has interrupts off, the interrupt waits for the
+ *    first event at which they are on again, at the latest for the operation's end.
  *  - What an injected interrupt does calls no hooks.
  *  - say and expect in a hook are written down behind the operation.
- *  - No Lua error jumps out of the timeline: a hook's error is kept and raised when the operation has ended.
+ *  - No Lua error jumps out of the timeline: a hook's error is kept and raised when the
+ *    operation has ended.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
@@ -74,8 +75,9 @@ static void run_handler(lua_State *L)
     sc->in_interrupt = false;
 }
 
-/* Does the CPU take an interrupt here? When an operation is answered from the record: did it then? (It did not if the user
- * has since put an interrupt of his own before it; then ours waits again.) */
+/* Does the CPU take an interrupt here? When an operation is answered from the record: did
+ * it then? (It did not if the user has since put an interrupt of his own before it; then
+ * ours waits again.) */
 static bool deliverable(const struct script *sc, const struct machine *m, uint32_t cpu)
 {
     struct op recorded;
@@ -130,7 +132,8 @@ static int with_traceback(lua_State *L)
     return 1;
 }
 
-/* Is this an event of an interrupt that the user put into the operation? It calls no hooks. */
+/* Is this an event of an interrupt that the user put into the operation? It calls no
+ * hooks. */
 static bool is_foreign(struct script *sc, const struct event *ev)
 {
     if (!sc->replaying || sc->replayed_kind == OP_IRQ_ENTER ||

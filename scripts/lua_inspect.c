@@ -1,6 +1,8 @@
-/* Everything of engine/inspect.h as scripts read it: machine, zones, per-CPU lists, CPUs, counters, /proc.
+/* Everything of engine/inspect.h as scripts read it: machine, zones, per-CPU lists, CPUs,
+ * counters, /proc.
  *
- * Zone objects are numbers of zones: what they answer is read from the machine at that moment.
+ * Zone objects are numbers of zones: what they answer is read from the machine at that
+ * moment.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <inttypes.h>

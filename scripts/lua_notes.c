@@ -1,12 +1,14 @@
-/* Narration and claims: say, expect, ask. They are OP_NOTE operations, so that they travel in time with the rest.
+/* Narration and claims: say, expect, ask. They are OP_NOTE operations, so that they
+ * travel in time with the rest.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
 #include "script.h"
 
-/* Texts in long brackets are indented as the script is: lines lose the indentation that all but the first share,
- * paragraphs (divided by an empty line) stay apart, the lines of one are joined. */
+/* Texts in long brackets are indented as the script is: lines lose the indentation that
+ * all but the first share, paragraphs (divided by an empty line) stay apart, the lines of
+ * one are joined. */
 static void add_paragraphs(luaL_Buffer *b, const char *s, size_t len)
 {
     const char *end = s + len;
@@ -152,7 +154,8 @@ static void to_paragraphs(lua_State *L)
     lua_pop(L, 3);
 }
 
-/* ask { question, choice, choice ..., answer = n, why = text }: see session_parse_question. */
+/* ask { question, choice, choice ..., answer = n, why = text }: see
+ * session_parse_question. */
 static int ask(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);

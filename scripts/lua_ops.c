@@ -1,6 +1,7 @@
 /* Operations: a Lua function for every row of engine/ops.def.
  *
- * What kernel code writes around them (alloc_page, in_irq, with_spinlock ...) is made from these in prelude.lua.
+ * What kernel code writes around them (alloc_page, in_irq, with_spinlock ...) is made
+ * from these in prelude.lua.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>

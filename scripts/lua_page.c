@@ -1,6 +1,7 @@
-/* Pages as scripts see them: what struct page * is in kernel code. A handle is nothing but a page frame number, so
- * two handles of one frame are equal whoever got them when, as in the kernel; all that it answers is read from the
- * machine at that moment. There is one handle a frame, so that a page can be a table's key.
+/* Pages as scripts see them: what struct page * is in kernel code. A handle is nothing
+ * but a page frame number, so two handles of one frame are equal whoever got them when,
+ * as in the kernel; all that it answers is read from the machine at that moment. There is
+ * one handle a frame, so that a page can be a table's key.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <inttypes.h>

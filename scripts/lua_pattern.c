@@ -1,10 +1,12 @@
 /* string.find, match, gmatch and gsub with Lua's patterns, in bounded time.
  *
- * Lua's own matcher backtracks inside C, where no hook runs: a short pattern with a few stars can take longer than
- * anybody waits. This one counts its steps, charges them as instructions and gives up with an error past
- * MAX_STEPS. What it answers is what the manual (6.4.1) says.
+ * Lua's own matcher backtracks inside C, where no hook runs: a short pattern with a few
+ * stars can take longer than anybody waits. This one counts its steps, charges them as
+ * instructions and gives up with an error past MAX_STEPS. What it answers is what the
+ * manual (6.4.1) says.
  *
- * Lua's matcher answers "malformed pattern" for more than can be seen here to be wrong: so does this one.
+ * Lua's matcher answers "malformed pattern" for more than can be seen here to be wrong:
+ * so does this one.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lua_sandbox.h"
@@ -257,8 +259,8 @@ static const char *match_balance(struct matcher *m, const char *s, const char *p
     return NULL;
 }
 
-/* What stands under one % that is no class; *s moves. Answers the rest of the pattern, NULL: no match, or p
- * itself: it is a class after all. */
+/* What stands under one % that is no class; *s moves. Answers the rest of the pattern,
+ * NULL: no match, or p itself: it is a class after all. */
 static const char *match_special(struct matcher *m, const char **s, const char *p)
 {
     switch (p + 1 < m->pattern_end ? p[1] : 0) {
@@ -408,7 +410,8 @@ static void charge_steps(struct matcher *m)
                    (uint64_t)(MAX_STEPS - m->steps) / STEPS_PER_INSTRUCTION);
 }
 
-/* Where a find begins: Lua's 1-based position, negative from the end; false: behind the end. */
+/* Where a find begins: Lua's 1-based position, negative from the end; false: behind the
+ * end. */
 static bool start_offset(lua_State *L, int idx, size_t len, size_t *offset)
 {
     lua_Integer init = luaL_optinteger(L, idx, 1);
@@ -499,7 +502,8 @@ static int find_or_match(lua_State *L, bool find)
 static int string_find(lua_State *L) { return find_or_match(L, true); }
 static int string_match(lua_State *L) { return find_or_match(L, false); }
 
-/* Upvalues: subject, pattern, where to go on, where the last match ended (0-based; -1 before the first). */
+/* Upvalues: subject, pattern, where to go on, where the last match ended (0-based; -1
+ * before the first). */
 static int gmatch_step(lua_State *L)
 {
     size_t len, plen;

@@ -1,4 +1,5 @@
-/* Random numbers that depend on the seed alone: xoshiro256** (Blackman and Vigna), seeded by splitmix64.
+/* Random numbers that depend on the seed alone: xoshiro256** (Blackman and Vigna), seeded
+ * by splitmix64.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lua_sandbox.h"

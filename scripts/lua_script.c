@@ -1,4 +1,5 @@
-/* A Lua state with the scenario API, and the one way by which its operations reach the timeline.
+/* A Lua state with the scenario API, and the one way by which its operations reach the
+ * timeline.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
@@ -85,7 +86,8 @@ bool script_in_step(const struct script *sc)
     if (owner(t, branch, sc->cursor) != owner(t, sc->branch, sc->cursor)) {
         return false;
     }
-    /* An interrupt put into the branch's last operation afterwards may have changed its answer. */
+    /* An interrupt put into the branch's last operation afterwards may have changed its
+     * answer. */
     struct op_record now;
     return timeline_op(t, branch, sc->cursor - 1, &now) &&
            now.result == sc->last.result && now.nr_injected == sc->last.nr_injected &&
@@ -147,7 +149,8 @@ static void remember(struct script *sc, uint32_t branch, uint64_t at)
     timeline_op(sc->session->timeline, branch, at, &sc->last);
 }
 
-/* Answer op from the record, or do it now. *mismatch is set to a text when the record says otherwise. */
+/* Answer op from the record, or do it now. *mismatch is set to a text when the record
+ * says otherwise. */
 static uint64_t answer_or_do(struct script *sc, const struct op *op, uint64_t *at,
                              struct buffer *mismatch)
 {

@@ -1,4 +1,5 @@
-/* Lua values for the machine's quantities, and back: flags, orders, page frames, zones, migratetypes.
+/* Lua values for the machine's quantities, and back: flags, orders, page frames, zones,
+ * migratetypes.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <inttypes.h>
@@ -180,7 +181,8 @@ const char *lock_name(lua_State *L, uint64_t id)
                : "?";
 }
 
-/* ---- values as text: no metamethod of the script's runs, since that could do anything ---- */
+/* ---- values as text: no metamethod of the script's runs, since that could do anything
+ * ---- */
 
 static void quoted(const char *s, size_t len, struct buffer *out)
 {
@@ -223,7 +225,8 @@ static void table_text(lua_State *L, int idx, struct buffer *out, int depth)
         buffer_printf(out, ", ... %lld in all}", (long long)n);
         return;
     }
-    /* The string keys, in order: the smallest above the one before, as base next does it. */
+    /* The string keys, in order: the smallest above the one before, as base next does it.
+     */
     const char *last = NULL;
     while (shown < MOST) {
         const char *best = NULL;

@@ -1,5 +1,6 @@
--- What scenarios are written with, made from the operations: contexts, sugar, workloads. This runs in every
--- script's state before the script; its frames do not show in tracebacks.
+-- What scenarios are written with, made from the operations: contexts, sugar,
+-- workloads. This runs in every script's state before the script; its frames do not
+-- show in tracebacks.
 --
 -- SPDX-License-Identifier: GPL-3.0-or-later
 local set_cpu = __set_cpu
@@ -17,8 +18,8 @@ local function check_function(fn, name)
     end
 end
 
--- Something to be undone on every way out. An error that nobody catches leaves it as it is: the machine is then
--- seen in the context in which it happened.
+-- Something to be undone on every way out. An error that nobody catches leaves it as it
+-- is: the machine is then seen in the context in which it happened.
 local function guard(undo)
     return setmetatable({}, { __close = undo })
 end
@@ -41,7 +42,8 @@ irqs_disabled = bracket("irqs_disabled", local_irq_disable, local_irq_enable)
 
 local memalloc_op = memalloc
 
--- memalloc(fn): PF_MEMALLOC while fn runs; memalloc(true) and memalloc(false) are the operation itself.
+-- memalloc(fn): PF_MEMALLOC while fn runs; memalloc(true) and memalloc(false) are the
+-- operation itself.
 function memalloc(fn, ...)
     if type(fn) ~= "function" then
         return memalloc_op(fn)
@@ -89,7 +91,8 @@ __page_methods.free = function(page, order)
 end
 __page_methods = nil
 
-local PAGE_OFFSET = { i386 = 0xc0000000, i386pae = 0xc0000000, x86_64 = 0xffff888000000000 }
+local PAGE_OFFSET = { i386 = 0xc0000000, i386pae = 0xc0000000,
+                      x86_64 = 0xffff888000000000 }
 
 function page_address(page)
     local pfn = page_to_pfn(page)
@@ -183,7 +186,8 @@ function table.sort(t, less)
         error("bad argument #1 to 'sort' (table expected, got " .. type(t) .. ")", 2)
     end
     if less ~= nil and type(less) ~= "function" then
-        error("bad argument #2 to 'sort' (function expected, got " .. type(less) .. ")", 2)
+        error("bad argument #2 to 'sort' (function expected, got " .. type(less) .. ")",
+              2)
     end
     merge_sort(t, 1, #t, {}, less or default_less)
 end
@@ -193,13 +197,15 @@ end
 -- An array of {value, weight} or of plain values, as a function that draws one.
 local function drawer(choices, what)
     local values, upto, total = {}, {}, 0
-    check(type(choices) == "table" and #choices > 0, "workload: %s should be an array", what)
+    check(type(choices) == "table" and #choices > 0, "workload: %s should be an array",
+          what)
     for i, c in ipairs(choices) do
         local value, weight = c, 1
         if type(c) == "table" then
             value, weight = c[1], c[2] or 1
         end
-        check(math.type(weight) == "integer" and weight > 0, "workload: a weight in %s is not a number above 0", what)
+        check(math.type(weight) == "integer" and weight > 0,
+              "workload: a weight in %s is not a number above 0", what)
         total = total + weight
         values[i], upto[i] = value, total
     end
@@ -213,10 +219,11 @@ local function drawer(choices, what)
     end
 end
 
-local default_orders = { { 0, 60 }, { 1, 15 }, { 2, 10 }, { 3, 7 }, { 4, 4 }, { 5, 2 }, { 6, 1 }, { 9, 1 } }
+local default_orders = { { 0, 60 }, { 1, 15 }, { 2, 10 }, { 3, 7 }, { 4, 4 }, { 5, 2 },
+                         { 6, 1 }, { 9, 1 } }
 
--- A generator of its own (the minimal standard one of Park and Miller), so that a workload with a seed draws the
--- same numbers wherever it stands in a script.
+-- A generator of its own (the minimal standard one of Park and Miller), so that a
+-- workload with a seed draws the same numbers wherever it stands in a script.
 local function generator(seed)
     if seed == nil then
         return random
@@ -228,16 +235,18 @@ local function generator(seed)
     end
 end
 
--- Random allocations and frees until steps are done or a condition holds. Answers the pages that are held then, an
--- array of { page = , order = }, and counts.
+-- Random allocations and frees until steps are done or a condition holds. Answers the
+-- pages that are held then, an array of { page = , order = }, and counts.
 function workload(w)
     w = w or {}
     check(type(w) == "table", "workload: needs a table of options")
     local steps, stop_when = w.steps, w.stop_when
-    check(steps or stop_when, "workload: give steps = N or stop_when = function() ... end")
+    check(steps or stop_when,
+          "workload: give steps = N or stop_when = function() ... end")
     local draw = generator(w.seed)
     local order_of = drawer(w.orders or default_orders, "orders")
-    local gfp_of = drawer(w.gfp and (type(w.gfp) == "table" and w.gfp or { w.gfp }) or { GFP_KERNEL }, "gfp")
+    local gfp_of = drawer(w.gfp and (type(w.gfp) == "table" and w.gfp or { w.gfp })
+                          or { GFP_KERNEL }, "gfp")
     local cpu_of = drawer(w.cpus or { smp_processor_id() }, "cpus")
     local most = w.max_held or 256
     local free_percent = w.free_percent or 45
@@ -270,7 +279,8 @@ function workload(w)
     return result
 end
 
--- Allocate until NULL is answered or a limit is reached: the array of pages. A condition can stop it earlier.
+-- Allocate until NULL is answered or a limit is reached: the array of pages. A
+-- condition can stop it earlier.
 function exhaust(gfp, order, limit, stop_when)
     order = order or 0
     gfp = gfp | __GFP_NOWARN
@@ -285,7 +295,8 @@ function exhaust(gfp, order, limit, stop_when)
     return pages
 end
 
--- Give back an array of pages (or of a workload's { page =, order = }), in the order of the array.
+-- Give back an array of pages (or of a workload's { page =, order = }), in the order of
+-- the array.
 function free_all(pages, order)
     for i = 1, #pages do
         local p = pages[i]
@@ -298,8 +309,8 @@ function free_all(pages, order)
     end
 end
 
--- Take everything (or `limit` pages), then give back every second one: free memory without a block of order 1.
--- Answers the pages that stay allocated.
+-- Take everything (or `limit` pages), then give back every second one: free memory
+-- without a block of order 1. Answers the pages that stay allocated.
 function fragment(gfp, limit)
     local pages = exhaust(gfp, 0, limit)
     table.sort(pages)
@@ -319,7 +330,8 @@ end
 
 -- The table itself, marked: the session reads it.
 function lesson(t)
-    check(type(t) == "table", "lesson: needs a table: return lesson { title = ..., run = function() ... end }")
+    check(type(t) == "table",
+          "lesson: needs a table: return lesson { title = ..., run = ... }")
     check(type(t.run) == "function", "lesson: run should be a function")
     return t
 end

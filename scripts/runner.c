@@ -29,7 +29,8 @@ static void put_plain(FILE *out, const char *s, size_t len)
     }
 }
 
-/* One line of text, wrapped; what looks like a table (two blanks in a row, or a blank first) stays as it is. */
+/* One line of text, wrapped; what looks like a table (two blanks in a row, or a blank
+ * first) stays as it is. */
 static void put_wrapped_line(FILE *out, const char *s, size_t len, int indent)
 {
     bool table = len && (*s == ' ' || *s == '\t');

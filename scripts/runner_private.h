@@ -21,7 +21,8 @@ struct runner {
     uint64_t at;      /* the operation whose events are being printed */
     uint64_t operations, events, passed, failed;
     bool after_note;
-    /* Text: of a loop that issues very many operations, the first ones of each line and the last one are shown. */
+    /* Text: of a loop that issues very many operations, the first ones of each line and
+     * the last one are shown. */
     struct {
         uint32_t site;
         uint64_t nr;

@@ -1,12 +1,15 @@
 /* What a session and the functions that scripts call share. Internal to scripts/.
  *
- * A session has up to two Lua states, each a struct script: the scenario's, and the console's. They share the
- * timeline and nothing else, so that what is typed at the console cannot make a scenario run differently.
+ * A session has up to two Lua states, each a struct script: the scenario's, and the
+ * console's. They share the timeline and nothing else, so that what is typed at the
+ * console cannot make a scenario run differently.
  *
- * How a scenario is run again (session.h, branching): script.cursor is the number of operations of the branch that
- * the script has behind it. An operation that it issues is compared with the branch's next one of its own, if there is
- * one, and answered from the record; else it is done. A function that looks at the machine first brings it to the
- * cursor (script_machine). So there is no second mode: a script is run again by beginning with cursor 0.
+ * How a scenario is run again (session.h, branching): script.cursor is the number of
+ * operations of the branch that the script has behind it. An operation that it issues is
+ * compared with the branch's next one of its own, if there is one, and answered from the
+ * record; else it is done. A function that looks at the machine first brings it to the
+ * cursor (script_machine). So there is no second mode: a script is run again by beginning
+ * with cursor 0.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef SCRIPTS_SCRIPT_H
@@ -74,8 +77,8 @@ struct session {
     void *feed_ctx;
 };
 
-/* session_script.c: run the file's text up to its lesson { ... }; the script is ready to be resumed then. False:
- * s->error says why. */
+/* session_script.c: run the file's text up to its lesson { ... }; the script is ready to
+ * be resumed then. False: s->error says why. */
 bool session_load_script(struct session *s);
 /* Keep the error whose value is on top of co. */
 void session_keep_error(struct session *s, lua_State *co);
@@ -88,25 +91,28 @@ static inline struct script *script_of(lua_State *L) { return sandbox_of(L)->hos
 struct script *script_create(struct session *s, bool console);
 void script_destroy(struct script *sc);
 
-/* Do op, or answer it from the record; raises a Lua error where operations are not allowed. Fills in cpu, origin
- * and site. Sets sc->fresh. */
+/* Do op, or answer it from the record; raises a Lua error where operations are not
+ * allowed. Fills in cpu, origin and site. Sets sc->fresh. */
 uint64_t script_issue(lua_State *L, struct op *op);
 bool script_same_op(const struct op *a, const struct op *b);
-/* The end of a C function that has issued operations: hands over to session_advance if something new was done.
- * return script_return(L, nresults). */
+/* The end of a C function that has issued operations: hands over to session_advance if
+ * something new was done. return script_return(L, nresults). */
 int script_return(lua_State *L, int nresults);
 /* Issue a note: OP_NOTE with text. */
 void script_note(lua_State *L, enum note_kind kind, const char *text);
 /* The same from outside of the script, at its cursor. */
 void script_note_outside(struct script *sc, enum note_kind kind, const char *text);
-/* The machine where the script is, for looking at. Raises an error when there is none yet. */
+/* The machine where the script is, for looking at. Raises an error when there is none
+ * yet. */
 struct machine *script_machine(lua_State *L);
 /* Is what script has behind it a prefix of the current branch, with the same answers? */
 bool script_in_step(const struct script *sc);
-/* The branch's next operation of the script's own, at or behind cursor; its length if there is none. */
+/* The branch's next operation of the script's own, at or behind cursor; its length if
+ * there is none. */
 uint64_t script_next_recorded(const struct script *sc, uint32_t branch);
 
-/* lua_values.c: numbers and names of the machine as Lua values and back. who and i are for messages. */
+/* lua_values.c: numbers and names of the machine as Lua values and back. who and i are
+ * for messages. */
 uint32_t check_gfp(lua_State *L, int idx, const char *who);
 uint32_t check_order(lua_State *L, int idx, const char *who);
 uint64_t check_pfn(lua_State *L, int idx, const char *who);

@@ -305,6 +305,19 @@ static enum session_state fail(struct session *s)
     return s->state = SESSION_ERROR;
 }
 
+/* The script cannot be run again: its first answers are gone. */
+static enum session_state forgotten(struct session *s)
+{
+    buffer_printf(
+        &s->error,
+        "%s: the script cannot be run again, since the history before operation "
+        "%llu is forgotten: start with a larger --history",
+        s->name, (unsigned long long)timeline_first_op(s->timeline));
+    s->error_line = 0;
+    s->script->cursor = 0; /* in step with every branch: nothing more will be asked */
+    return s->state = SESSION_ERROR;
+}
+
 static enum session_state resume(struct session *s)
 {
     struct script *sc = s->script;
@@ -347,6 +360,9 @@ enum session_state session_advance(struct session *s, bool (*interrupted)(void *
     if (!script_in_step(s->script)) {
         s->state = SESSION_READY;
         buffer_clear(&s->error);
+        if (timeline_first_op(t) > 0) {
+            return forgotten(s);
+        }
         if (!session_load_script(s)) {
             return fail(s);
         }

@@ -1,10 +1,13 @@
-/* A session: one scenario (or the free sandbox), its machine under a timeline, and the script beside it.
+/* A session: one scenario (or the free sandbox), its machine under a timeline, and the
+ * script beside it.
  *
- * The screen, `mmscope run` and later front ends all drive a scenario through this. The script is a coroutine that
- * issues one operation at a time; it is only resumed at the end of the current branch. Going back does not touch it.
- * When the user does something in the past, a branch begins and the script's state belongs to the old future: the
- * next session_advance() then runs the script again from its beginning, with the same machine answers, up to
- * the branch's last operation (operations that the user added are passed over), and goes on from there.
+ * The screen, `mmscope run` and later front ends all drive a scenario through this. The
+ * script is a coroutine that issues one operation at a time; it is only resumed at the
+ * end of the current branch. Going back does not touch it. When the user does something
+ * in the past, a branch begins and the script's state belongs to the old future: the next
+ * session_advance() then runs the script again from its beginning, with the same machine
+ * answers, up to the branch's last operation (operations that the user added are passed
+ * over), and goes on from there.
  *
  * No Lua type appears here.
  *
@@ -19,13 +22,14 @@ struct session;
 struct session_options {
     const struct arena_host *host; /* NULL: host_memory */
     size_t history_bytes;          /* 0: the default */
-    const char *const *
-        settings; /* "name=value" machine options that override the script's, NULL-terminated */
+    const char *const *settings;   /* "name=value" machine options that override the
+                                      script's, NULL-terminated */
     bool keep_locals; /* record the script's visible locals at every operation */
     uint64_t seed;    /* 0: the script's or the default */
 };
 
-/* Open a lesson or scenario; NULL with cause and remedy in err (file missing, syntax error with its line, bad machine). */
+/* Open a lesson or scenario; NULL with cause and remedy in err (file missing, syntax
+ * error with its line, bad machine). */
 struct session *session_open(const char *path, const struct session_options *o, char *err,
                              size_t err_size);
 /* The same from text; name is what messages call it. */
@@ -35,25 +39,29 @@ struct session *session_open_text(const char *name, const char *text,
 /* The free sandbox: a machine and no script. */
 struct session *session_open_sandbox(const struct session_options *o, char *err,
                                      size_t err_size);
-/* Around a timeline that somebody else fills (replay --view); the session owns it from now on. */
+/* Around a timeline that somebody else fills (replay --view); the session owns it from
+ * now on. */
 struct session *session_open_timeline(struct timeline *t, const char *name);
 void session_close(struct session *s);
 
 struct timeline *session_timeline(struct session *s);
 const char *session_title(const struct session *s); /* never NULL */
 const char *session_name(const struct session *s);  /* the file's path, "sandbox", ... */
-/* The script's text, for the script pane: number of lines, and a line without its newline (1-based). */
+/* The script's text, for the script pane: number of lines, and a line without its newline
+ * (1-based). */
 uint32_t session_nr_lines(const struct session *s);
 const char *session_line(const struct session *s, uint32_t line);
 
 enum session_state {
-    SESSION_READY, /* the script has more to do, as far as is known */
-    SESSION_DONE,  /* it has returned */
-    SESSION_ERROR, /* it has failed: session_error() */
-    SESSION_STOPPED /* interrupted, or over its instruction limit for one step; advancing again goes on */
+    SESSION_READY,  /* the script has more to do, as far as is known */
+    SESSION_DONE,   /* it has returned */
+    SESSION_ERROR,  /* it has failed: session_error() */
+    SESSION_STOPPED /* interrupted, or over its instruction limit for one step; advancing
+                       again goes on */
 };
-/* At the end of the current branch: resume the script until it has issued one more operation (which is done and
- * recorded; a note counts) or ended. Elsewhere: go to the end first. interrupted is asked now and then. */
+/* At the end of the current branch: resume the script until it has issued one more
+ * operation (which is done and recorded; a note counts) or ended. Elsewhere: go to the
+ * end first. interrupted is asked now and then. */
 enum session_state session_advance(struct session *s, bool (*interrupted)(void *ctx),
                                    void *ctx);
 enum session_state session_state(const struct session *s);
@@ -63,20 +71,23 @@ uint32_t session_error_line(const struct session *s);
 /* Counts of expect() so far on this branch's script run. */
 void session_expectations(const struct session *s, uint64_t *passed, uint64_t *failed);
 
-/* Feed a timeline that has no script: called by session_advance; false when there is nothing more. For replay --view. */
+/* Feed a timeline that has no script: called by session_advance; false when there is
+ * nothing more. For replay --view. */
 void session_set_feed(struct session *s, bool (*feed)(void *ctx, struct timeline *t),
                       void *ctx);
 
-/* Run a line of Lua typed by the user, at the position: expressions print their value, operations are done and
- * recorded as the user's (a branch begins if the position is in the past). out receives what was printed or the error
- * (malloced, never NULL; free it). False on an error. Globals that it sets stay for the next line. */
+/* Run a line of Lua typed by the user, at the position: expressions print their value,
+ * operations are done and recorded as the user's (a branch begins if the position is in
+ * the past). out receives what was printed or the error (malloced, never NULL; free it).
+ * False on an error. Globals that it sets stay for the next line. */
 bool session_console(struct session *s, const char *line, char **out);
 /* Words that complete the last word of line at the console: calls fn for each. */
 void session_complete(struct session *s, const char *line,
                       void (*fn)(void *ctx, const char *word), void *ctx);
 
-/* A NOTE_ASK's text: the question, then a line for each choice ("- choice", the right one "= choice"), then, if the
- * script says why, "> why". This takes it apart; the pointers are into copy, which must be as large as text. */
+/* A NOTE_ASK's text: the question, then a line for each choice ("- choice", the right one
+ * "= choice"), then, if the script says why, "> why". This takes it apart; the pointers
+ * are into copy, which must be as large as text. */
 enum { SESSION_MAX_CHOICES = 9 };
 struct question {
     const char *question, *why; /* why: "" when there is none */
@@ -85,7 +96,8 @@ struct question {
 };
 bool session_parse_question(const char *text, char *copy, struct question *q);
 
-/* Title and one-line summary of a lesson file without running it; false when it is none. */
+/* Title and one-line summary of a lesson file without running it; false when it is none.
+ */
 bool session_describe(const char *path, char *title, size_t title_size, char *summary,
                       size_t summary_size);
 

@@ -1,8 +1,9 @@
 /* The console: lines of Lua that the user types, and what completes them.
  *
- * The console has its own Lua state beside the script's. Names that are not its globals are looked up among
- * the script's locals at the position, which the timeline keeps as text, so that what is shown belongs to the
- * position and not to wherever the script is now.
+ * The console has its own Lua state beside the script's. Names that are not its globals
+ * are looked up among the script's locals at the position, which the timeline keeps as
+ * text, so that what is shown belongs to the position and not to wherever the script is
+ * now.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <ctype.h>
@@ -17,7 +18,8 @@ enum { CONSOLE_STEPS = 100000000 };
 
 /* ---- the script's locals as globals ---- */
 
-/* Those of the last operation of the script's before the position (what the user did there has none). */
+/* Those of the last operation of the script's before the position (what the user did
+ * there has none). */
 static const char *locals_here(struct session *s)
 {
     struct position at = timeline_position(s->timeline);
@@ -31,8 +33,8 @@ static const char *locals_here(struct session *s)
     return "";
 }
 
-/* Push what a line "name = value" says: texts and tables as their constructors, and what cannot be made again as
- * its text. */
+/* Push what a line "name = value" says: texts and tables as their constructors, and what
+ * cannot be made again as its text. */
 static void push_parsed(lua_State *L, const char *value, size_t len)
 {
     const char *text = lua_pushlstring(L, value, len);

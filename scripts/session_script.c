@@ -1,6 +1,8 @@
-/* A session's script: loading its file, reading the lesson's table, and what an error says.
+/* A session's script: loading its file, reading the lesson's table, and what an error
+ * says.
  *
- * Everything that may run out of Lua's memory runs protected: outside of a protected call Lua would end the program.
+ * Everything that may run out of Lua's memory runs protected: outside of a protected call
+ * Lua would end the program.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
@@ -89,7 +91,8 @@ void session_keep_error(struct session *s, lua_State *co)
 
 /* ---- the machine's table ---- */
 
-/* A value as config_set wants it, pushed: { DMA = 256 } is DMA:256, { "a", "b" } is a,b. */
+/* A value as config_set wants it, pushed: { DMA = 256 } is DMA:256, { "a", "b" } is a,b.
+ */
 static const char *setting_text(lua_State *L, int idx, const char *name)
 {
     idx = lua_absindex(L, idx);
@@ -145,7 +148,8 @@ static void set_option(lua_State *L, struct machine_config *c, const char *name,
     }
 }
 
-/* The architecture decides the other options' defaults: --set arch, else the script's, else i386. */
+/* The architecture decides the other options' defaults: --set arch, else the script's,
+ * else i386. */
 static void init_config(lua_State *L, struct session *s, int machine)
 {
     struct machine_config arch;
@@ -244,7 +248,8 @@ static int start_chunk(lua_State *L)
     return 0;
 }
 
-/* The chunk has returned: what it returned is on co. Leaves run() there, ready to be resumed. */
+/* The chunk has returned: what it returned is on co. Leaves run() there, ready to be
+ * resumed. */
 static int take_lesson(lua_State *L)
 {
     struct session *s = session_of(L);
@@ -277,7 +282,8 @@ static int take_lesson(lua_State *L)
     return 0;
 }
 
-/* A protected call of a C function without arguments; false: s->error holds the message. */
+/* A protected call of a C function without arguments; false: s->error holds the message.
+ */
 static bool call_protected(struct session *s, lua_CFunction f)
 {
     lua_State *L = s->script->sandbox.L;

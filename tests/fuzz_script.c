@@ -1,5 +1,5 @@
-/* Any text as a scenario: as it stands, and as the body of a run function; some steps, a step back, a line at the
- * console, some steps again.
+/* Any text as a scenario: as it stands, and as the body of a run function; some steps, a
+ * step back, a line at the console, some steps again.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fuzz.h"

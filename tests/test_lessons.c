@@ -1,5 +1,5 @@
-/* Every lesson: it loads, runs to its end, and its claims hold; and from anywhere in it one can go back, do something
- * else and go on.
+/* Every lesson: it loads, runs to its end, and its claims hold; and from anywhere in it
+ * one can go back, do something else and go on.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lessons.h"

@@ -1,5 +1,5 @@
-/* The sandbox: every way out that can be thought of is tried, every limit is run into, and what a script computes is
- * the same in two runs.
+/* The sandbox: every way out that can be thought of is tried, every limit is run into,
+ * and what a script computes is the same in two runs.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "story.h"
@@ -124,8 +124,8 @@ static void endless_loops(void)
     hangs("while true do next({ 1, 2, 3 }) end");
 }
 
-/* Inside a C function that calls back the state cannot be paused: an error ends the script for good, whoever catches
- * it. */
+/* Inside a C function that calls back the state cannot be paused: an error ends the
+ * script for good, whoever catches it. */
 static void endless_inside_c(void)
 {
     fails("('x'):gsub('x', function() while true do end end)", "cannot be paused");

@@ -1,4 +1,5 @@
-/* mmscope run: what it prints, as text against a golden file and as JSON through a strict parser, and its exit statuses.
+/* mmscope run: what it prints, as text against a golden file and as JSON through a strict
+ * parser, and its exit statuses.
  *
  * MMSCOPE_GENERATE=1 writes the golden file anew.
  *

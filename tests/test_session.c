@@ -290,7 +290,8 @@ static void run_again(void)
     is_u64(wrong, 0, "a branch anywhere: the script is run again and goes on");
     check_all("after many branches");
 
-    /* An operation of the user's at the end of a branch does not disturb the script's own. */
+    /* An operation of the user's at the end of a branch does not disturb the script's
+     * own. */
     timeline_seek(t(), (struct position){0, end, 0});
     is_hex(digest(), at_end, "the first branch is still there");
     is_u64(session_advance(s.session, NULL, NULL), SESSION_DONE,
