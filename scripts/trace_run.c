@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "host.h"
+#include "machine.h"
+#include "process.h"
 
 struct trace_run {
     struct trace_setup setup;
@@ -17,7 +19,36 @@ struct trace_run {
     struct memsys memsys;
     struct ref_plan plan;
     uint64_t references;
+    /* --mmu: the machine whose kernel gives frames to the process that runs the trace */
+    struct machine *machine;
+    struct process process;
 };
+
+/* The simulated kernel's page allocator, as its page fault handler would ask it. */
+static uint64_t kernel_frame(void *ctx, bool for_table)
+{
+    const uint64_t gfp = for_table ? GFP_KERNEL | __GFP_ZERO : GFP_HIGHUSER_MOVABLE;
+    const struct op op = {.kind = OP_ALLOC_PAGES, .arg = {gfp, 0}};
+    return machine_do(ctx, &op);
+}
+
+static bool create_process(struct trace_run *r, char *err, size_t err_size)
+{
+    static const enum paging pagings[] = {[ARCH_I386] = PAGING_I386,
+                                          [ARCH_I386_PAE] = PAGING_PAE,
+                                          [ARCH_X86_64] = PAGING_4LEVEL};
+    r->machine = machine_create(&r->setup.kernel, &host_memory, err, err_size);
+    if (!r->machine) {
+        return false;
+    }
+    r->machine->probe.stop = UINT64_MAX;
+    if (!process_create(&r->process, pagings[r->setup.kernel.arch], &r->machine->ram,
+                        kernel_frame, r->machine)) {
+        snprintf(err, err_size, "the simulated machine has no page for a page table");
+        return false;
+    }
+    return true;
+}
 
 /* First touches and misses' causes take memory as the trace goes: room for them is
  * reserved, not taken. */
@@ -47,10 +78,23 @@ struct trace_run *trace_run_create(const struct trace_setup *setup, char *err,
         free(r);
         return NULL;
     }
-    if (!memsys_create(&r->memsys, &r->arena, NULL, &r->probe, &setup->machine)) {
+    if (setup->tables && !create_process(r, err, err_size)) {
+        trace_run_destroy(r);
+        return NULL;
+    }
+    if (setup->tables) {
+        r->setup.machine.translation = TRANSLATE_TABLES;
+    }
+    if (!memsys_create(&r->memsys, &r->arena, setup->tables ? &r->machine->ram : NULL,
+                       &r->probe, &r->setup.machine)) {
         snprintf(err, err_size, "out of memory: smaller caches need less");
         trace_run_destroy(r);
         return NULL;
+    }
+    if (setup->tables) {
+        memsys_set_mmu(&r->memsys, &r->process.mmu);
+        r->memsys.on_fault = process_fault;
+        r->memsys.on_fault_ctx = &r->process;
     }
     return r;
 }
@@ -59,6 +103,9 @@ void trace_run_destroy(struct trace_run *r)
 {
     if (r) {
         arena_destroy(&r->arena);
+        if (r->machine) {
+            machine_destroy(r->machine);
+        }
         free(r);
     }
 }
@@ -77,12 +124,25 @@ bool trace_run_refs(struct trace_run *r, const struct ref *refs, size_t n, char 
                  " references: the trace touches more memory than 1 GiB of tables can "
                  "remember; causes=off and translation=identity need none",
                  r->references);
+    } else if (r->process.no_memory) {
+        snprintf(err, err_size,
+                 "reference %" PRIu64
+                 ": the simulated machine's memory is used up after %" PRIu64
+                 " page faults; --set ram=SIZE makes it larger",
+                 r->references + 1, r->process.faults);
     } else {
         snprintf(err, err_size,
-                 "reference %" PRIu64 ": the access to 0x%" PRIx64 " faults",
+                 "reference %" PRIu64 ": the access to 0x%" PRIx64
+                 " faults, it is no address of this machine",
                  r->references + 1, refs[done].va);
     }
     return false;
+}
+
+void trace_run_process(const struct trace_run *r, uint64_t *page_faults, uint64_t *tables)
+{
+    *page_faults = r->process.faults;
+    *tables = r->process.tables;
 }
 
 uint64_t trace_run_references(const struct trace_run *r) { return r->references; }

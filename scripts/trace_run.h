@@ -19,6 +19,9 @@ bool trace_run_refs(struct trace_run *r, const struct ref *refs, size_t n, char 
 
 uint64_t trace_run_references(const struct trace_run *r);
 const struct memsys_tally *trace_run_counts(const struct trace_run *r);
+/* --mmu: page faults answered, and pages that became page tables. */
+void trace_run_process(const struct trace_run *r, uint64_t *page_faults,
+                       uint64_t *tables);
 const struct memsys *trace_run_memsys(const struct trace_run *r);
 
 /* Where the cycles went. */

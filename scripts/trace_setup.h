@@ -5,6 +5,7 @@
 #ifndef SCRIPTS_TRACE_SETUP_H
 #define SCRIPTS_TRACE_SETUP_H
 
+#include "machine.h"
 #include "memsys.h"
 
 /* Cycles that each stage of an access costs. */
@@ -23,10 +24,11 @@ const struct cost_model *cost_models(size_t i);
 struct trace_setup {
     struct memsys_config machine;
     const struct cost_model *cost;
-    bool as_reads;        /* mode R: every data reference is one read */
-    bool tables;          /* --mmu: a process whose pages are faulted in */
-    const char *geometry; /* its name, or NULL */
-    char mode;            /* R, W, T */
+    bool as_reads;                /* mode R: every data reference is one read */
+    bool tables;                  /* --mmu: a process whose pages are faulted in by ... */
+    struct machine_config kernel; /* ... the simulated kernel of this machine */
+    const char *geometry;         /* its name, or NULL */
+    char mode;                    /* R, W, T */
 };
 
 /* The default: 32 KiB 8-way first-level caches, VIPT, 256 KiB 8-way L2, 64-entry

@@ -85,4 +85,17 @@ run plain
 matches "$out" 'misses by cause' "the table tells misses by cause"
 matches "$out" 'AMAT' "and the average access time"
 
+run --mmu --counts plain
+is "$status" 0 "--mmu: a process with page tables"
+is "$(grep -E '^(L1[ID]|[ID]TLB)' out | grep -v wmiss)" \
+    "$("$MMSCOPE" trace --counts plain | grep -E '^(L1[ID]|[ID]TLB)' | grep -v wmiss)" \
+    "counts the same in the first levels"
+run --mmu --json --set tags=vivt plain
+matches "$out" '"mmu":\{"table_accesses":[1-9]' "and its walks go through L2"
+run --mmu --set ram=32M --syn 200000
+is "$status" 2 "a machine that is too small"
+matches "$err" 'memory is used up after [0-9]+ page faults' "says so"
+run --mmu --set arch=i386 plain
+matches "$err" 'no address of this machine' "64-bit addresses are none of an i386"
+
 done_testing

@@ -54,6 +54,12 @@ static bool read_setup(const struct options *o, struct trace_setup *t, char *err
             return false;
         }
     }
+    t->tables = o->value[OPT_MMU] != NULL;
+    if (t->tables && t->machine.translation != TRANSLATE_IDENTITY) {
+        snprintf(err, err_size,
+                 "--mmu translates through page tables, not in order of first touch");
+        return false;
+    }
     return trace_setup_check(t, err, err_size);
 }
 
@@ -214,6 +220,14 @@ static void print_table(const struct trace_run *run, const struct trace_setup *t
     printf("%-17s %13" PRIu64 " instruction, %" PRIu64 " data\n", "two lines",
            n->l1_straddle[SIDE_I], n->l1_straddle[SIDE_D]);
     printf("%-17s %13" PRIu64 "\n", "walks", n->walks);
+    if (t->tables) {
+        uint64_t faults, tables;
+        trace_run_process(run, &faults, &tables);
+        printf("%-17s %13" PRIu64 " of L2, %" PRIu64 " missed; %" PRIu64
+               " page faults, %" PRIu64 " pages of tables\n",
+               "  table accesses", n->l2_access[L2_WALK], n->l2_miss[L2_WALK], faults,
+               tables);
+    }
     printf("%-17s %13" PRIu64 " (L1 %" PRIu64 ", L2 %" PRIu64 ", memory %" PRIu64
            ", TLB %" PRIu64 ", walks %" PRIu64 ")\n",
            "cycles", c.total, c.l1, c.l2, c.memory, c.stlb, c.walk);
@@ -257,6 +271,13 @@ static void print_json(const struct trace_run *run, const struct trace_setup *t)
     printf(",\"straddles\":{\"instruction\":%" PRIu64 ",\"data\":%" PRIu64
            "},\"walks\":%" PRIu64,
            n->l1_straddle[SIDE_I], n->l1_straddle[SIDE_D], n->walks);
+    if (t->tables) {
+        uint64_t faults, tables;
+        trace_run_process(run, &faults, &tables);
+        printf(",\"mmu\":{\"table_accesses\":%" PRIu64 ",\"table_misses\":%" PRIu64
+               ",\"page_faults\":%" PRIu64 ",\"table_pages\":%" PRIu64 "}",
+               n->l2_access[L2_WALK], n->l2_miss[L2_WALK], faults, tables);
+    }
     printf(",\"cycles\":{\"total\":%" PRIu64 ",\"l1\":%" PRIu64 ",\"l2\":%" PRIu64
            ",\"memory\":%" PRIu64 ",\"tlb\":%" PRIu64 ",\"walks\":%" PRIu64 "}",
            c.total, c.l1, c.l2, c.memory, c.stlb, c.walk);
