@@ -2,6 +2,7 @@
  * memory and with much. MMSCOPE_TRAVEL_SEEDS and MMSCOPE_TRAVEL_STEPS say for how long.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "host.h"
 #include "travel.h"
 
 static uint64_t env_number(const char *name, uint64_t otherwise)
@@ -37,8 +38,9 @@ static void travel(const char *name, const struct machine_config *c, size_t hist
 
 int main(void)
 {
-    const uint64_t nr_seeds = env_number("MMSCOPE_TRAVEL_SEEDS", 6);
-    const uint64_t nr_steps = env_number("MMSCOPE_TRAVEL_STEPS", 1500);
+    const uint64_t nr_seeds = env_number("MMSCOPE_TRAVEL_SEEDS", 4);
+    const uint64_t nr_steps = env_number("MMSCOPE_TRAVEL_STEPS", 600);
+    travel_host = &host_memory;
     for (uint64_t seed = 1; seed <= nr_seeds; seed++) {
         for (uint32_t i = 0; i < TRAVEL_MACHINES; i++) {
             const struct machine_config c = travel_machine(i);

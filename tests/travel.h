@@ -16,6 +16,10 @@
 
 enum { TRAVEL_PAGES = 256 };
 
+/* Where machines get their memory. A huge one needs a host that does not touch it: calloc()
+ * does, when the tests set MALLOC_PERTURB_. */
+static const struct arena_host *travel_host;
+
 struct op_digests {
     uint64_t nr_events;
     uint64_t *at; /* nr_events + 1 */
@@ -444,8 +448,8 @@ static inline void travel_begin(struct traveller *tr, const struct machine_confi
     tr->rand.state = seed * 0x9e3779b97f4a7c15 | 1;
     tr->config = *c;
     tr->big = c->ram_bytes > (uint64_t)1 << 36;
-    tr->t = timeline_create(c, NULL, &(struct timeline_options){history_bytes}, err,
-                            sizeof err);
+    tr->t = timeline_create(c, travel_host, &(struct timeline_options){history_bytes},
+                            err, sizeof err);
     if (!tr->t) {
         bail_out("no machine: %s", err);
     }
@@ -494,7 +498,7 @@ static inline void bare_event(struct probe *p, const struct event *ev)
 static inline bool travel_bare(struct traveller *tr, uint32_t branch)
 {
     char err[300];
-    struct machine *m = machine_create(&tr->config, NULL, err, sizeof err);
+    struct machine *m = machine_create(&tr->config, travel_host, err, sizeof err);
     struct bare_run b = {.t = tr->t, .branch = branch};
     struct op_record r;
     m->probe.slow = bare_event;
