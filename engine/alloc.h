@@ -79,8 +79,8 @@ bool unreserve_highatomic_pageblock(struct machine *m, const struct alloc_contex
 /* ---- misuse.c ---- */
 /* A free of anything but an allocated block with its own order. */
 void free_misused(struct machine *m, uint64_t frame, uint64_t order);
-/* check_new_pages, free_page_is_bad: true when a page is not as it has to be (reported). To
- * be asked only when mm.nr_odd_pages says that there are such pages. */
+/* check_new_pages, free_page_is_bad: true when a page is not as it has to be (reported).
+ * To be asked only when mm.nr_odd_pages says that there are such pages. */
 bool check_new_pages(struct machine *m, uint64_t frame, uint32_t order);
 bool free_page_is_bad(struct machine *m, uint64_t frame);
 /* The block leaves the allocator for ever. */

@@ -153,8 +153,8 @@ void free_one_page(struct machine *m, uint32_t zone, uint64_t frame, uint32_t or
     fn_leave(&m->probe);
 }
 
-static const char *check_free_block(const struct machine *m, uint32_t zone, uint32_t order,
-                               uint32_t mt, uint32_t id)
+static const char *check_free_block(const struct machine *m, uint32_t zone,
+                                    uint32_t order, uint32_t mt, uint32_t id)
 {
     const struct page *page = node_at(m, id);
     if (page->state != USE_BUDDY || page->order != order || page->type != mt ||
@@ -184,7 +184,7 @@ static const char *check_free_block(const struct machine *m, uint32_t zone, uint
 }
 
 static const char *check_free_list(const struct machine *m, uint32_t zone, uint32_t order,
-                              uint32_t mt)
+                                   uint32_t mt)
 {
     uint32_t head = freelist_head(zone, order, mt), n = 0, prev = head;
     for (uint32_t id = list_first(m, head); id != head; id = node_at(m, id)->next) {

@@ -1,5 +1,5 @@
-/* Contexts: what a CPU may do now. Process, softirq and hardirq, preempt count, interrupts
- * on or off, held spinlocks.
+/* Contexts: what a CPU may do now. Process, softirq and hardirq, preempt count,
+ * interrupts on or off, held spinlocks.
  *
  *   preempt_count   0x000f0000 hardirq   0x0000ff00 softirq   0x000000ff preempt
  *
@@ -79,7 +79,7 @@ static inline void might_sleep(struct machine *m)
     }
 }
 
-/* The operations on contexts; unbalanced ones are answered with a report and no change. */
+/* The operations on contexts; unbalanced ones are answered with a report, unchanged. */
 void context_irq_enter(struct machine *m);
 void context_irq_leave(struct machine *m);
 void context_softirq_enter(struct machine *m);

@@ -1,8 +1,8 @@
 /* When a migratetype has run out: stealing from another, boosting watermarks, and the
  * HighAtomic reserve.
  *
- * Pageblocks keep pages that can move apart from pages that cannot, so that big blocks can
- * be put together again. A request that finds nothing of its own type takes the largest
+ * Pageblocks keep pages that can move apart from pages that cannot, so that big blocks
+ * can be put together again. A request that finds nothing of its own type takes the largest
  * block of another, and with it, if it pays, the other free pages of its pageblock or the
  * pageblock itself.
  *
@@ -123,8 +123,8 @@ static void move_single(struct machine *m, uint32_t zone, uint64_t frame,
     probe(&m->probe, EV_MOVE_ONE, zone, frame, order, mt);
 }
 
-/* Take the free pages of the block's pageblock too; the pageblock itself becomes ours when
- * half of it is free or used by requests like ours. False: nothing could be moved. */
+/* Take the free pages of the block's pageblock too; the pageblock itself becomes ours
+ * when half of it is free or used by requests like ours. False: nothing was moved. */
 static bool steal_whole_block(struct machine *m, uint32_t zone, uint64_t frame,
                               enum migratetype start_type, enum migratetype old_type)
 {

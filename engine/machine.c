@@ -47,7 +47,8 @@ struct machine *machine_create(const struct machine_config *c,
     m->config = *c;
     m->probe.stop = UINT64_MAX;
     m->probe.after = after_hook;
-    if (!mm_create(m, max_pfn) || !ram_create(&m->ram, &m->arena, max_pfn + VM_BOOT_TABLES)) {
+    if (!mm_create(m, max_pfn) ||
+        !ram_create(&m->ram, &m->arena, max_pfn + VM_BOOT_TABLES)) {
         snprintf(err, err_size, "the arena is too small for the frame table");
         machine_destroy(m);
         return NULL;

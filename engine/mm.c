@@ -87,8 +87,7 @@ bool mm_create(struct machine *m, uint64_t max_pfn)
                             ARENA_CHUNK);
     struct page *nodes =
         arena_alloc(&m->arena, (heads + frames) * sizeof(struct page), ARENA_CHUNK);
-    if (!m->mm || !t->cpus || !t->ranges || !t->pageblocks || !t->blocks ||
-        !nodes) {
+    if (!m->mm || !t->cpus || !t->ranges || !t->pageblocks || !t->blocks || !nodes) {
         return false;
     }
     t->frames = nodes + heads;

@@ -112,13 +112,15 @@ struct pcp { /* per_cpu_pages and per_cpu_zonestat of one CPU and zone */
 };
 
 struct cpu {
-    alignas(512) uint32_t preempt_count; /* preempt 0xff, softirq 0xff00, hardirq 0xf0000 */
+    alignas(512) uint32_t
+        preempt_count; /* preempt 0xff, softirq 0xff00, hardirq 0xf0000 */
     uint32_t irqs_disabled;
     uint32_t memalloc; /* PF_MEMALLOC of the current task */
     uint32_t nr_locks;
     uint64_t locks[MAX_LOCKS]; /* held spinlocks' names, oldest first */
     uint32_t nr_irq_saved;
-    uint32_t irq_saved[MAX_IRQ_NEST]; /* irqs_disabled before each hardirq that we are in */
+    uint32_t
+        irq_saved[MAX_IRQ_NEST]; /* irqs_disabled before each hardirq that we are in */
     struct pcp pcps[MAX_ZONES];
 };
 
@@ -232,10 +234,7 @@ static inline struct zone *zone_hot(struct machine *m, uint32_t zone)
     return &m->mm->zones[zone];
 }
 /* The current CPU's. */
-static inline struct cpu *cpu_hot(struct machine *m)
-{
-    return m->cpu;
-}
+static inline struct cpu *cpu_hot(struct machine *m) { return m->cpu; }
 static inline struct pcp *pcp_hot(struct machine *m, uint32_t zone)
 {
     return &cpu_hot(m)->pcps[zone];

@@ -4,6 +4,9 @@
 #ifndef TESTS_FIXTURE_H
 #define TESTS_FIXTURE_H
 
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS; so include this header first */
+#include <sys/mman.h>
+
 #include "describe.h"
 #include "inspect.h"
 #include "page.h"
@@ -26,10 +29,23 @@ static inline struct machine_config bare_config(uint64_t frames, uint64_t highme
     return c;
 }
 
+/* Not calloc(): under MALLOC_PERTURB_, which Meson sets for tests, that writes all of it. */
+static inline void *sparse_reserve(size_t size_bytes)
+{
+    void *p = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+static inline void sparse_release(void *base, size_t size_bytes)
+{
+    munmap(base, size_bytes);
+}
+
 static inline struct machine *boot(const struct machine_config *c)
 {
+    const struct arena_host host = {sparse_reserve, sparse_release};
     char err[300] = "";
-    struct machine *m = machine_create(c, NULL, err, sizeof err);
+    struct machine *m = machine_create(c, &host, err, sizeof err);
     if (!m) {
         printf("Bail out! %s\n", err);
         exit(1);

@@ -1,8 +1,9 @@
 /* Contexts: preempt count, interrupts, locks, and sleeping where one may not.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bad_reasons.h"
 #include "fixture.h"
+
+#include "bad_reasons.h"
 
 static struct event_log seen;
 

@@ -2,8 +2,9 @@
  * (machine_check after every operation).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bad_reasons.h"
 #include "fixture.h"
+
+#include "bad_reasons.h"
 #include "prng.h"
 
 static struct event_log seen;
