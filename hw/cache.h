@@ -1,5 +1,5 @@
-/* A set-associative cache: which line is where, in which state, who goes next, and what it
- * holds.
+/* A set-associative cache: which line is where, in which state, who goes next, and what
+ * it holds.
  *
  *   line number = address >> line_shift        set = line number mod sets
  *
@@ -12,13 +12,13 @@
  *   order  the policy's memory of this set, see below
  *   data   the bytes, apart from the rest, when the cache holds bytes at all
  *
- * The same machinery serves data caches, instruction caches and TLBs (hw/tlb.h). It counts
- * nothing and knows no other level: hw/memsys.h joins levels to a machine.
+ * The same machinery serves data caches, instruction caches and TLBs (hw/tlb.h). It
+ * counts nothing and knows no other level: hw/memsys.h joins levels to a machine.
  *
  * order, by policy:
  *   LRU, FIFO, up to 16 ways   ways as nibbles, the youngest in bits 0..3; unused above
- *   LRU, FIFO, more ways       the youngest way; next[] and prev[] make a ring of the ways
- *   PLRU                       bit i: node i of the tree (root 1) points right, to the victim
+ *   LRU, FIFO, more ways       the youngest way; next[] and prev[] make a ring of them
+ *   PLRU                       bit i: node i of the tree (root 1) points right, where the victim is
  *   RANDOM                     nothing; *random is the generator's state
  * A set fills from way 0 up, whatever the policy; an invalidated way is filled first.
  *
@@ -26,8 +26,8 @@
  * I2  order[set] of LRU and FIFO names each way exactly once.
  * I3  A way without a key has attr 0.
  *
- * All state lies in the arena. With CACHE_MARK every change is marked there; otherwise the
- * caller has marked the whole cache (cache_mark) before a run of many accesses.
+ * All state lies in the arena. With CACHE_MARK every change is marked there; otherwise
+ * the caller has marked the whole cache (cache_mark) before a run of many accesses.
  *
  * Left out: prefetch, victim buffers, sectors; lines are filled whole.
  *

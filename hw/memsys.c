@@ -3,8 +3,8 @@
  * Everything up to memsys_access is compiled three times, by inlining, see enum run. What
  * is rare is kept out of line so that the path of a hit stays short.
  *
- * The file is over 800 lines because the three are inlined from one text, which keeps them the
- * same: tests/test_memsys.c compares their counts and their bytes.
+ * The file is over 800 lines because the three are inlined from one text, which keeps
+ * them the same: tests/test_memsys.c compares their counts and their bytes.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "memsys.h"

@@ -12,18 +12,18 @@
  *   Bit 7 of a 4 KiB page's entry is PAT; a large page has it in bit 12.
  *
  * Rules, after the processor manuals:
- *   - a user access needs U/S in every entry of the walk, a write R/W in every one; a fetch
- *     needs NX clear in every one
+ *   - a user access needs U/S in every entry of the walk, a write R/W in every one; a
+ *     fetch needs NX clear in every one
  *   - CR0.WP off: the supervisor writes to read-only pages too
- *   - SMEP: the supervisor fetches nothing from user pages; SMAP: nor reads or writes them,
- *     unless EFLAGS.AC is set
- *   - NX is a reserved bit while EFER.NXE is off; so are address bits beyond the machine's,
- *     and PS where no page can be
- *   - the walker sets A in each entry that it passes, D in the one that maps the page when it
- *     is written; A and D of the last entry only if the access is permitted
+ *   - SMEP: the supervisor fetches nothing from user pages; SMAP: nor reads or writes
+ *     them, unless EFLAGS.AC is set
+ *   - NX is a reserved bit while EFER.NXE is off; so are address bits beyond the
+ *     machine's, and PS where no page can be
+ *   - the walker sets A in each entry that it passes, D in the one that maps the page
+ *     when it is written; A and D of the last entry only if the access is permitted
  *   - a non-canonical address is no page fault but a general protection fault
- * PAE's four directory pointers are read from memory at each walk (as AMD's processors do),
- * not kept from the CR3 load; they have no R/W, U/S, A.
+ * PAE's four directory pointers are read from memory at each walk (as AMD's processors
+ * do), not kept from the CR3 load; they have no R/W, U/S, A.
  *
  * Left out: protection keys, shadow stacks, paging-structure caches, page modification
  * logging.
@@ -131,8 +131,8 @@ typedef uint64_t mmu_table_fn(void *ctx);
 
 /* Map the page at va (of this size) to a frame; flags are the last entry's (PTE_P and
  * PTE_PS are set here, PTE_PAT of a large page is PTE_PAT_LARGE). Missing tables are
- * made, with all rights. False: no table could be had, a larger page or a table is in the way, or
- * the mode has no such page. TLBs are not told. */
+ * made, with all rights. False: no table could be had, a larger page or a table is in the
+ * way, or the mode has no such page. TLBs are not told. */
 bool mmu_map(const struct mmu *m, uint64_t va, uint64_t frame_address, uint64_t flags,
              enum page_size size, const struct mmu_bus *bus, mmu_table_fn *table,
              void *ctx);

@@ -4,14 +4,15 @@
  *            address hexadecimal, size decimal, at least 1; lines of valgrind's own
  *            ("==1234== ...", "--1234-- ...") are passed over
  *   din      "LABEL ADDRESS [whatever]"
- *            0 or 3 a read, 1 a write, 2 an instruction fetch; address hexadecimal, a word of
- *            four bytes at the address rounded down to a multiple of four, as Dinero takes it
+ *            0 or 3 a read, 1 a write, 2 an instruction fetch; address hexadecimal,
+ *            a word of four bytes at the address rounded down to a multiple of four, as
+ *            Dinero takes it
  *   xdin     "r|w|i|m ADDRESS SIZE [whatever]"
  *            address and size hexadecimal; m reads, as in Dinero
  *
- * The first line decides which. Everything else is an error with its line's number; nothing
- * is skipped, nothing is guessed. A line's end may be "\n" or "\r\n", and may be missing at
- * the end of the file.
+ * The first line decides which. Everything else is an error with its line's number;
+ * nothing is skipped, nothing is guessed. A line's end may be "\n" or "\r\n", and may be
+ * missing at the end of the file.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef SCRIPTS_TRACE_READER_H
