@@ -98,6 +98,7 @@ struct replay *replay_create(const struct record *r, const struct arena_host *ho
         return NULL;
     }
     rp->m->states = &rp->source;
+    rp->on = rp->m;
     return rp;
 }
 

@@ -18,7 +18,8 @@ struct timeline *replay_timeline(struct replay *rp, const char *name,
     replay_config(rp->record, &c);
     struct timeline *t = timeline_create(&c, &host_memory, o, err, err_size);
     if (t) {
-        timeline_machine(t)->states = &rp->source;
+        rp->on = timeline_machine(t);
+        rp->on->states = &rp->source;
         rp->name = name;
         rp->next = 0;
         rp->unknown = rp->areas_known = false;

@@ -19,6 +19,7 @@ void replay_differs(struct replay_sink *sink, uint32_t line, const char *what,
 struct replay {
     const struct record *record;
     struct machine *m;
+    struct machine *on; /* whom the calls are made on: m, or a timeline's machine */
     struct state_source source; /* for OP_LOAD_STATE */
     char load_error[400];       /* the last load failed: cause; else "" */
     uint32_t load_line;

@@ -88,7 +88,7 @@ bool replay_vm_do(struct replay *rp, uint32_t i, replay_do_fn *call, void *ctx,
          n++) {
         struct op page = {
             .kind = OP_VMAP_PAGE, .cpu = (uint8_t)r->cpu, .origin = ORIGIN_REPLAY};
-        page.arg[0] = machine_max_pfn(rp->m) - 1 - n;
+        page.arg[0] = machine_max_pfn(rp->on) - 1 - n;
         call(ctx, item, &page);
     }
     const struct op op = replay_vm_op(rp, i);
@@ -98,7 +98,7 @@ bool replay_vm_do(struct replay *rp, uint32_t i, replay_do_fn *call, void *ctx,
         rp->unknown || row_of((enum record_kind)item->kind) < row_of(RECORD_KMAP);
     bool answers = strcmp(op_info(op.kind)->result, "-") != 0;
     a->want = v->answer;
-    a->preempt = cpu_view(rp->m, r->cpu).preempt_count != 0;
+    a->preempt = cpu_view(rp->on, r->cpu).preempt_count != 0;
     a->identical = a->got == a->want && (v->preempt > 1 || v->preempt == a->preempt);
     return answers;
 }
