@@ -18,7 +18,7 @@
  * order, by policy:
  *   LRU, FIFO, up to 16 ways   ways as nibbles, the youngest in bits 0..3; unused above
  *   LRU, FIFO, more ways       the youngest way; next[] and prev[] make a ring of them
- *   PLRU                       bit i: node i of the tree (root 1) points right, where the victim is
+ *   PLRU                       bit i: the victim is right of node i of the tree (root 1)
  *   RANDOM                     nothing; *random is the generator's state
  * A set fills from way 0 up, whatever the policy; an invalidated way is filled first.
  *
