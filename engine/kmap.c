@@ -55,6 +55,7 @@ static void hash_add(struct machine *m, uint32_t nr)
     uint16_t *bucket = &vm_w(m)->bucket[bucket_of(s->frame)];
     s->next = *bucket;
     *bucket = (uint16_t)(nr + 1);
+    vm_w(m)->nr_pkmaps++;
 }
 
 static void hash_del(struct machine *m, uint32_t nr)
@@ -71,6 +72,7 @@ static void hash_del(struct machine *m, uint32_t nr)
         slot_w(m, at)->next = gone->next;
     }
     *gone = (struct pkmap_slot){0, 0, 0, 0};
+    vm_w(m)->nr_pkmaps--;
 }
 
 uint64_t page_address(const struct machine *m, uint64_t frame)
@@ -252,6 +254,10 @@ void kmap_resume(struct machine *m)
 
 const char *kmap_check(const struct machine *m)
 {
+    uint32_t used = 0;
+    if (!m->vm->nr_pkmaps) {
+        return NULL;
+    }
     for (uint32_t i = 0; i < m->vm->kspace.last_pkmap; i++) {
         const struct pkmap_slot *s = slot_r(m, i);
         uint64_t entry = pgtable_get(m, kspace_pkmap_addr(&m->vm->kspace, i));
@@ -259,9 +265,10 @@ const char *kmap_check(const struct machine *m)
             return "kmap: a slot's page-table entry is not what its count and page say "
                    "(I5)";
         }
+        used += s->count != 0;
         if (s->count && slot_of(m, s->frame) != i) {
             return "kmap: a page has two slots, or its slot is not found (I5)";
         }
     }
-    return NULL;
+    return used == m->vm->nr_pkmaps ? NULL : "kmap: nr_pkmaps is not the number of slots";
 }

@@ -169,6 +169,7 @@ void vm_reset(struct machine *m, bool tables)
         }
     }
     memset(vm->bucket, 0, sizeof vm->bucket);
+    vm->nr_pkmaps = 0;
     vm->last_pkmap_nr = vm->nr_sleepers = vm->pending = vm->locked = 0;
     kspace_init(&vm->kspace, &m->config, end_of_low_memory(m), m->mm->max_pfn);
     if (tables) {
@@ -265,13 +266,20 @@ static void drain_vmap_area_work(struct machine *m)
     fn_leave(&m->probe);
 }
 
-void vm_work(struct machine *m)
+static bool may_work(const struct machine *m)
 {
     const struct cpu *c = cpu_r(m, m->probe.cpu);
-    while (m->vm->pending && !c->preempt_count && !c->irqs_disabled && !m->vm->nesting) {
+    return !c->preempt_count && !c->irqs_disabled && !m->vm->nesting;
+}
+
+void vm_work(struct machine *m)
+{
+    bool asleep = false; /* who was woken sleeps again */
+    while (m->vm->pending && may_work(m) && !asleep) {
         struct vm *vm = vm_w(m);
         uint32_t work = vm->pending;
         vm->pending = 0;
+        vm->nesting++;
         if (work & WORK_KMAP) {
             kmap_resume(m);
         }
@@ -281,9 +289,8 @@ void vm_work(struct machine *m)
         if (work & WORK_DRAIN) {
             drain_vmap_area_work(m);
         }
-        if (m->vm->pending == WORK_KMAP) {
-            break; /* they sleep again */
-        }
+        vm_w(m)->nesting--;
+        asleep = m->vm->pending == WORK_KMAP;
     }
 }
 
@@ -444,8 +451,8 @@ static const char *check_mappings(const struct machine *m)
 
 const char *vm_check(const struct machine *m)
 {
-    if (m->vm->locked) {
-        return NULL; /* in the middle of a change */
+    if (m->vm->nesting) {
+        return NULL; /* in the middle of an operation */
     }
     const char *why = kspace_check(&m->vm->kspace);
     why = why ? why : vmap_set_check(m, &m->vm->busy);

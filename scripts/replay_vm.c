@@ -1,11 +1,11 @@
 /* The replay of the address space: its lines as operations, its borders.
  *
- *   seq NAME=VALUE ...         the borders that the probe printed: answers
+ *   seq NAME=VALUE ...         the borders that the probe printed: figures, computed
  *   vmap_area                  a state: the areas in use; the first one of a run clears the machine's away
  *   vmalloc, vmap, ioremap, kmap, kmap_atomic      operations; their answers are compared
  *   vfree, kunmap, ...         operations
  *   swapped                    nothing: which pages are mapped next is on the next lines
- *   page_tables/kernel         its markers: answers
+ *   page_tables/kernel         its markers: figures too
  *
  * Which pages a recorded vmap() mapped is not recorded; the machine's last ones stand for them. A line that needs the
  * areas in use is not modelled as long as no vmap_area line has told them.
@@ -113,8 +113,8 @@ struct border {
 static void compare_border(struct replay_sink *sink, uint32_t line, const char *name,
                            const char *want, bool same, uint64_t got)
 {
-    sink->tally->answers++;
-    sink->tally->answers_identical += same;
+    sink->tally->figures++;
+    sink->tally->figures_identical += same;
     if (!same) {
         char g[32];
         snprintf(g, sizeof g, "%" PRIx64, got);
