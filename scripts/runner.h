@@ -21,8 +21,8 @@
  *           digest
  *
  * Values in args and result: page frames, orders and counts are numbers, NULL is null;
- * flags, zones, migratetypes, contexts are their names; addresses and numbers above 2^53 are
- * hexadecimal strings.
+ * flags, zones, migratetypes, contexts are their names; addresses and numbers above 2^53
+ * are hexadecimal strings.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef SCRIPTS_RUNNER_H
