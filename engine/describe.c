@@ -160,8 +160,8 @@ static const struct {
     {"gfp", add_gfp},         {"cpu", add_number},         {"ctx", add_context},
     {"n", add_number},        {"d", add_signed},           {"bool", add_bool},
     {"wmark", add_watermark}, {"aflags", add_alloc_flags}, {"addr", add_hex},
-    {"op", add_op},
-    {"reason", add_reason},   {"list", add_pcp_list},      {"x", add_hex},
+    {"op", add_op},           {"reason", add_reason},      {"list", add_pcp_list},
+    {"x", add_hex},
 };
 
 static void add_zone(struct text *t, const struct machine *m, uint64_t v)

@@ -3,8 +3,8 @@
  *
  * Pageblocks keep pages that can move apart from pages that cannot, so that big blocks
  * can be put together again. A request that finds nothing of its own type takes the
- * largest block of another, and with it, if it pays, the other free pages of its pageblock
- * or the pageblock itself.
+ * largest block of another, and with it, if it pays, the other free pages of its
+ * pageblock or the pageblock itself.
  *
  * Models mm/page_alloc.c: __rmqueue, __rmqueue_fallback, find_suitable_fallback,
  * steal_suitable_fallback, move_freepages, boost_watermark, *_highatomic_pageblock.

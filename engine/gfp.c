@@ -42,7 +42,8 @@ static int append(char *buf, size_t size, int len, const char *text)
 {
     const char *bar = len ? "|" : "";
     size_t at = (size_t)len < size ? (size_t)len : size;
-    return len + snprintf(size > at ? buf + at : NULL, size > at ? size - at : 0, "%s%s", bar, text);
+    return len + snprintf(size > at ? buf + at : NULL, size > at ? size - at : 0, "%s%s",
+                          bar, text);
 }
 
 int gfp_format(char *buf, size_t size, gfp_t gfp)
@@ -80,13 +81,15 @@ int gfp_format(char *buf, size_t size, gfp_t gfp)
 static bool word_value(const char *word, size_t len, gfp_t *value)
 {
     for (size_t i = 0; i < NR_COMBINATIONS; i++) {
-        if (strlen(combinations[i].name) == len && !memcmp(combinations[i].name, word, len)) {
+        if (strlen(combinations[i].name) == len &&
+            !memcmp(combinations[i].name, word, len)) {
             *value = combinations[i].value;
             return true;
         }
     }
     for (size_t i = 0; i < NR_BITS; i++) {
-        if (strlen(single_bits[i].name) == len && !memcmp(single_bits[i].name, word, len)) {
+        if (strlen(single_bits[i].name) == len &&
+            !memcmp(single_bits[i].name, word, len)) {
             *value = single_bits[i].value;
             return true;
         }

@@ -29,7 +29,8 @@ uint32_t nested_from(const struct entries *list, uint64_t event)
 }
 
 /* The operations that were nested at event n, without those that timeline_events' fn ran
- * there itself. A handler's own events may have further ones: those come while it runs. */
+ * there itself. A handler's own events may have further ones: those come while it
+ * runs. */
 void deliver_nested(struct timeline *t, uint64_t n)
 {
     struct run *r = &t->run;

@@ -1,6 +1,7 @@
 /* ioremap: device memory in the vmalloc area, aligned to its size (vm.h).
  *
- * Models arch/x86/mm/ioremap.c, the uncached kind. Large pages are left out: every page has an entry of its own.
+ * Models arch/x86/mm/ioremap.c, the uncached kind. Large pages are left out: every page
+ * has an entry of its own.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bad_reasons.h"

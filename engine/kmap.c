@@ -1,14 +1,18 @@
-/* kmap: one page of HighMem in a window that all CPUs see, for as long as one likes (vm.h).
+/* kmap: one page of HighMem in a window that all CPUs see, for as long as one likes
+ * (vm.h).
  *
  *   pkmap_count   0 nothing mapped   1 mapped, no user, TLBs may have it   n  n - 1 users
  *
- * Models mm/highmem.c. Slots are handed out in a ring; each time it comes round, all that have no user are unmapped and
- * flushed on every CPU at once. When none is free the caller sleeps until somebody calls kunmap.
+ * Models mm/highmem.c. Slots are handed out in a ring; each time it comes round, all that
+ * have no user are unmapped and flushed on every CPU at once. When none is free the
+ * caller sleeps until somebody calls kunmap.
  *
- * A sleeper's kmap() answers 0 here; it is done when kunmap() wakes it, behind that operation, and page_address() then
- * tells where. A caller that may not sleep gets a report, and 0.
+ * A sleeper's kmap() answers 0 here; it is done when kunmap() wakes it, behind that
+ * operation, and page_address() then tells where. A caller that may not sleep gets a
+ * report, and 0.
  *
- * I5  A slot's page-table entry is present exactly when its count is not 0, and maps its page; a page has one slot.
+ * I5  A slot's page-table entry is present exactly when its count is not 0, and maps its
+ *     page; a page has one slot.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bad_reasons.h"

@@ -1,13 +1,15 @@
-/* kmap_local_page and kmap_atomic: one page of HighMem in a slot of this CPU, last mapped first unmapped (vm.h).
+/* kmap_local_page and kmap_atomic: one page of HighMem in a slot of this CPU, last mapped
+ * first unmapped (vm.h).
  *
  *   fixed address   FIX_KMAP_BEGIN + KM_MAX_IDX * cpu + depth      addresses go down as depth goes up
  *
- * Models mm/highmem.c (__kmap_local_pfn_prot, kunmap_local_indexed, __kmap_local_sched_out). The depth is the current
- * task's; an interrupt goes on counting from there. kmap_atomic forbids preemption on top of it. A context switch takes
- * the outgoing task's mappings away and puts the incoming task's back, at the same addresses.
+ * Models mm/highmem.c (__kmap_local_pfn_prot, kunmap_local_indexed,
+ * __kmap_local_sched_out). The depth is the current task's; an interrupt goes on counting
+ * from there. kmap_atomic forbids preemption on top of it. A context switch takes the
+ * outgoing task's mappings away and puts the incoming task's back, at the same addresses.
  *
- * Unmapping out of order does what it does in the kernel: a warning; the entry of the last mapping goes, and the TLB
- * entry of the address that was given.
+ * Unmapping out of order does what it does in the kernel: a warning; the entry of the
+ * last mapping goes, and the TLB entry of the address that was given.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bad_reasons.h"

@@ -11,13 +11,15 @@
 #define FLOOR(v, size) ((v) & ~((uint64_t)(size)-1))
 
 enum {
-    /* fixed addresses, from the top: hole, debug port, early console, local APIC, 64 I/O APICs, then kmap's slots */
+    /* fixed addresses, from the top: hole, debug port, early console, local APIC, 64
+     * I/O APICs, then kmap's slots */
     FIX_KMAP_BEGIN_32 = 68,
     FIX_BEHIND_KMAP = 1,    /* PCI configuration space */
     FIX_PERMANENT_64 = 131, /* debug port, early console, local APIC, 128 I/O APICs */
     FIX_BTMAPS = 512,       /* early_ioremap's */
     FIX_WP_TEST = 1,
-    /* GDT, guard, entry stack, guard, double fault stack, 5 of TSS, debug store, its buffers */
+    /* GDT, guard, entry stack, guard, double fault stack, 5 of TSS, debug store, its
+     * buffers */
     ENTRY_AREA_PAGES_32 = 5 + 5 + 1 + 32
 };
 

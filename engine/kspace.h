@@ -11,12 +11,14 @@
  *   FIXADDR_START  fixmap, with the slots of    ffffffffa0000000  modules
  *   FIXADDR_TOP    kmap_atomic                  ffffffffff7ff000  fixmap, downwards
  *
- * Computed as arch/x86/include/asm/{fixmap,pgtable_32_areas,pgtable_64_types}.h and find_low_pfn_range() do it, for
- * any memory size, number of CPUs and split. On 32 bits everything hangs on the top: the fixed addresses grow down
- * from there with CONFIG_NR_CPUS, and what they leave decides how much memory the direct map can have.
+ * Computed as arch/x86/include/asm/{fixmap,pgtable_32_areas,pgtable_64_types}.h and
+ * find_low_pfn_range() do it, for any memory size, number of CPUs and split. On 32 bits
+ * everything hangs on the top: the fixed addresses grow down from there with
+ * CONFIG_NR_CPUS, and what they leave decides how much memory the direct map can have.
  *
  * I1  Areas do not overlap and come in the order of their addresses.
- * I2  Nothing here changes while a machine lives, but for a loaded state that moves the end of low memory.
+ * I2  Nothing here changes while a machine lives, but for a loaded state that moves the
+ *     end of low memory.
  *
  * Left out: KASLR, KASAN, vmalloc= (128 MiB are kept), kernels built without HighMem.
  *
@@ -35,17 +37,17 @@ struct kspace {
     uint32_t bits;   /* 32 or 64 */
     uint32_t levels; /* of page tables: 2, 3, 4, 5 */
     uint32_t pmd_shift, pud_shift;
-    uint32_t
-        ioremap_max_order; /* IOREMAP_MAX_ORDER: log2 of an I/O mapping's largest alignment */
-    uint32_t nr_cpus;      /* CONFIG_NR_CPUS */
+    /* IOREMAP_MAX_ORDER: log2 of an I/O mapping's largest alignment */
+    uint32_t ioremap_max_order;
+    uint32_t nr_cpus;        /* CONFIG_NR_CPUS */
     uint32_t fix_kmap_begin; /* FIX_KMAP_BEGIN; 32 bits only, as the next two */
     uint32_t last_pkmap;
     uint64_t pkmap_base;
     uint64_t page_offset; /* where the direct map begins */
     uint64_t high_memory; /* and ends */
     uint64_t vmalloc_start;
-    uint64_t
-        vmalloc_end; /* as the kernel has it: behind the last byte on 32 bits, the last byte on 64 */
+    /* as the kernel has it: behind the last byte on 32 bits, the last byte on 64 */
+    uint64_t vmalloc_end;
     uint64_t ldt_base, cpu_entry_area, cpu_entry_area_end;
     uint64_t fixaddr_top, fixaddr_start, fixaddr_tot_start;
     uint64_t vmemmap_start, vmemmap_end; /* 64 bits only, as the rest */
@@ -56,7 +58,8 @@ struct kspace {
 void kspace_init(struct kspace *l, const struct machine_config *c, uint64_t max_low_pfn,
                  uint64_t max_pfn);
 
-/* MAXMEM_PFN of a 32-bit kernel: more memory than this is HighMem. UINT64_MAX on 64 bits. */
+/* MAXMEM_PFN of a 32-bit kernel: more memory than this is HighMem. UINT64_MAX on 64
+ * bits. */
 uint64_t kspace_maxmem_pfn(const struct machine_config *c);
 
 enum kspace_kind {
@@ -83,7 +86,8 @@ struct kspace_area {
     const char *who;   /* what allocates from it */
     const char *rules; /* what its users may and may not */
 };
-/* All areas of the address space, by address, without gaps where it says so. Answers how many. */
+/* All areas of the address space, by address, without gaps where it says so. Answers
+ * how many. */
 uint32_t kspace_areas(const struct kspace *l, struct kspace_area areas[KSPACE_MAX_AREAS]);
 
 /* The kernel's __va() and __pa() for the direct map, and is the address in it? */

@@ -1,9 +1,10 @@
 /* The simulated machine: configuration, creation, operations.
  *
- * struct machine is the host's handle; all simulated state lies in its arena. There are no mutable
- * globals, so any number of machines can run side by side.
+ * struct machine is the host's handle; all simulated state lies in its arena. There are
+ * no mutable globals, so any number of machines can run side by side.
  *
- * Calls, in order: config_init, (config_set ...), machine_create, machine_do ..., machine_destroy.
+ * Calls, in order: config_init, (config_set ...), machine_create, machine_do ...,
+ * machine_destroy.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_MACHINE_H
@@ -52,43 +53,52 @@ struct memmap_entry {
     enum memmap_type type;
 };
 
-/* Everything that a machine is made from: the same configuration gives the same machine. */
+/* Everything that a machine is made from: the same configuration gives the same
+ * machine. */
 struct machine_config {
     enum arch arch;
     uint64_t ram_bytes;
-    struct memmap_entry memmap[MAX_MEMMAP]; /* e820; nr_memmap 0: a PC's usual map of ram_bytes */
+    /* e820; nr_memmap 0: a PC's usual map of ram_bytes */
+    struct memmap_entry memmap[MAX_MEMMAP];
     uint32_t nr_memmap;
     uint64_t highmem_bytes; /* i386: highmem=; UINT64_MAX: what lies above 896 MiB */
     uint32_t cpus;          /* CPUs online */
     uint32_t nr_cpus;       /* CONFIG_NR_CPUS */
-    uint32_t max_order;     /* MAX_ORDER, 2 to 11: orders 0 .. max_order - 1 (smaller ones for tests) */
-    /* The image, physical bytes. 0, 0: the usual place and size. Equal but not 0: no image, and none of a PC's
-     * boot-time reservations either (a bare machine, for tests). */
+    /* MAX_ORDER, 2 to 11: orders 0 .. max_order - 1 (smaller ones for tests) */
+    uint32_t max_order;
+    /* The image, physical bytes. 0, 0: the usual place and size. Equal but not 0: no
+     * image, and none of a PC's boot-time reservations either (a bare machine, for
+     * tests). */
     uint64_t kernel_start, kernel_end;
-    uint64_t initrd_bytes;             /* an initial RAM disk, reserved as the boot loader leaves it; 0: none */
-    int64_t min_free_kbytes;           /* -1: as the kernel computes it */
+    /* an initial RAM disk, reserved as the boot loader leaves it; 0: none */
+    uint64_t initrd_bytes;
+    int64_t min_free_kbytes; /* -1: as the kernel computes it */
     uint32_t lowmem_reserve_ratio[MAX_NR_ZONES];
-    bool pcp_cold; /* option, kernels before 4.15: __GFP_COLD takes from the cold end of a per-CPU list */
-    bool slub;     /* SLUB rather than SLAB (later) */
+    /* option, kernels before 4.15: __GFP_COLD takes from the cold end of a per-CPU
+     * list */
+    bool pcp_cold;
+    bool slub;         /* SLUB rather than SLAB (later) */
     uint32_t user_gib; /* 32 bit: where PAGE_OFFSET is (CONFIG_VMSPLIT): 3, 2 or 1 GiB */
     bool la57;         /* x86-64: page tables of five levels */
-    uint64_t seed; /* of random workloads */
+    uint64_t seed;     /* of random workloads */
 };
 
 void config_init(struct machine_config *c, enum arch arch);
 
-/* Set one option by name from text, as in `machine = { arch = "i386", ram = "160M" }` and --set ram=160M.
- * False: err says what is wrong and what would be right. */
+/* Set one option by name from text, as in `machine = { arch = "i386", ram = "160M" }`
+ * and --set ram=160M. False: err says what is wrong and what would be right. */
 bool config_set(struct machine_config *c, const char *name, const char *value, char *err,
                 size_t err_size);
-/* The table of options, for help and completion: name, values, meaning. NULL past the end. */
+/* The table of options, for help and completion: name, values, meaning. NULL past the
+ * end. */
 struct config_option {
     const char *name, *values, *meaning;
 };
 const struct config_option *config_options(size_t i);
 /* The configuration as one line of name=value words that config_set understands. */
 int config_format(char *buf, size_t size, const struct machine_config *c);
-/* Can this machine exist? False: err says why not, and what would do. machine_create asks it too. */
+/* Can this machine exist? False: err says why not, and what would do. machine_create
+ * asks it too. */
 bool config_check(const struct machine_config *c, char *err, size_t err_size);
 
 struct mm; /* engine/mm.h: zones, per-CPU lists, contexts; in the arena */
@@ -96,7 +106,8 @@ struct page;
 struct cpu;
 struct frame_range;
 
-/* Where the arena's big tables lie: host addresses, fixed for the machine's life (engine/mm.h, page.h). */
+/* Where the arena's big tables lie: host addresses, fixed for the machine's life
+ * (engine/mm.h, page.h). */
 struct machine_tables {
     struct page *frames, *blocks;
     struct cpu *cpus;
@@ -116,14 +127,16 @@ struct vm_tables {
 
 struct machine;
 
-/* Where OP_LOAD_STATE finds what it loads: the host's, the same as long as the machine lives. load() must do
- * the same to a machine each time, so that the operation can be run again. */
+/* Where OP_LOAD_STATE finds what it loads: the host's, the same as long as the machine
+ * lives. load() must do the same to a machine each time, so that the operation can be
+ * run again. */
 struct state_source {
     void (*load)(void *ctx, struct machine *m, uint64_t state);
     void *ctx;
 };
 
-/* Texts that operations refer to by number: the timeline's strings. NULL for a number that has none. */
+/* Texts that operations refer to by number: the timeline's strings. NULL for a number
+ * that has none. */
 struct text_source {
     const char *(*text)(void *ctx, uint64_t id);
     void *ctx;
@@ -140,39 +153,44 @@ struct machine {
     struct vm *vm;
     struct vm_tables vm_tables;
     const struct state_source *states; /* NULL: OP_LOAD_STATE does nothing */
-    const struct text_source *texts;   /* for describe.h; NULL: texts are shown as numbers */
+    /* for describe.h; NULL: texts are shown as numbers */
+    const struct text_source *texts;
 };
 
 /* A booted machine, or NULL with cause and remedy in err. */
-struct machine *machine_create(const struct machine_config *c, const struct arena_host *host, char *err,
-                               size_t err_size);
+struct machine *machine_create(const struct machine_config *c,
+                               const struct arena_host *host, char *err, size_t err_size);
 void machine_destroy(struct machine *m);
 
-/* One operation. origin says who issued it; site is a number of the timeline's (file, line, stack). */
+/* One operation. origin says who issued it; site is a number of the timeline's (file,
+ * line, stack). */
 struct op {
-    uint16_t kind;   /* enum op_kind */
+    uint16_t kind; /* enum op_kind */
     uint8_t cpu;
-    uint8_t origin;  /* enum op_origin */
+    uint8_t origin; /* enum op_origin */
     uint32_t site;
     uint64_t arg[4];
 };
 enum op_origin { ORIGIN_SCRIPT, ORIGIN_USER, ORIGIN_REPLAY };
 
-/* Run op to its end; answers its result (see ops.def). Arguments that make no sense (a CPU that is not there,
- * a wild pfn) are answered as the kernel answers them, with a report event; the machine stays
- * consistent. Resets the probe's counter and stack first; m->probe.n is the number of events after. */
+/* Run op to its end; answers its result (see ops.def). Arguments that make no sense (a
+ * CPU that is not there, a wild pfn) are answered as the kernel answers them, with a
+ * report event; the machine stays consistent. Resets the probe's counter and stack
+ * first; m->probe.n is the number of events after. */
 uint64_t machine_do(struct machine *m, const struct op *op);
 
-/* Run op inside the operation that is under way, from a probe hook: the counter goes on. This is how an
- * interrupt handler's operations run. */
+/* Run op inside the operation that is under way, from a probe hook: the counter goes
+ * on. This is how an interrupt handler's operations run. */
 uint64_t machine_do_nested(struct machine *m, const struct op *op);
 
-/* May a hardware interrupt be delivered on this CPU now (interrupts on, not inside one)? */
+/* May a hardware interrupt be delivered on this CPU now (interrupts on, not inside
+ * one)? */
 bool machine_irq_deliverable(const struct machine *m, uint32_t cpu);
 
 uint64_t machine_digest(struct machine *m);
 
-/* The first broken invariant of any module, as text, or NULL. Also at an event inside of an operation. */
+/* The first broken invariant of any module, as text, or NULL. Also at an event inside
+ * of an operation. */
 const char *machine_check(struct machine *m);
 
 #endif

@@ -2,9 +2,9 @@
  *
  * A kernel without CONFIG_DEBUG_VM looks at little: __free_pages takes one off _refcount,
  * and only when that becomes 0 does anything happen. So a double free makes it -1 and is
- * noticed when the page next leaves a list ("Bad page state ... nonzero _refcount"), which
- * then loses the page for ever. We do the same, and announce the wrong call when it is
- * made besides (BAD_FREE).
+ * noticed when the page next leaves a list ("Bad page state ... nonzero _refcount"),
+ * which then loses the page for ever. We do the same, and announce the wrong call when it
+ * is made besides (BAD_FREE).
  *
  * Where the kernel would now hand out memory twice without noticing (the rest of a block
  * freed twice, a block that holds pages of a per-CPU list), we stop: the block leaks, and
@@ -153,8 +153,8 @@ static uint64_t bad_tails(struct machine *m, uint64_t frame, uint32_t order)
     return bad;
 }
 
-/* Blocks that nobody owns any more become part of the one that is being freed; false: some
- * page of it is on a list. */
+/* Blocks that nobody owns any more become part of the one that is being freed; false:
+ * some page of it is on a list. */
 static bool absorb(struct machine *m, uint64_t frame, uint32_t order)
 {
     uint64_t end = frame + (1ULL << order);

@@ -16,8 +16,8 @@
  * I2  Who writes marks first: mm_w(), zone_w(), pcp_w(), cpu_w(), page_w() (page.h) do so
  *     and answer the place.
  * I3  In an operation the root chunk and the current CPU's are marked all the time
- *     (machine_do marks them, and does so again after each hook), so mm_hot(), zone_hot(),
- *     cpu_hot() and pcp_hot() need not.
+ *     (machine_do marks them, and does so again after each hook), so mm_hot(),
+ *     zone_hot(), cpu_hot() and pcp_hot() need not.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_MM_H
@@ -85,8 +85,8 @@ enum vm_event { VM_EVENTS(VM_EVENT_ENUM_) NR_VM_EVENTS };
 struct zone {
     alignas(512) uint64_t start_pfn;
     uint64_t spanned, present, managed; /* pages */
-    int64_t
-        free; /* vm_stat[NR_FREE_PAGES], without what CPUs hold back (pcp.free_diff) */
+    /* vm_stat[NR_FREE_PAGES], without what CPUs hold back (pcp.free_diff) */
+    int64_t free;
     uint64_t watermark[NR_WMARK]; /* without the boost; zone_wmark() adds it */
     uint64_t watermark_boost;
     uint64_t lowmem_reserve[MAX_NR_ZONES]; /* by the type of the highest zone that the
@@ -119,8 +119,8 @@ struct cpu {
     uint32_t nr_locks;
     uint64_t locks[MAX_LOCKS]; /* held spinlocks' names, oldest first */
     uint32_t nr_irq_saved;
-    uint32_t
-        irq_saved[MAX_IRQ_NEST]; /* irqs_disabled before each hardirq that we are in */
+    /* irqs_disabled before each hardirq that we are in */
+    uint32_t irq_saved[MAX_IRQ_NEST];
     struct pcp pcps[MAX_ZONES];
 };
 

@@ -6,10 +6,10 @@
  *                 those who may sleep, compact, reclaim, retry, OOM
  *   __free_pages  up to order 3 to this CPU's lists, else to the free lists
  *
- * Models mm/page_alloc.c. Compaction and reclaim are seams: they take the kernel's way and
- * free nothing, so a request that needs them fails as the kernel's would if nothing could
- * be freed. Left out: NUMA, memory cgroups, cpusets, dirty limits. Reports that the kernel
- * prints once or rarely (WARN_ON_ONCE, rate limits) are made each time.
+ * Models mm/page_alloc.c. Compaction and reclaim are seams: they take the kernel's way
+ * and free nothing, so a request that needs them fails as the kernel's would if nothing
+ * could be freed. Left out: NUMA, memory cgroups, cpusets, dirty limits. Reports that the
+ * kernel prints once or rarely (WARN_ON_ONCE, rate limits) are made each time.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "alloc.h"
@@ -176,8 +176,8 @@ static uint64_t get_page_from_freelist(struct machine *m, gfp_t gfp, uint32_t or
                                        uint32_t alloc_flags,
                                        const struct alloc_context *ac)
 {
-    /* the same twice: for a single page, the most frequent request, the compiler leaves out
-     * what only blocks need */
+    /* the same twice: for a single page, the most frequent request, the compiler
+     * leaves out what only blocks need */
     return order ? walk_zonelist(m, gfp, order, alloc_flags, ac)
                  : walk_zonelist(m, gfp, 0, alloc_flags, ac);
 }
@@ -336,7 +336,8 @@ static uint64_t reclaim_and_retry(struct machine *m, gfp_t gfp, uint32_t order,
         }
         direct_reclaim(m, gfp, order, ac);
         direct_compact(m, gfp, order, 1);
-        /* compaction helps only those who may start I/O, so only they retry costly ones */
+        /* compaction helps only those who may start I/O, so only they retry costly
+         * ones */
         if ((gfp & __GFP_NORETRY) ||
             (costly && !((gfp & __GFP_IO) && (gfp & __GFP_RETRY_MAYFAIL)))) {
             return PFN_NONE;
@@ -440,7 +441,8 @@ static uint32_t bulk_zone(struct machine *m, gfp_t gfp, uint64_t nr,
     if (ac->preferred == UINT32_MAX) {
         return UINT32_MAX;
     }
-    /* the index of the preferred zone, not of the highest one allowed, as the kernel has it */
+    /* the index of the preferred zone, not of the highest one allowed, as the kernel
+     * has it */
     enum zone_type highest = zone_r(m, ac->preferred)->type;
     for (uint32_t z = ac->preferred; z < m->mm->nr_zones; z--) {
         probe(&m->probe, EV_ZONE_TRY, z, 0, WMARK_LOW);

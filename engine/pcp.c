@@ -1,4 +1,5 @@
-/* Per-CPU page lists: blocks of order 0 to 3 that a CPU takes and gives without zone->lock.
+/* Per-CPU page lists: blocks of order 0 to 3 that a CPU takes and gives without
+ * zone->lock.
  *
  *   list   order * 3 + migratetype         head: hot, last freed       tail: cold
  *

@@ -7,7 +7,8 @@
 
 #define FRAME_MASK_64 0x000ffffffffff000u
 
-/* _PAGE_TABLE: present, writable, user, accessed, dirty. A PAE directory pointer is present, no more. */
+/* _PAGE_TABLE: present, writable, user, accessed, dirty. A PAE directory pointer is
+ * present, no more. */
 enum { TABLE_FLAGS = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D };
 
 static uint32_t entry_bytes(const struct machine *m)
@@ -73,7 +74,8 @@ uint64_t pgtable_io_flags(const struct machine *m)
     return pgtable_kernel_flags(m) | PTE_PCD;
 }
 
-/* Where va's last entry is; 0: the table of level *missing (2: the last) has no entry for it. */
+/* Where va's last entry is; 0: the table of level *missing (2: the last) has no entry
+ * for it. */
 static uint64_t find_level(const struct machine *m, uint64_t va, uint32_t *missing)
 {
     uint64_t table = m->vm->pgd;

@@ -1,13 +1,15 @@
-/* The kernel's page tables (init_mm): real entries in simulated RAM, as hw/mmu.h walks them.
+/* The kernel's page tables (init_mm): real entries in simulated RAM, as hw/mmu.h walks
+ * them.
  *
- * swapper_pg_dir and the tables of the fixed mappings lie in the kernel image; the others are allocated by
- * alloc_pages when something is mapped there first (__pte_alloc_kernel), and stay. A bare machine has no image: its
- * fixed tables lie in a few frames behind its memory.
+ * swapper_pg_dir and the tables of the fixed mappings lie in the kernel image; the others
+ * are allocated by alloc_pages when something is mapped there first (__pte_alloc_kernel),
+ * and stay. A bare machine has no image: its fixed tables lie in a few frames behind its
+ * memory.
  *
  * I1  A table's entries that were never set are 0.
  *
- * Left out: the direct map's own entries (the layout says where it is), large pages for vmalloc and ioremap, other
- * processes' copies of the kernel's half.
+ * Left out: the direct map's own entries (the layout says where it is), large pages for
+ * vmalloc and ioremap, other processes' copies of the kernel's half.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_PGTABLE_H
@@ -16,7 +18,8 @@
 #include "mmu.h"
 #include "vm.h"
 
-/* PAGE_KERNEL without what the processor does not have (NX); and for devices, uncached. */
+/* PAGE_KERNEL without what the processor does not have (NX); and for devices,
+ * uncached. */
 uint64_t pgtable_kernel_flags(const struct machine *m);
 uint64_t pgtable_io_flags(const struct machine *m);
 

@@ -2,7 +2,8 @@
  * directions.
  *
  *   position = (branch, op, event)    op operations are done; event events of the next one
- *                                     have happened (0: the position is between operations)
+ *                                     have happened (0: the position is between
+ *                                     operations)
  *
  * To go anywhere: restore the nearest checkpoint at or before it, run the operations
  * between again, run the last one up to the event, and longjmp out of its probe. Doing
@@ -14,8 +15,8 @@
  *     exception: an interrupt in the last operation of a branch that no other branch has
  *     does that operation anew in place.
  * I3  Memory stays under options.history_bytes: checkpoints are thinned (dense near the
- *     position, sparse far away). When even the operations are too many, the oldest ones are
- *     forgotten, and with them the branches that left the way there.
+ *     position, sparse far away). When even the operations are too many, the oldest ones
+ *     are forgotten, and with them the branches that left the way there.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_TIMELINE_H

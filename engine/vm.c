@@ -1,4 +1,5 @@
-/* The address space's state: creation, nodes, locks, deferred work, operations, invariants (vm.h).
+/* The address space's state: creation, nodes, locks, deferred work, operations,
+ * invariants (vm.h).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "vm.h"
@@ -45,7 +46,8 @@ static void add_free_space(struct machine *m)
     }
 }
 
-/* Tables that are part of the image come from its end; a bare machine keeps them behind its memory. */
+/* Tables that are part of the image come from its end; a bare machine keeps them
+ * behind its memory. */
 static void find_boot_tables(struct machine *m)
 {
     const struct machine_config *c = &m->config;

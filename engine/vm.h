@@ -16,15 +16,17 @@
  *   kmap.c         kmap, kunmap
  *   kmap_local.c   kmap_local_page, kmap_atomic and what a context switch does with them
  *
- * The kernel's objects for areas (struct vmap_area, struct vm_struct, page arrays that fit a page) are here, not in
- * slabs: their memory is not counted. Work that the kernel leaves to a kworker or a woken task (draining lazily freed
- * areas, vfree from interrupts, sleepers in kmap) is done behind the operation that allows it (vm_work).
+ * The kernel's objects for areas (struct vmap_area, struct vm_struct, page arrays that
+ * fit a page) are here, not in slabs: their memory is not counted. Work that the kernel
+ * leaves to a kworker or a woken task (draining lazily freed areas, vfree from
+ * interrupts, sleepers in kmap) is done behind the operation that allows it (vm_work).
  *
- * I1  Busy, free and lazily freed areas together cover the address space from 1 up to the last byte, without overlap,
- *     but for areas of vmap blocks that are freed.
+ * I1  Busy, free and lazily freed areas together cover the address space from 1 up to the
+ *     last byte, without overlap, but for areas of vmap blocks that are freed.
  * I2  subtree_max of a free area is the size of the largest free area in its subtree.
  * I3  lazy_nr is the number of pages in lazily freed areas.
- * I4  A page-table entry in the vmalloc area is present exactly in areas in use that have pages there.
+ * I4  A page-table entry in the vmalloc area is present exactly in areas in use that have
+ *     pages there.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_VM_H
@@ -39,8 +41,8 @@ enum {
     VM_MAX_STAGED = 1024, /* pages that vmap_page() has collected for the next vmap() */
     VM_MAX_TASKS = 64,
     VM_MAX_SLEEPERS = 32,
-    VM_BOOT_TABLES =
-        32 /* frames behind a bare machine's memory, for the tables that are part of an image */
+    /* frames behind a bare machine's memory, for the tables that are part of an image */
+    VM_BOOT_TABLES = 32
 };
 
 /* What an area is. */
@@ -64,24 +66,25 @@ enum {
 struct vmap_area {
     uint64_t start, end;
     uint64_t subtree_max; /* free areas: largest in this subtree */
-    uint64_t
-        detail; /* VMALLOC: where its page array is, if vmalloc'ed itself; IOREMAP: the physical address */
+    /* VMALLOC: where its page array is, if vmalloc'ed itself; IOREMAP: the physical
+     * address */
+    uint64_t detail;
     uint64_t op;         /* number of the operation that made it */
     uint32_t parent;     /* number << 1 | red */
     uint32_t child[2];   /* left, right */
     uint32_t link;       /* next on a deferred list, or in the pool */
     uint32_t prev, next; /* by address */
     uint32_t nr_pages;
-    uint32_t page
-        [VMAP_INLINE]; /* page frame numbers; [0] is a chunk of them when there are more */
-    uint32_t block;    /* VMAP_BLOCK: its struct vmap_block */
+    /* page frame numbers; [0] is a chunk of them when there are more */
+    uint32_t page[VMAP_INLINE];
+    uint32_t block; /* VMAP_BLOCK: its struct vmap_block */
     uint8_t kind, flags;
     uint16_t cpu; /* who made it */
 };
 _Static_assert(sizeof(struct vmap_area) == 96, "fixed layout");
 
-struct
-    vmap_block { /* of one CPU: allocated from the front, never reused before all of it is free */
+/* of one CPU: allocated from the front, never reused before all of it is free */
+struct vmap_block {
     uint32_t area;
     uint32_t prev, next; /* its CPU's queue of blocks with room; 0: not on it */
     uint32_t queued, cpu;
@@ -96,8 +99,8 @@ struct vmap_set {
 
 struct kmap_ctrl { /* current->kmap_ctrl */
     uint32_t idx;
-    uint32_t
-        frame[KM_MAX_IDX]; /* of each slot in use; kept while the task is switched out */
+    /* of each slot in use; kept while the task is switched out */
+    uint32_t frame[KM_MAX_IDX];
     uint32_t cpu; /* where the mappings belong (migration is off while there are any) */
     uint32_t preempt_count, pad[13];
 };
@@ -149,8 +152,8 @@ _Static_assert(sizeof(struct vm) == 4096, "one chunk");
 uint64_t vm_arena_bytes(const struct machine_config *c);
 /* With the zones made. False: the arena is too small. */
 bool vm_create(struct machine *m);
-/* A state was loaded: all areas and mappings are forgotten, the borders follow its zones. tables: the page tables' frames
- * belong to others now too. */
+/* A state was loaded: all areas and mappings are forgotten, the borders follow its
+ * zones. tables: the page tables' frames belong to others now too. */
 void vm_reset(struct machine *m, bool tables);
 /* Do the work that had to wait, if sleeping is allowed now. */
 void vm_work(struct machine *m);
@@ -200,11 +203,13 @@ static inline uint64_t area_size(const struct vmap_area *a) { return a->end - a-
 uint32_t vm_node_take(struct machine *m);
 void vm_node_give(struct machine *m, uint32_t id);
 
-/* spin_lock() of a lock of these files: no preemption until vm_unlock. Nobody else can hold it (vm_do asks before). */
+/* spin_lock() of a lock of these files: no preemption until vm_unlock. Nobody else can
+ * hold it (vm_do asks before). */
 void vm_lock(struct machine *m, enum vm_lock lock);
 void vm_unlock(struct machine *m, enum vm_lock lock);
 
-/* What the kernel says of a call that makes no sense: WARN and go on, or BUG (the caller's task dies). */
+/* What the kernel says of a call that makes no sense: WARN and go on, or BUG (the
+ * caller's task dies). */
 void vm_warn(struct machine *m, uint32_t reason, uint64_t value);
 void vm_bug(struct machine *m, uint32_t reason, uint64_t value);
 
@@ -222,9 +227,11 @@ uint32_t vmap_find_exceed(const struct machine *m, const struct vmap_set *s,
 /* Offsets of the sets in struct vm: changing one marks it. */
 void vmap_insert(struct machine *m, struct vmap_set *s, uint32_t id);
 void vmap_remove(struct machine *m, struct vmap_set *s, uint32_t id);
-/* Insert, joining it with what touches: answers the area that it is part of now (the others' nodes are given back). */
+/* Insert, joining it with what touches: answers the area that it is part of now (the
+ * others' nodes are given back). */
 uint32_t vmap_merge_or_add(struct machine *m, struct vmap_set *s, uint32_t id);
-/* __alloc_vmap_area: cut the lowest place that fits out of free space; vend when there is none. */
+/* __alloc_vmap_area: cut the lowest place that fits out of free space; vend when there
+ * is none. */
 uint64_t vmap_cut(struct machine *m, uint64_t size, uint64_t align, uint64_t vstart,
                   uint64_t vend);
 const char *vmap_set_check(const struct machine *m, const struct vmap_set *s);

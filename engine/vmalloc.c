@@ -1,7 +1,8 @@
 /* vmalloc, vmap and what stands behind them: areas, page arrays, lazy freeing (vm.h).
  *
- * Models mm/vmalloc.c. Freed areas stay unusable until their TLB entries are flushed, all at once: when there are more
- * than lazy_max_pages() of them, when space runs out, or when vm_unmap_aliases() asks for it.
+ * Models mm/vmalloc.c. Freed areas stay unusable until their TLB entries are flushed, all
+ * at once: when there are more than lazy_max_pages() of them, when space runs out, or
+ * when vm_unmap_aliases() asks for it.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "alloc.h"
@@ -299,7 +300,8 @@ static void page_write(struct machine *m, struct page_writer *w, uint64_t frame)
 
 /* ---- vmalloc ---- */
 
-/* vm_area_alloc_pages: in bulk, at most 100 at a time; one by one when that does not give all. */
+/* vm_area_alloc_pages: in bulk, at most 100 at a time; one by one when that does not
+ * give all. */
 static uint64_t alloc_area_pages(struct machine *m, uint32_t id, gfp_t gfp, uint64_t nr)
 {
     struct page_writer w = {.area = id, .most = nr};
@@ -327,7 +329,8 @@ static uint64_t alloc_area_pages(struct machine *m, uint32_t id, gfp_t gfp, uint
     return w.nr;
 }
 
-/* Map frame_of(0 .. nr - 1) from va on. False: no memory for page tables; what is mapped stays. */
+/* Map frame_of(0 .. nr - 1) from va on. False: no memory for page tables; what is
+ * mapped stays. */
 bool vmap_pages_range(struct machine *m, uint64_t va, uint64_t nr,
                       uint64_t (*frame_of)(struct machine *m, uint64_t i), uint64_t flags)
 {
@@ -363,7 +366,8 @@ static bool map_area(struct machine *m, uint32_t id)
 
 static void vunmap_area(struct machine *m, uint64_t va, bool free_pages);
 
-/* __vmalloc_area_node. The array of page pointers is vmalloc'ed itself when it is larger than a page. */
+/* __vmalloc_area_node. The array of page pointers is vmalloc'ed itself when it is
+ * larger than a page. */
 static bool fill_area(struct machine *m, uint32_t id, uint64_t nr, gfp_t gfp)
 {
     const uint64_t va = area_r(m, id)->start, array = nr * (m->vm->kspace.bits / 8);

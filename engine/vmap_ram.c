@@ -3,9 +3,10 @@
  *   block   | used | used | freed | used | never used yet ...      |
  *                          dirty           from here on: free pages
  *
- * Models mm/vmalloc.c (vb_alloc, vb_free, new_vmap_block, purge_fragmented_blocks). A block is cut from its front, by
- * powers of two; what is freed in it stays dirty until all of it is, or until nothing of it is in use and somebody
- * purges. Mappings of more than VMAP_MAX_ALLOC pages have areas of their own.
+ * Models mm/vmalloc.c (vb_alloc, vb_free, new_vmap_block, purge_fragmented_blocks). A
+ * block is cut from its front, by powers of two; what is freed in it stays dirty until
+ * all of it is, or until nothing of it is in use and somebody purges. Mappings of more
+ * than VMAP_MAX_ALLOC pages have areas of their own.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bad_reasons.h"
@@ -13,7 +14,8 @@
 #include "pgtable.h"
 #include "vm.h"
 
-/* VMAP_BBMAP_BITS: room for 16 blocks a CPU in what the vmalloc area is guessed to have. */
+/* VMAP_BBMAP_BITS: room for 16 blocks a CPU in what the vmalloc area is guessed to
+ * have. */
 uint32_t vmap_block_pages(const struct machine *m)
 {
     const struct kspace *k = &m->vm->kspace;

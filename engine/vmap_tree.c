@@ -1,9 +1,10 @@
-/* Areas by address: red-black trees whose nodes are also on a sorted list, and the search in the tree of free space
- * (vm.h).
+/* Areas by address: red-black trees whose nodes are also on a sorted list, and the search
+ * in the tree of free space (vm.h).
  *
- * The search goes to the lowest address that fits, led by the size of the largest free area in each subtree. Where an
- * alignment above a page is asked for, it looks for size + align - 1 bytes, which fit wherever they lie, but takes a
- * smaller area that it happens to pass and that fits: so the tree's shape can decide the answer, and the tree is
+ * The search goes to the lowest address that fits, led by the size of the largest free
+ * area in each subtree. Where an alignment above a page is asked for, it looks for size +
+ * align - 1 bytes, which fit wherever they lie, but takes a smaller area that it happens
+ * to pass and that fits: so the tree's shape can decide the answer, and the tree is
  * balanced as lib/rbtree.c does it.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -182,7 +183,8 @@ static void balance_remove(struct machine *m, struct vmap_set *s, uint32_t paren
     }
 }
 
-/* Where an area belongs: below parent on side; 0 for the root. False: it overlaps one that is there. */
+/* Where an area belongs: below parent on side; 0 for the root. False: it overlaps one
+ * that is there. */
 static bool find_place(const struct machine *m, const struct vmap_set *s,
                        const struct vmap_area *a, uint32_t *parent, int *side)
 {
@@ -349,7 +351,8 @@ uint32_t vmap_find_exceed(const struct machine *m, const struct vmap_set *s,
 
 /* ---- the search ---- */
 
-/* Addresses are of the kernel's width: on 32 bits a sum beyond it wraps, and nothing fits there. */
+/* Addresses are of the kernel's width: on 32 bits a sum beyond it wraps, and nothing
+ * fits there. */
 static uint64_t width_mask(const struct machine *m)
 {
     return m->vm->kspace.bits == 32 ? UINT32_MAX : UINT64_MAX;
@@ -400,7 +403,8 @@ static uint32_t find_lowest_match(struct machine *m, const struct want *w,
             id = a->child[RIGHT];
             continue;
         }
-        /* Nothing here: back up, to the first area that fits or whose right side may have one that does. */
+        /* Nothing here: back up, to the first area that fits or whose right side may
+         * have one that does. */
         while ((id = parent_of(area_r(m, id))) != 0) {
             if (try_area(m, id, w, vstart)) {
                 return id;

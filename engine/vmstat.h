@@ -1,9 +1,9 @@
 /* Counters: NR_FREE_PAGES of each zone with what CPUs hold back of it, and vm events.
  *
- * Models mm/vmstat.c. A CPU adds up its changes of a zone's counter and folds them in only
- * when their sum exceeds its threshold; until then the watermark tests see an old value.
- * Where that could let a zone fall below min (percpu_drift_mark), kswapd's test adds all
- * CPUs' differences (a snapshot).
+ * Models mm/vmstat.c. A CPU adds up its changes of a zone's counter and folds them in
+ * only when their sum exceeds its threshold; until then the watermark tests see an old
+ * value. Where that could let a zone fall below min (percpu_drift_mark), kswapd's test
+ * adds all CPUs' differences (a snapshot).
  *
  * I1  zone.free plus the sum of all CPUs' free_diff is the number of pages in the zone's
  *     free lists (where nobody holds zone->lock).

@@ -90,8 +90,8 @@ static bool watermark_test(struct machine *m, uint32_t zone, uint32_t order,
     return ok;
 }
 
-/* For order 0 the kernel first tests without the reserves, which is cheaper and cannot pass
- * where the full test fails. */
+/* For order 0 the kernel first tests without the reserves, which is cheaper and cannot
+ * pass where the full test fails. */
 static bool order0_passes(const struct zone *z, uint64_t mark, enum zone_type highest,
                           uint32_t alloc_flags, int64_t free)
 {

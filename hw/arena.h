@@ -1,7 +1,8 @@
 /* The arena: one range of host memory that holds all simulated state of one machine.
  *
  *   base                                                                        base + size
- *   | header | bump-allocated regions (root, frame table, ...) ... | 4 KiB chunks -> ... |
+ *   | header | bump-allocated regions (root, frame table, ...) ... | 4 KiB chunks -> ...
+ *   |
  *
  * Links inside are indices or offsets, so the bytes do not depend on where the host put
  * them. Host memory is taken only where something was written (the range is reserved, not
@@ -28,8 +29,8 @@
 enum { ARENA_CHUNK_SHIFT = 12, ARENA_CHUNK = 1 << ARENA_CHUNK_SHIFT };
 
 enum {
-    ARENA_CHANGED = 1, /* changed since the last snapshot or restore */
-    ARENA_UNSEEN = 2,  /* changed since the views looked (arena_take_unseen) */
+    ARENA_CHANGED = 1,  /* changed since the last snapshot or restore */
+    ARENA_UNSEEN = 2,   /* changed since the views looked (arena_take_unseen) */
     ARENA_UNHASHED = 4, /* changed since the digest was last brought up to date */
     ARENA_ALL = 7
 };
@@ -46,10 +47,12 @@ struct snapshot; /* a table of reference-counted chunks, shared with other snaps
 
 struct arena {
     unsigned char *base;
-    size_t size;              /* bytes reserved, a multiple of ARENA_CHUNK */
-    unsigned char *marks;     /* one byte a chunk: ARENA_* bits */
-    uintptr_t marks_from;     /* where the mark of address 0 would be: marks - (base >> 12) */
-    struct arena_private *priv; /* lists of marked chunks, hashes, the tree of the last snapshot */
+    size_t size;          /* bytes reserved, a multiple of ARENA_CHUNK */
+    unsigned char *marks; /* one byte a chunk: ARENA_* bits */
+    /* where the mark of address 0 would be: marks - (base >> 12) */
+    uintptr_t marks_from;
+    /* lists of marked chunks, hashes, the tree of the last snapshot */
+    struct arena_private *priv;
 };
 
 /* Reserve size bytes (rounded up). False: the host has not enough address space or

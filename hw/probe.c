@@ -1,5 +1,5 @@
-/* The slow halves of probe() and fn_enter(): build the event and hand it to whoever watches;
- * keep the frame.
+/* The slow halves of probe() and fn_enter(): build the event and hand it to whoever
+ * watches; keep the frame.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "probe.h"

@@ -17,9 +17,16 @@
 
 enum { PAGE_SHIFT = 12, PAGE_SIZE = 1 << PAGE_SHIFT };
 
-typedef struct { uint64_t v; } pfn_t;   /* page frame number: physical address >> PAGE_SHIFT */
-typedef struct { uint64_t v; } paddr_t; /* physical address, bytes */
-typedef struct { uint64_t v; } vaddr_t; /* virtual address, bytes */
+/* page frame number: physical address >> PAGE_SHIFT */
+typedef struct {
+    uint64_t v;
+} pfn_t;
+typedef struct {
+    uint64_t v;
+} paddr_t; /* physical address, bytes */
+typedef struct {
+    uint64_t v;
+} vaddr_t; /* virtual address, bytes */
 
 /* "No page": what an allocation answers instead of NULL. */
 #define PFN_NONE UINT64_MAX

@@ -21,7 +21,8 @@ static void release(void *base, size_t size_bytes) { munmap(base, size_bytes); }
 
 const struct arena_host host_memory = {.reserve = reserve, .release = release};
 
-char *host_read_file(const char *path, size_t max_bytes, size_t *size, char *err, size_t err_size)
+char *host_read_file(const char *path, size_t max_bytes, size_t *size, char *err,
+                     size_t err_size)
 {
     FILE *f = fopen(path, "rb");
     if (!f) {
@@ -49,7 +50,8 @@ char *host_read_file(const char *path, size_t max_bytes, size_t *size, char *err
         free(text);
         text = NULL;
     } else if (len > max_bytes) {
-        snprintf(err, err_size, "%s: larger than %zu bytes, the most that is read", path, max_bytes);
+        snprintf(err, err_size, "%s: larger than %zu bytes, the most that is read", path,
+                 max_bytes);
         free(text);
         text = NULL;
     } else {

@@ -9,8 +9,9 @@
 /* Reserves address space with mmap; memory is taken when touched. */
 extern const struct arena_host host_memory;
 
-/* Read a file whole; NULL with "cause: remedy" in err. The text has a 0 behind it; *size is without. free() it.
- * Refuses files over max_bytes. */
-char *host_read_file(const char *path, size_t max_bytes, size_t *size, char *err, size_t err_size);
+/* Read a file whole; NULL with "cause: remedy" in err. The text has a 0 behind it;
+ * *size is without. free() it. Refuses files over max_bytes. */
+char *host_read_file(const char *path, size_t max_bytes, size_t *size, char *err,
+                     size_t err_size);
 
 #endif

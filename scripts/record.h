@@ -71,7 +71,7 @@ struct record_item {
     uint32_t pfn;
 };
 
-struct record_vm { /* a line of the address space: item.n is its number */
+struct record_vm {   /* a line of the address space: item.n is its number */
     uint64_t arg[2]; /* as the line has them: size, address, page frame ... */
     uint64_t answer; /* an address; 0 for NULL, or where the line has none */
     bool lowmem;     /* answered from the direct map */

@@ -77,7 +77,8 @@ parse_line_fn parse_state, parse_zone, parse_pcp, parse_pcplist, parse_freelist,
     parse_blocks, parse_lru;
 /* All dumps have all their lines. */
 bool check_states(struct parser *p);
-/* record_vm.c: the rest of a line of this kind; false with nothing said: it is none of the address space's. */
+/* record_vm.c: the rest of a line of this kind; false with nothing said: it is none of
+ * the address space's. */
 bool parse_vm_line(struct parser *p, enum record_kind kind);
 bool record_kind_is_vm(enum record_kind kind);
 /* record_lines.c: one line of the probe's. */

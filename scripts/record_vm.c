@@ -2,7 +2,8 @@
  *
  *   vmap_area START END        vmap PAGES -> VA           kmap PFN highmem=1 -> VA | kmap PFN -> VA (lowmem)
  *   vmalloc SIZE -> VA         ioremap PHYS SIZE -> VA    kmap_atomic PFN -> VA preempt=1 | ... -> VA (lowmem)
- *   vfree VA, vunmap VA, iounmap VA, kunmap PFN, kunmap_atomic VA, vm_unmap_aliases, swapped INDEX PFN
+ *   vfree VA, vunmap VA, iounmap VA, kunmap PFN, kunmap_atomic VA, vm_unmap_aliases,
+ *   swapped INDEX PFN
  *
  * Addresses, page frames and ioremap's size are hexadecimal, the other numbers decimal.
  *
@@ -11,7 +12,8 @@
 
 #include "record_private.h"
 
-/* args: one letter an argument, x hexadecimal, p a page frame, d decimal; answer: is there one? */
+/* args: one letter an argument, x hexadecimal, p a page frame, d decimal; answer: is
+ * there one? */
 static const struct {
     enum record_kind kind;
     const char *args;

@@ -37,8 +37,8 @@ struct replay_tally {
     uint64_t figures, figures_identical; /* computed from zone sizes */
     uint64_t nr_unmodelled;
     uint64_t unmodelled[NR_RECORD_KINDS]; /* by kind, of which nr_unmodelled is the sum */
-    uint64_t
-        differences; /* what is not identical, one for each answer, list, figure ... */
+    /* what is not identical, one for each answer, list, figure ... */
+    uint64_t differences;
 };
 
 struct replay_difference {

@@ -7,8 +7,9 @@
  *   swapped                    nothing: which pages are mapped next is on the next lines
  *   page_tables/kernel         its markers: figures too
  *
- * Which pages a recorded vmap() mapped is not recorded; the machine's last ones stand for them. A line that needs the
- * areas in use is not modelled as long as no vmap_area line has told them.
+ * Which pages a recorded vmap() mapped is not recorded; the machine's last ones stand for
+ * them. A line that needs the areas in use is not modelled as long as no vmap_area line
+ * has told them.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <inttypes.h>
@@ -93,7 +94,8 @@ bool replay_vm_do(struct replay *rp, uint32_t i, replay_do_fn *call, void *ctx,
     }
     const struct op op = replay_vm_op(rp, i);
     a->got = call(ctx, item, &op);
-    /* what the kernel allocated for its own objects is not in the machine's page allocator */
+    /* what the kernel allocated for its own objects is not in the machine's page
+     * allocator */
     rp->unknown =
         rp->unknown || row_of((enum record_kind)item->kind) < row_of(RECORD_KMAP);
     bool answers = strcmp(op_info(op.kind)->result, "-") != 0;
@@ -199,8 +201,9 @@ uint32_t replay_vm_nr_cpus(const struct record *r)
  *     ---[ marker ]---
  *     0xSTART-0xEND ...
  *
- * The kernel prints a marker in front of the first range that it notices at or behind the border, and it notices ranges
- * only where entries change: the border lies between the starts of the ranges around it. */
+ * The kernel prints a marker in front of the first range that it notices at or behind
+ * the border, and it notices ranges only where entries change: the border lies between
+ * the starts of the ranges around it. */
 
 static uint64_t range_start(const char *line, const char *end)
 {

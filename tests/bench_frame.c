@@ -1,11 +1,14 @@
-/* What the screen costs: CPU of a frame, bytes of a step, time from a key to the first byte.
+/* What the screen costs: CPU of a frame, bytes of a step, time from a key to the first
+ * byte.
  *
- * The frame is app_draw into a grid and term_show of it, both in a child whose terminal is a pseudo terminal that this
- * process reads. The latency is the real program's: a key goes in, the first byte comes out.
+ * The frame is app_draw into a grid and term_show of it, both in a child whose terminal
+ * is a pseudo terminal that this process reads. The latency is the real program's: a key
+ * goes in, the first byte comes out.
  *
- * Bounds (issue 2, section 8): a frame 1 ms of CPU at 80x24 and 2 ms at 200x60, a step's output 1.0 and 1.6 kB, none
- * when idle, a key to the first byte 1 ms (95th percentile). Sizes and byte counts are checked; times are printed, and
- * checked only with BENCH_STRICT=1, for they depend on what else the machine does.
+ * Bounds (issue 2, section 8): a frame 1 ms of CPU at 80x24 and 2 ms at 200x60, a step's
+ * output 1.0 and 1.6 kB, none when idle, a key to the first byte 1 ms (95th percentile).
+ * Sizes and byte counts are checked; times are printed, and checked only with
+ * BENCH_STRICT=1, for they depend on what else the machine does.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _XOPEN_SOURCE 700
@@ -34,7 +37,8 @@ static double seconds(clockid_t clock)
 
 static void pause_ms(int ms) { poll(NULL, 0, ms); }
 
-/* A child whose terminal is a pseudo terminal of that size; answers the master in the parent, -1 in the child. */
+/* A child whose terminal is a pseudo terminal of that size; answers the master in the
+ * parent, -1 in the child. */
 static int fork_pty(int cols, int rows, pid_t *pid)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY);

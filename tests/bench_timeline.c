@@ -179,7 +179,8 @@ static void bench_travel(const char *name, const struct machine_config *c,
         timeline_step_event(t, -1);
         latency_add(&long_back, now_ns() - start, 1e6);
     }
-    diag("%s: then %" PRIu64 " checkpoints, %.1f MB", name, timeline_figures(t).nr_checkpoints,
+    diag("%s: then %" PRIu64 " checkpoints, %.1f MB", name,
+         timeline_figures(t).nr_checkpoints,
          (double)timeline_figures(t).bytes_checkpoints / 1e6);
     latency_say(&jump, "jump", 50);
     latency_say(&forward, "step forward", 1);

@@ -29,7 +29,8 @@ static inline struct machine_config bare_config(uint64_t frames, uint64_t highme
     return c;
 }
 
-/* Not calloc(): under MALLOC_PERTURB_, which Meson sets for tests, that writes all of it. */
+/* Not calloc(): under MALLOC_PERTURB_, which Meson sets for tests, that writes all of
+ * it. */
 static inline void *sparse_reserve(size_t size_bytes)
 {
     void *p = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,

@@ -1,8 +1,10 @@
-/* Drives a fuzzer (fuzz.h) without libFuzzer: every example as it is, then mutations of the examples.
+/* Drives a fuzzer (fuzz.h) without libFuzzer: every example as it is, then mutations of
+ * the examples.
  *
  *   fuzz_NAME RUNS FOLDER-OF-EXAMPLES
  *
- * The same runs and examples give the same inputs. An input that kills the program is left in fuzz-crash.bin.
+ * The same runs and examples give the same inputs. An input that kills the program is
+ * left in fuzz-crash.bin.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _POSIX_C_SOURCE 200809L

@@ -1,6 +1,6 @@
-/* A naive model of the page allocator: plain arrays, linear searches, no care for speed. It
- * shares no code with the engine; written from the same description, it must give the same
- * pages in the same order and leave the same lists.
+/* A naive model of the page allocator: plain arrays, linear searches, no care for speed.
+ * It shares no code with the engine; written from the same description, it must give the
+ * same pages in the same order and leave the same lists.
  *
  * It begins with the lists of a booted machine and knows neither events nor contexts.
  *

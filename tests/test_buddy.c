@@ -1,5 +1,5 @@
-/* The free lists: splitting, merging, the order of pages, stealing between migratetypes, the
- * HighAtomic reserve.
+/* The free lists: splitting, merging, the order of pages, stealing between migratetypes,
+ * the HighAtomic reserve.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fixture.h"

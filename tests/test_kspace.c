@@ -1,4 +1,5 @@
-/* The borders of the address space against the golden records' and against arithmetic done by hand.
+/* The borders of the address space against the golden records' and against arithmetic
+ * done by hand.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kspace.h"
@@ -14,7 +15,8 @@ struct recorded {
     uint64_t cpu_entry, fixaddr_start;
 };
 
-/* From the records: `seq vmalloc`, `seq kmap`, and the markers of page_tables/kernel; all with NR_CPUS=4. */
+/* From the records: `seq vmalloc`, `seq kmap`, and the markers of page_tables/kernel;
+ * all with NR_CPUS=4. */
 static const struct recorded recorded[] = {
     {"160M, highmem=80M", ARCH_I386, 0x4fe0, 0x9fe0, 0xc57e0000, 0xff3fe000, 0xc4fe0000,
      0xff400000, 1024, 0xffc00000, 0xfff7a000},
@@ -78,7 +80,8 @@ static void test_all_shapes(void)
                 wrong += l.bits == 32 && (!local || local->last + 1 - local->first !=
                                                         (uint64_t)cpus * 16 * PAGE_SIZE);
                 wrong += l.bits == 32 && l.page_offset != (uint64_t)split << 30;
-                /* what is kept for vmalloc when all low memory is there: 120 MiB and the hole */
+                /* what is kept for vmalloc when all low memory is there: 120 MiB and
+                 * the hole */
                 kspace_init(&l, &c, most < 1 << 20 ? most : 1 << 20, 1 << 20);
                 wrong += l.bits == 32 && l.vmalloc_end - l.vmalloc_start != 120u << 20;
             }

@@ -62,7 +62,8 @@ static void check_one(const struct layout *l, int cols, int rows)
     bad.missing += seen != (1u << NR_PANES) - 1;
 }
 
-/* How many slots the layout has tells its level: inside one, a bigger screen makes no pane smaller. */
+/* How many slots the layout has tells its level: inside one, a bigger screen makes no
+ * pane smaller. */
 static void check_pair(const struct layout *small, const struct layout *big)
 {
     bad.less += (visible(small) & ~visible(big)) != 0;

@@ -1,5 +1,5 @@
-/* Machines as wholes: the host that has no memory, the same bytes from the same operations,
- * watched or not, with digests and snapshots taken at any event.
+/* Machines as wholes: the host that has no memory, the same bytes from the same
+ * operations, watched or not, with digests and snapshots taken at any event.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fixture.h"

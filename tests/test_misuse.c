@@ -232,7 +232,8 @@ static void calls_without_sense(void)
     machine_destroy(m);
 }
 
-/* A digest at every event takes the arena's marks away: whoever writes on must mark anew. */
+/* A digest at every event takes the arena's marks away: whoever writes on must mark
+ * anew. */
 static void take_digest(struct machine *m, const struct event *ev)
 {
     (void)ev;

@@ -1,6 +1,6 @@
-/* Random operations on the engine and on a naive model side by side (model_alloc.h): every
- * answer must be the same page, every list the same pages in the same order. A sequence that
- * fails is shrunk to the shortest that still does, and printed.
+/* Random operations on the engine and on a naive model side by side (model_alloc.h):
+ * every answer must be the same page, every list the same pages in the same order. A
+ * sequence that fails is shrunk to the shortest that still does, and printed.
  *
  *   test_model_alloc [ROUNDS [SEED]]
  *

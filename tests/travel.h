@@ -16,8 +16,8 @@
 
 enum { TRAVEL_PAGES = 256 };
 
-/* Where machines get their memory. A huge one needs a host that does not touch it: calloc()
- * does, when the tests set MALLOC_PERTURB_. */
+/* Where machines get their memory. A huge one needs a host that does not touch it:
+ * calloc() does, when the tests set MALLOC_PERTURB_. */
 static const struct arena_host *travel_host;
 
 struct op_digests {

@@ -1,7 +1,8 @@
 /* The command line: readline through its callback interface, inside curses.
  *
- * readline gets its bytes from a queue, writes to nowhere, and touches neither signals, nor the terminal's modes,
- * nor the environment. A line is never run inside the callback: it is kept, and the caller runs it.
+ * readline gets its bytes from a queue, writes to nowhere, and touches neither signals,
+ * nor the terminal's modes, nor the environment. A line is never run inside the callback:
+ * it is kept, and the caller runs it.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _XOPEN_SOURCE 700

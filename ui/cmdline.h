@@ -1,5 +1,6 @@
-/* The command line: the only file that knows readline. It edits one line while the prompt is open; the bytes come
- * from the terminal's keys and what must be drawn goes into the app's prompt fields.
+/* The command line: the only file that knows readline. It edits one line while the prompt
+ * is open; the bytes come from the terminal's keys and what must be drawn goes into the
+ * app's prompt fields.
  *
  * readline is one for the whole program, so is this.
  *
@@ -16,7 +17,8 @@ void cmdline_finish(void);
 
 void cmdline_open(struct app *a);
 enum cmdline_state { CMDLINE_EDITING, CMDLINE_DONE, CMDLINE_CANCELLED };
-/* One byte from the terminal; more: others wait behind it. After DONE, cmdline_line() is the line. */
+/* One byte from the terminal; more: others wait behind it. After DONE, cmdline_line()
+ * is the line. */
 enum cmdline_state cmdline_byte(struct app *a, unsigned char byte, bool more);
 void cmdline_cancel(struct app *a);
 const char *cmdline_line(void);

@@ -30,7 +30,8 @@ const struct command_row *command_find(const char *name);
 
 /* Run a line: a command of the table, or Lua. */
 void command_run(struct app *a, const char *line);
-/* Calls fn for each word that can stand in place of the last word of line (which is cut at the cursor). */
+/* Calls fn for each word that can stand in place of the last word of line (which is
+ * cut at the cursor). */
 void command_complete(struct app *a, const char *line,
                       void (*fn)(void *ctx, const char *word), void *ctx);
 

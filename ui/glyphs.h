@@ -1,7 +1,8 @@
 /* The glyphs that are not text: frames, gauges, marks, the tiles of the memory map.
  *
- * Three sets: full UTF-8; UTF-8 with ASCII frames (for terminals and fonts where box-drawing and block
- * glyphs are two columns wide); plain ASCII. The set is chosen at start by locale and a wcwidth() test.
+ * Three sets: full UTF-8; UTF-8 with ASCII frames (for terminals and fonts where
+ * box-drawing and block glyphs are two columns wide); plain ASCII. The set is chosen at
+ * start by locale and a wcwidth() test.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_GLYPHS_H
@@ -59,8 +60,9 @@ struct glyphs {
 
 const struct glyphs *glyphs(enum glyph_set set);
 
-/* The best set for the locale in force: ASCII if it is not UTF-8, BRAILLE if wcwidth() does not give every
- * glyph of the full set one column. force_ascii: the user asked for it. */
+/* The best set for the locale in force: ASCII if it is not UTF-8, BRAILLE if wcwidth()
+ * does not give every glyph of the full set one column. force_ascii: the user asked
+ * for it. */
 enum glyph_set glyphs_choose(bool force_ascii);
 
 #endif

@@ -1,15 +1,17 @@
 /* The cell grid: everything that appears on the screen is drawn into one of these first.
  *
- * A cell is one column of one row: a Unicode code point, a style (style.h) and marks that lie over the
- * style. One file (term.c) copies the grid to the terminal; tests and exports read it directly, so golden
- * screens need no terminal.
+ * A cell is one column of one row: a Unicode code point, a style (style.h) and marks that
+ * lie over the style. One file (term.c) copies the grid to the terminal; tests and
+ * exports read it directly, so golden screens need no terminal.
  *
  *   cells[y * cols + x]        x to the right, y down, both from 0
  *
- * I1  A wide character takes two cells: the second one's ch is GRID_TAIL. Overwriting either half turns
- *     the other one into a space, so a row never holds half a character.
+ * I1  A wide character takes two cells: the second one's ch is GRID_TAIL. Overwriting
+ *     either half turns the other one into a space, so a row never holds half a
+ *     character.
  * I2  Nothing is ever written outside the clip rectangle, and that lies inside the grid.
- * I3  Code points that have no width of their own (combining marks, controls) are dropped.
+ * I3  Code points that have no width of their own (combining marks, controls) are
+ *     dropped.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_GRID_H
@@ -53,17 +55,21 @@ void grid_destroy(struct grid *g);
 bool grid_resize(struct grid *g, int cols, int rows);
 void grid_clear(struct grid *g);
 
-/* Draw only inside r (cut to the grid) from now on; answers what was in force, for grid_set_clip. */
+/* Draw only inside r (cut to the grid) from now on; answers what was in force, for
+ * grid_set_clip. */
 struct rect grid_clip(struct grid *g, struct rect r);
 static inline void grid_set_clip(struct grid *g, struct rect old) { g->clip = old; }
 
 struct cell *grid_at(struct grid *g, int x, int y); /* NULL outside the grid */
 
-/* One code point; answers the columns it takes (0: dropped, I3), even if it was clipped. */
+/* One code point; answers the columns it takes (0: dropped, I3), even if it was
+ * clipped. */
 int grid_put(struct grid *g, int x, int y, uint32_t ch, int style, int marks);
-/* UTF-8 text to the right of x, cut at the clip. Answers the column behind it, clipped or not. */
+/* UTF-8 text to the right of x, cut at the clip. Answers the column behind it, clipped
+ * or not. */
 int grid_text(struct grid *g, int x, int y, const char *text, int style, int marks);
-/* At most max columns of it; a cut text ends in the ellipsis given (one column) if it is not 0. */
+/* At most max columns of it; a cut text ends in the ellipsis given (one column) if it
+ * is not 0. */
 int grid_text_cut(struct grid *g, int x, int y, int max, const char *text,
                   uint32_t ellipsis, int style, int marks);
 int grid_printf(struct grid *g, int x, int y, int style, int marks, const char *format,
@@ -74,12 +80,14 @@ void grid_mark(struct grid *g, struct rect r, int style, int marks);
 void grid_hline(struct grid *g, int x, int y, int n, uint32_t ch, int style);
 void grid_vline(struct grid *g, int x, int y, int n, uint32_t ch, int style);
 
-/* A row as UTF-8, trailing spaces cut off, 0-terminated; answers its length in bytes (cut to size - 1). */
+/* A row as UTF-8, trailing spaces cut off, 0-terminated; answers its length in bytes
+ * (cut to size - 1). */
 size_t grid_row_text(const struct grid *g, int y, char *buf, size_t size);
 
 /* ---- text ---- */
 
-/* The code point at *s, which is moved on. Broken UTF-8 gives U+FFFD and moves by one byte. 0 at the end. */
+/* The code point at *s, which is moved on. Broken UTF-8 gives U+FFFD and moves by one
+ * byte. 0 at the end. */
 uint32_t utf8_next(const char **s);
 size_t utf8_put(char out[4], uint32_t ch); /* bytes written */
 int ch_width(uint32_t ch);        /* columns, 0 for what is dropped; after setlocale() */

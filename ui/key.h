@@ -1,5 +1,5 @@
-/* Keys as the screen knows them: a Unicode code point, or one of these. term.c makes them from what the
- * terminal sends; nothing else knows curses' codes.
+/* Keys as the screen knows them: a Unicode code point, or one of these. term.c makes them
+ * from what the terminal sends; nothing else knows curses' codes.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_KEY_H

@@ -30,8 +30,8 @@ struct part { /* one slot of a column of slots */
     int max_rows; /* as long as others can take more; 0: any number */
 };
 
-/* Rows left over are dealt out one by one, share times to each part in turn, so that one more row never
- * makes any part smaller. */
+/* Rows left over are dealt out one by one, share times to each part in turn, so that
+ * one more row never makes any part smaller. */
 static void deal_rows(const struct part *parts, int nr, int rows, int heights[])
 {
     for (int i = 0; i < nr; i++) {
@@ -133,7 +133,8 @@ static void two_columns(struct layout *l, const struct layout_prefs *prefs)
 
 static int at_most(int n, int most) { return n < 0 ? 0 : n < most ? n : most; }
 
-/* 7 : 8 : 10, dealt so that one more column of the screen never makes a column of slots narrower. */
+/* 7 : 8 : 10, dealt so that one more column of the screen never makes a column of
+ * slots narrower. */
 static void deal_columns(int room, int *left, int *middle)
 {
     int whole = room / 25, over = room % 25;

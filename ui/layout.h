@@ -9,9 +9,10 @@
  * A slot's first row is its title; the columns are separated by one column of rule.
  *
  * I1  Slots do not overlap and lie inside the body; every pane is in exactly one slot.
- * I2  A bigger terminal (more columns, more rows or both) never shows less: the panes that can be seen are a
- *     superset. This holds because the slots of a bigger layout divide those of a smaller one (the panes of
- *     each bigger slot all come from one smaller slot) and a slot shows its most recently chosen pane.
+ * I2  A bigger terminal (more columns, more rows or both) never shows less: the panes
+ *     that can be seen are a superset. This holds because the slots of a bigger layout
+ *     divide those of a smaller one (the panes of each bigger slot all come from one
+ *     smaller slot) and a slot shows its most recently chosen pane.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_LAYOUT_H
@@ -37,8 +38,8 @@ enum tier { TIER_TOO_SMALL, TIER_NARROW, TIER_TWO, TIER_THREE };
 
 struct layout_prefs {
     int zoomed; /* the pane that has the whole body; -1: none */
-    uint32_t
-        chosen[NR_PANES]; /* when the pane was last chosen: a slot shows its latest */
+    /* when the pane was last chosen: a slot shows its latest */
+    uint32_t chosen[NR_PANES];
 };
 
 struct slot {
@@ -58,7 +59,8 @@ struct layout {
 
 struct layout layout_compute(int cols, int rows, const struct layout_prefs *prefs);
 
-/* The slot that a pane is in (never NULL unless the screen is too small), and whether it is seen. */
+/* The slot that a pane is in (never NULL unless the screen is too small), and whether
+ * it is seen. */
 const struct slot *layout_slot(const struct layout *l, int pane);
 bool layout_visible(const struct layout *l, int pane);
 

@@ -14,8 +14,9 @@
 #include "subcommands.h"
 #include "version.h"
 
-/* Is a word that is no subcommand meant as a scenario? A file ("x.lua", "./x"), a lesson's number ("01"), or, where no
- * subcommand is near, a part of a lesson's name ("watermark"). */
+/* Is a word that is no subcommand meant as a scenario? A file ("x.lua", "./x"), a
+ * lesson's number ("01"), or, where no subcommand is near, a part of a lesson's name
+ * ("watermark"). */
 static bool names_scenario(const char *word, const char *near)
 {
     if (strpbrk(word, "./0123456789") || strcmp(word, "sandbox") == 0) {

@@ -1,11 +1,13 @@
-/* What the panes show that is not simply the machine's state: the operation in view with its events, the
- * event that just happened, the notes told so far, and what the last step changed.
+/* What the panes show that is not simply the machine's state: the operation in view with
+ * its events, the event that just happened, the notes told so far, and what the last step
+ * changed.
  *
- * A position (op, event) with event 0 lies between operations. What just happened there is the last event of
- * the operation before: the model then has the events of that one, all of them.
+ * A position (op, event) with event 0 lies between operations. What just happened there
+ * is the last event of the operation before: the model then has the events of that one,
+ * all of them.
  *
- * Calls: model_refresh after every move; it costs the events of one operation, and nothing when the operation
- * is the same as before.
+ * Calls: model_refresh after every move; it costs the events of one operation, and
+ * nothing when the operation is the same as before.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_MODEL_H
@@ -26,8 +28,8 @@ struct op_events {
     uint32_t branch;
     uint64_t op;
     struct op_record rec;
-    uint64_t
-        first; /* number (1-based) of at[0]: a window when there are more than MODEL_MAX_EVENTS */
+    /* number (1-based) of at[0]: a window when there are more than MODEL_MAX_EVENTS */
+    uint64_t first;
     struct event *at;
     size_t nr, room;
     /* the call stack at the operation's last event */
@@ -57,8 +59,8 @@ struct model {
     struct event event; /* the last of them */
     bool is_note;       /* the operation in view is a note */
 
-    struct probe_frame
-        stack[PROBE_STACK]; /* outermost first; between operations: at the last event */
+    /* outermost first; between operations: at the last event */
+    struct probe_frame stack[PROBE_STACK];
     uint32_t depth;
     uint32_t line; /* the script's line in view, 0: none */
 
@@ -79,13 +81,14 @@ struct model {
 
 void model_init(struct model *md, struct session *s);
 void model_free(struct model *md);
-/* After a move (or anything done). from: the position before; cpu: whose lists are shown. */
+/* After a move (or anything done). from: the position before; cpu: whose lists are
+ * shown. */
 void model_refresh(struct model *md, struct position from, uint32_t cpu);
 /* The shown CPU is another one: nothing is a change. */
 void model_show_cpu(struct model *md, uint32_t cpu);
 
-/* The events of operation op around event number around, kept until another operation is asked for.
- * NULL: there is no such operation. */
+/* The events of operation op around event number around, kept until another operation
+ * is asked for. NULL: there is no such operation. */
 const struct op_events *model_events(struct model *md, uint32_t branch, uint64_t op,
                                      uint64_t around);
 /* Event number n of those, or NULL outside the window. */

@@ -1,7 +1,8 @@
-/* What a pane is: a name and a few functions. One file a pane; the table of all is in panes.c.
+/* What a pane is: a name and a few functions. One file a pane; the table of all is in
+ * panes.c.
  *
- * draw is pure. fit is called before drawing, after anything has changed, with the size that the pane has: it
- * moves the view so that what must be seen is seen.
+ * draw is pure. fit is called before drawing, after anything has changed, with the size
+ * that the pane has: it moves the view so that what must be seen is seen.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_PANE_H
@@ -20,7 +21,8 @@ struct pane_kind {
     bool (*key)(struct app *a, int key, int w, int h); /* true: used; may be NULL */
     void (*click)(struct app *a, int x, int y, int w,
                   int h); /* inside the pane; may be NULL */
-    /* What is under the cursor, as popup text (malloced), or NULL: nothing; title is its first line. */
+    /* What is under the cursor, as popup text (malloced), or NULL: nothing; title is
+     * its first line. */
     char *(*details)(struct app *a, char *title, size_t title_size);
     bool (*selected_pfn)(const struct app *a,
                          uint64_t *pfn); /* a page under the cursor; may be NULL */
@@ -37,7 +39,8 @@ const struct pane_kind *pane_kind(int pane);
 
 /* ---- helpers ---- */
 
-/* Move a list by a key; nr rows of which h are seen. follow: the row that is followed. True: used. */
+/* Move a list by a key; nr rows of which h are seen. follow: the row that is followed.
+ * True: used. */
 bool pane_list_key(struct pane_list *l, int key, int nr, int h, int follow);
 /* Move the view so that row is seen. */
 void pane_list_show(struct pane_list *l, int row, int nr, int h);

@@ -1,10 +1,11 @@
-/* The free lists of a zone: orders by migratetypes, and the chain of the selected type's blocks.
+/* The free lists of a zone: orders by migratetypes, and the chain of the selected type's
+ * blocks.
  *
  *   order  Unmov Movab Recla HiAto Isol. | Unmovable, from the head
  *       0      3     .     .     .     . | 1c04 1c08 1c20
  *
- * A number is how many blocks; a chain shows their first pages in the order of the list. What the
- * last step changed is lit.
+ * A number is how many blocks; a chain shows their first pages in the order of the list.
+ * What the last step changed is lit.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "pane.h"

@@ -1,8 +1,8 @@
-/* The event log: the operations done, one line each, and the events of the one in view, indented by the depth
- * of the call stack.
+/* The event log: the operations done, one line each, and the events of the one in view,
+ * indented by the depth of the call stack.
  *
- * Rows: 0 .. op - 1 the operations before the one in view, then that one, then its events that have
- * happened.
+ * Rows: 0 .. op - 1 the operations before the one in view, then that one, then its events
+ * that have happened.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "describe.h"

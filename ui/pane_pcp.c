@@ -1,4 +1,5 @@
-/* The per-CPU lists of a zone, from the hot end, where pages are taken and put, to the cold one.
+/* The per-CPU lists of a zone, from the hot end, where pages are taken and put, to the
+ * cold one.
  *
  *   order type        count   hot -> cold
  *       0 Unmovable      12   1c04 1c05 1c06 ...

@@ -1,8 +1,9 @@
 /* The map of physical memory: a cell is a page, or a power of two of pages.
  *
- * Each zone begins on a row of its own; a row holds a power of two of cells, so that buddies stand where
- * their numbers put them. Cells of one page show blocks: the first page of a free block shows its order, an
- * allocated one the letter of its pageblock's type, the rest of a block a line.
+ * Each zone begins on a row of its own; a row holds a power of two of cells, so that
+ * buddies stand where their numbers put them. Cells of one page show blocks: the first
+ * page of a free block shows its order, an allocated one the letter of its pageblock's
+ * type, the rest of a block a line.
  *
  * Cells of several pages:  all free a dot; all allocated the type's letter on its colour; partly, the letter
  * small; p some on per-CPU lists; reserved a hatching; nothing where there is no memory.
@@ -230,7 +231,8 @@ static void draw_row(const struct app *a, struct grid *g, struct rect r, int y,
     }
 }
 
-/* A word of the legend, if there is room for it: the tile is the first letter of the word, or stands before it. */
+/* A word of the legend, if there is room for it: the tile is the first letter of the
+ * word, or stands before it. */
 static int legend(struct grid *g, int x, int y, int end, uint32_t tile, int style,
                   const char *word)
 {

@@ -1,4 +1,5 @@
-/* The script with its current line; for a session without a script, the list of operations.
+/* The script with its current line; for a session without a script, the list of
+ * operations.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "api.h"

@@ -1,7 +1,8 @@
 /* The zones: free pages against their watermarks, lowmem reserves, managed pages.
  *
- * The gauge is not linear: three quarters of it show 0 to twice the high watermark, where everything
- * happens; behind the break the rest of the zone is pressed into the last quarter.
+ * The gauge is not linear: three quarters of it show 0 to twice the high watermark, where
+ * everything happens; behind the break the rest of the zone is pressed into the last
+ * quarter.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "pane.h"

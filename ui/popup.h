@@ -1,4 +1,5 @@
-/* Windows over the panes: text to scroll through, a list of choices, the allocation dialogue, "really leave?".
+/* Windows over the panes: text to scroll through, a list of choices, the allocation
+ * dialogue, "really leave?".
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_POPUP_H

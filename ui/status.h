@@ -1,4 +1,5 @@
-/* The rows that are always there: the status line at the top; what just happened, and why; the hint line.
+/* The rows that are always there: the status line at the top; what just happened, and
+ * why; the hint line.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_STATUS_H

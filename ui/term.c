@@ -1,10 +1,10 @@
 /* The terminal: ncurses, signals, keys.
  *
- * ncurses keeps its own picture of the screen and sends the difference; we only give it the cells that
- * differ from the grid shown last, so that a step costs what it changes.
+ * ncurses keeps its own picture of the screen and sends the difference; we only give it
+ * the cells that differ from the grid shown last, so that a step costs what it changes.
  *
- * Crash safety: what puts the terminal back (the string and the termios) is made once at the start; the
- * handler of deadly signals only calls write(), tcsetattr() and raise().
+ * Crash safety: what puts the terminal back (the string and the termios) is made once at
+ * the start; the handler of deadly signals only calls write(), tcsetattr() and raise().
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _XOPEN_SOURCE 700
@@ -38,7 +38,8 @@ static struct {
     int pairs[NR_STYLES][NR_MARK_SETS]; /* 0: not asked for yet */
 } term;
 
-/* What the signal handler needs; written before the handlers are installed, only read afterwards. */
+/* What the signal handler needs; written before the handlers are installed, only read
+ * afterwards. */
 static char exit_string[512];
 static size_t exit_length;
 static struct termios saved_termios;
@@ -222,8 +223,9 @@ static bool is_blank(const struct cell *c)
     return c->ch == ' ' && look.bg < 0 && !(look.attrs & (ATTR_REVERSE | ATTR_UNDERLINE));
 }
 
-/* The cell whose look a blank takes. One or two blanks between words of one look take that look,
- * so that the terminal need not be told to leave it and to come back: a third of all bytes. */
+/* The cell whose look a blank takes. One or two blanks between words of one look take
+ * that look, so that the terminal need not be told to leave it and to come back: a
+ * third of all bytes. */
 static const struct cell *look_giver(const struct cell *row, int x, int cols)
 {
     int left = x, right = x;

@@ -27,7 +27,8 @@ int text_wrap(const char **text, int width, struct text_line *line)
             if (ch == ' ') {
                 brk = here;
             }
-            if (!brk) { /* a word longer than the line (or a wide character in one column) */
+            /* a word longer than the line (or a wide character in one column) */
+            if (!brk) {
                 brk = here > start ? here : s;
                 *line = (struct text_line){start, (size_t)(brk - start)};
                 *text = brk;

@@ -1,8 +1,9 @@
 /* Text broken into lines that fit a width.
  *
- * Breaks at spaces, honours newlines, and cuts only words that are longer than a line. Runs of
- * spaces and single newlines inside a paragraph are kept as the author wrote them only at the start of a
- * line (so indented examples survive); an empty line separates paragraphs.
+ * Breaks at spaces, honours newlines, and cuts only words that are longer than a line.
+ * Runs of spaces and single newlines inside a paragraph are kept as the author wrote them
+ * only at the start of a line (so indented examples survive); an empty line separates
+ * paragraphs.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_TEXT_H
@@ -15,8 +16,9 @@ struct text_line {
     size_t bytes;
 };
 
-/* The first line of *text that fits width columns (at least 1); *text is moved behind it and the space
- * or newline at which it was broken. bytes is 0 for an empty line. Answers 0 at the end of the text. */
+/* The first line of *text that fits width columns (at least 1); *text is moved behind
+ * it and the space or newline at which it was broken. bytes is 0 for an empty line.
+ * Answers 0 at the end of the text. */
 int text_wrap(const char **text, int width, struct text_line *line);
 /* How many lines text makes at that width. */
 int text_nr_lines(const char *text, int width);

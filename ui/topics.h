@@ -1,5 +1,5 @@
-/* The tables that the program is made from, row by row, for whoever prints them: mmscope show, the manual, the shells'
- * completions.
+/* The tables that the program is made from, row by row, for whoever prints them: mmscope
+ * show, the manual, the shells' completions.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_TOPICS_H

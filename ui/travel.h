@@ -1,7 +1,7 @@
 /* Going through time by the steps that a person thinks in, in both directions.
  *
- * Every position is seen as "event e of operation k has just happened"; the end of operation k is its last
- * event. What each step stops at:
+ * Every position is seen as "event e of operation k has just happened"; the end of
+ * operation k is its last event. What each step stops at:
  *
  *   event     every event; the end of an operation that has none (a note, preempt_disable)
  *   step      events of level STEP and REPORT; notes to be read; the end of an operation without any such event
@@ -32,7 +32,8 @@ enum travel travel_next(struct app *a, int direction);
 enum travel travel_finish(struct app *a, int direction);
 /* which: the breakpoint reached, if one was. */
 enum travel travel_continue(struct app *a, int direction, int *which);
-/* To operation op, event event of the current branch; operations that do not exist yet are run. */
+/* To operation op, event event of the current branch; operations that do not exist yet
+ * are run. */
 enum travel travel_to(struct app *a, uint64_t op, uint64_t event);
 
 #endif

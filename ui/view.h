@@ -17,11 +17,13 @@ bool view_begin(const struct options *o, char *err, size_t err_size);
 enum view_result view_run(struct session *s);
 void view_end(void);
 
-/* The terminal for this one session; answers the program's exit status. Closes the session. */
+/* The terminal for this one session; answers the program's exit status. Closes the
+ * session. */
 int view_session(struct session *s, const struct options *o);
 
-/* The menu: the lesson's path (malloced) that was chosen, "" for the sandbox, NULL: leave. message is shown
- * in it, if there is one; *selected is where the cursor begins and stands afterwards. */
+/* The menu: the lesson's path (malloced) that was chosen, "" for the sandbox, NULL:
+ * leave. message is shown in it, if there is one; *selected is where the cursor begins
+ * and stands afterwards. */
 char *view_menu(const char *message, int *selected);
 
 #endif

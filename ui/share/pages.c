@@ -1,4 +1,5 @@
-/* Makes what is installed beside the program from the same tables as the program: run by the build.
+/* Makes what is installed beside the program from the same tables as the program: run by
+ * the build.
  *
  *   pages man    the manual, mmscope(1)
  *   pages bash   completion for bash
@@ -14,7 +15,8 @@
 
 /* ---- the manual ---- */
 
-/* Text as roff wants it: a backslash, a hyphen and a dot or quote at the beginning of a line mean something there. */
+/* Text as roff wants it: a backslash, a hyphen and a dot or quote at the beginning of
+ * a line mean something there. */
 static void roff(const char *text)
 {
     bool at_start = true;
@@ -300,7 +302,8 @@ static void bash(void)
            "complete -o filenames -F _mmscope mmscope\n");
 }
 
-/* In single quotes inside an _arguments specification: what ends one or the other is left out. */
+/* In single quotes inside an _arguments specification: what ends one or the other is
+ * left out. */
 static void zsh_text(const char *text)
 {
     for (; *text; text++) {
