@@ -4,6 +4,7 @@
 #include "app.h"
 
 #include "api.h"
+#include "card.h"
 #include "commands.h"
 #include "describe.h"
 #include "keys.h"
@@ -239,6 +240,10 @@ void app_key(struct app *a, int key)
         app_layout(a);
         return;
     }
+    if (card_key(a, key)) {
+        app_layout(a);
+        return;
+    }
     const char *command = key_command(key);
     if (key == K_ENTER && !pane_gets(a, key)) {
         app_command(a, "details");
@@ -392,9 +397,10 @@ static void draw_rules(const struct app *a, struct grid *g)
 {
     const struct glyphs *gl = a->glyphs;
     struct rect b = a->layout.body;
+    int bottom = card_shown(a) ? card_rect(a).y : b.y + b.h;
     for (int i = 0; i < a->layout.nr_rules; i++) {
         int x = a->layout.rules[i];
-        for (int y = b.y; y < b.y + b.h; y++) {
+        for (int y = b.y; y < bottom; y++) {
             bool left = false, right = false;
             for (int j = 0; j < a->layout.nr_slots; j++) {
                 const struct rect *f = &a->layout.slots[j].frame;
@@ -407,9 +413,9 @@ static void draw_rules(const struct app *a, struct grid *g)
                                         : gl->vline;
             grid_put(g, x, y, ch, ST_RULE, 0);
         }
-        const struct cell *below = grid_at(g, x, b.y + b.h);
+        const struct cell *below = grid_at(g, x, bottom);
         if (below && below->ch == gl->hline) {
-            grid_put(g, x, b.y + b.h, gl->tee_up, ST_RULE, 0);
+            grid_put(g, x, bottom, gl->tee_up, ST_RULE, 0);
         }
     }
 }

@@ -79,7 +79,7 @@ struct popup {
 
 enum message_kind { MESSAGE_NONE, MESSAGE_INFO, MESSAGE_ERROR };
 
-enum { MAX_BREAKPOINTS = 32 };
+enum { MAX_BREAKPOINTS = 32, MAX_ANSWERS = 64 };
 
 struct breakpoint {
     enum { BREAK_EVENT, BREAK_FUNCTION, BREAK_LINE, BREAK_PFN } kind;
@@ -144,6 +144,11 @@ struct app {
     int speed; /* index into app_speed() */
     struct breakpoint breakpoints[MAX_BREAKPOINTS];
     int nr_breakpoints;
+    struct {
+        uint32_t text; /* the question: a string of the timeline */
+        int choice;
+    } answers[MAX_ANSWERS];
+    int nr_answers;
     uint64_t last_allocated; /* pfn that the user allocated last; PFN_NONE */
     enum app_request request;
 

@@ -198,7 +198,8 @@ static void seek(struct app *a, struct position to)
 static void run_restart(struct app *a, const char *args)
 {
     (void)args;
-    seek(a, (struct position){timeline_position(a->t).branch, 0, 0});
+    seek(a,
+         (struct position){timeline_position(a->t).branch, timeline_first_op(a->t), 0});
 }
 
 static void run_now(struct app *a, const char *args)

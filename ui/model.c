@@ -150,7 +150,7 @@ bool op_is_note(const struct op *op) { return op->kind == OP_NOTE; }
 
 bool op_is_stop_note(const struct op *op)
 {
-    return op_is_note(op) && op->arg[0] != NOTE_EXPECT_OK;
+    return op_is_note(op) && op->arg[0] != NOTE_EXPECT_OK && op->arg[0] != NOTE_TITLE;
 }
 
 /* ---- what the last step changed ---- */

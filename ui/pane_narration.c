@@ -1,6 +1,7 @@
 /* The story: what the lesson says, the newest at the bottom; expectations and how they went.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "card.h"
 #include "pane.h"
 #include "text.h"
 
@@ -38,16 +39,23 @@ struct note {
     enum note_kind kind;
     const char *text;
     bool is_last;
+    char question[2048]; /* what text points to when it is a question */
 };
 
-static struct note note_at(const struct app *a, size_t i, size_t told)
+static void note_at(const struct app *a, size_t i, size_t told, struct note *n)
 {
     struct op_record rec;
+    *n = (struct note){.kind = NOTE_SAY, .text = "", .is_last = i + 1 == told};
     if (!timeline_op(a->t, a->model.at.branch, a->model.notes[i], &rec)) {
-        return (struct note){NOTE_SAY, "", false};
+        return;
     }
-    return (struct note){(enum note_kind)rec.op.arg[0],
-                         timeline_string(a->t, (uint32_t)rec.op.arg[1]), i + 1 == told};
+    n->kind = (enum note_kind)rec.op.arg[0];
+    n->text = timeline_string(a->t, (uint32_t)rec.op.arg[1]);
+    if (n->kind == NOTE_ASK) {
+        card_question_text(a, (uint32_t)rec.op.arg[1], n->is_last, n->question,
+                           sizeof n->question);
+        n->text = n->question;
+    }
 }
 
 static int note_rows(const struct note *n, int w)
@@ -70,7 +78,8 @@ static struct story story(const struct app *a, int w, int h, int need)
     struct story s = {.told = nr_told(a)};
     s.first = s.told;
     while (s.first > 0 && s.rows < need + s.newest_rows) {
-        struct note n = note_at(a, --s.first, s.told);
+        struct note n;
+        note_at(a, --s.first, s.told, &n);
         int rows = note_rows(&n, w);
         if (n.is_last) {
             s.newest_rows = n.kind == NOTE_EXPECT_OK ? rows : rows - 1;
@@ -137,14 +146,16 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
     int scrolled = a->narration.top;
     struct story s = story(a, in.w, in.h, in.h + (scrolled < 0 ? -scrolled : 0) + 2);
     if (!s.told) {
-        struct note n = {NOTE_SAY, a->sandbox ? sandbox_text : opening_text, false};
+        struct note n = {.kind = NOTE_SAY,
+                         .text = a->sandbox ? sandbox_text : opening_text};
         draw_note(a, g, in, in.y, &n);
         return;
     }
     int top = app_clamp(s.top + scrolled, 0, app_max_int(s.top, s.rows - in.h)),
         y = in.y - top;
     for (size_t i = s.first; i < s.told && y < in.y + in.h; i++) {
-        struct note n = note_at(a, i, s.told);
+        struct note n;
+        note_at(a, i, s.told, &n);
         y = draw_note(a, g, in, y, &n);
     }
     if (top > 0 || s.first > 0) {

@@ -30,6 +30,21 @@ static void title(const struct app *a, char *buf, size_t size)
     snprintf(buf, size, "%s%s", op, md->inside ? "" : ": done");
 }
 
+static const char *lock_name(const struct app *a, uint64_t lock, char *buf, size_t size)
+{
+    if (lock >> 63) {
+        snprintf(buf, size, "zone->lock of %s",
+                 zone_view(a->model.m, (uint32_t)lock).name);
+    } else if (lock >> 62) {
+        snprintf(buf, size, "the per-CPU lists' lock");
+    } else if (lock >> 61) {
+        snprintf(buf, size, "a lock of the address space");
+    } else {
+        snprintf(buf, size, "%s", timeline_string(a->t, (uint32_t)lock));
+    }
+    return buf;
+}
+
 static void draw_context(const struct app *a, struct grid *g, struct rect r, int y)
 {
     const struct machine *m = a->model.m;
@@ -51,8 +66,9 @@ static void draw_context(const struct app *a, struct grid *g, struct rect r, int
         x = grid_text(g, x, y, ", PF_MEMALLOC", ST_WARN, 0);
     }
     for (uint32_t i = 0; i < v.nr_locks && i < 8; i++) {
+        char lock[96];
         x = grid_printf(g, x, y, ST_WARN, 0, ", holds %s",
-                        timeline_string(a->t, (uint32_t)v.locks[i]));
+                        lock_name(a, v.locks[i], lock, sizeof lock));
     }
 }
 

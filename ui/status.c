@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "status.h"
 
+#include "card.h"
 #include "describe.h"
 #include "keys.h"
 #include "pane.h"
@@ -132,26 +133,13 @@ static void flow(struct grid *g, struct rect r, uint32_t ellipsis, const char *f
     }
 }
 
-static void note_words(const struct app *a, char *what, size_t what_size, char *head,
-                       size_t head_size)
-{
-    static const char *const heads[] = {
-        "the lesson says",      "chapter", "expected, and so it is",
-        "expected, but not so", "error",   "a question"};
-    const struct op *op = &a->model.view.rec.op;
-    unsigned kind = (unsigned)op->arg[0];
-    snprintf(head, head_size, "%s", heads[kind < 6 ? kind : 0]);
-    snprintf(what, what_size, "%s", timeline_string(a->t, (uint32_t)op->arg[1]));
-    for (char *c = what; *c; c++) {
-        if (*c == '\n') {
-            *c = ' ';
-        }
-    }
-}
-
 void now_draw(const struct app *a, struct grid *g)
 {
     const struct model *md = &a->model;
+    if (card_shown(a)) {
+        card_draw(a, g);
+        return;
+    }
     struct rect r = a->layout.now;
     struct rect old = grid_clip(g, r);
     char what[768] = "", why[768] = "", head[320] = "";
@@ -163,12 +151,6 @@ void now_draw(const struct app *a, struct grid *g)
                  a->sandbox ? "Press a to allocate pages, or : to type a line of Lua."
                             : "Press s for one step, n for one line of the script, Space "
                               "to let it run.");
-    } else if (md->is_note) {
-        note_words(a, what, sizeof what, head, sizeof head);
-        style = md->view.rec.op.arg[0] == NOTE_EXPECT_FAILED ||
-                        md->view.rec.op.arg[0] == NOTE_ERROR
-                    ? ST_BAD
-                    : ST_SENTENCE;
     } else {
         const struct op_info *op = op_info(md->view.rec.op.kind);
         char call[256];
@@ -281,6 +263,14 @@ static void draw_hints(const struct app *a, struct grid *g, struct rect r)
     if (a->running) {
         x = grid_text(g, x, r.y, "Space", ST_HINT_KEY, 0);
         x = grid_text(g, x, r.y, " pause  ", ST_HINT, 0);
+    }
+    int choices = card_choices(a);
+    if (choices) {
+        int before = x;
+        x = grid_printf(g, x, r.y, ST_HINT_KEY, 0, "1..%d", choices);
+        x = grid_text(g, x, r.y, " answer  ", ST_HINT, 0);
+        spare -= x - before;
+        wide = false;
     }
     for (size_t i = 0; i < keys_count(); i++) {
         struct key_row k = key_row(i);

@@ -5,12 +5,14 @@
 
 #include "describe.h"
 
-/* Where we are, as (operation in view, its events that have happened). At the very beginning: op is UINT64_MAX. */
+/* Where we are, as (operation in view, its events that have happened). At the start (the beginning, or where what
+ * is remembered begins) no operation is in view, and op is the one before. */
 struct spot {
     uint32_t branch;
     uint64_t op;
     uint64_t n;
     uint64_t nr; /* events of the operation */
+    bool start;
 };
 
 static bool nr_events_of(struct app *a, uint32_t branch, uint64_t op, uint64_t *nr)
@@ -26,9 +28,9 @@ static bool nr_events_of(struct app *a, uint32_t branch, uint64_t op, uint64_t *
 static struct spot spot_now(struct app *a)
 {
     struct position at = timeline_position(a->t);
-    struct spot s = {at.branch, at.event ? at.op : at.op - 1, at.event, 0};
-    if (!at.event && !at.op) {
-        s.op = UINT64_MAX;
+    struct spot s = {at.branch, at.event ? at.op : at.op - 1, at.event, 0,
+                     !at.event && at.op <= timeline_first_op(a->t)};
+    if (s.start) {
         return s;
     }
     nr_events_of(a, s.branch, s.op, &s.nr);
@@ -49,7 +51,8 @@ static void go(struct app *a, uint32_t branch, uint64_t op, uint64_t n)
 
 static void go_start(struct app *a)
 {
-    timeline_seek(a->t, (struct position){timeline_position(a->t).branch, 0, 0});
+    timeline_seek(a->t, (struct position){timeline_position(a->t).branch,
+                                          timeline_first_op(a->t), 0});
 }
 
 /* At the end of the branch: let the script issue one more operation. The position is then behind it. */
@@ -93,12 +96,12 @@ enum travel travel_event(struct app *a, int direction)
 {
     struct spot s = spot_now(a);
     if (direction < 0) {
-        if (s.op == UINT64_MAX) {
+        if (s.start) {
             return TRAVEL_START;
         }
         if (s.n > 1) {
             go(a, s.branch, s.op, s.n - 1);
-        } else if (s.op == 0) {
+        } else if (s.op == timeline_first_op(a->t)) {
             go_start(a);
         } else {
             uint64_t nr = 0;
@@ -107,7 +110,7 @@ enum travel travel_event(struct app *a, int direction)
         }
         return TRAVEL_MOVED;
     }
-    if (s.op != UINT64_MAX && s.n < s.nr) {
+    if (!s.start && s.n < s.nr) {
         go(a, s.branch, s.op, s.n + 1);
         return TRAVEL_MOVED;
     }
@@ -166,12 +169,12 @@ enum travel travel_step(struct app *a, int direction)
 {
     struct spot s = spot_now(a);
     if (direction < 0) {
-        if (s.op == UINT64_MAX) {
+        if (s.start) {
             return TRAVEL_START;
         }
         int64_t stop = s.n ? stop_in_op(a, s.branch, s.op, s.n, -1) : -1;
         uint64_t op = s.op;
-        while (stop < 0 && op > 0) {
+        while (stop < 0 && op > timeline_first_op(a->t)) {
             stop = stop_in_op(a, s.branch, --op, UINT64_MAX, -1);
             if (interrupted(a)) {
                 go(a, s.branch, op, 0);
@@ -187,8 +190,7 @@ enum travel travel_step(struct app *a, int direction)
     }
     uint64_t op = s.op;
     uint32_t branch = s.branch;
-    int64_t stop =
-        op != UINT64_MAX && s.n < s.nr ? stop_in_op(a, branch, op, s.n, 1) : -1;
+    int64_t stop = !s.start && s.n < s.nr ? stop_in_op(a, branch, op, s.n, 1) : -1;
     while (stop < 0) {
         enum travel result = need_op(a, op + 1);
         branch = timeline_position(a->t).branch;
@@ -226,23 +228,24 @@ enum travel travel_next(struct app *a, int direction)
 {
     struct spot s = spot_now(a);
     if (direction < 0) {
-        if (s.op == UINT64_MAX) {
+        if (s.start) {
             return TRAVEL_START;
         }
         uint64_t op =
             s.op; /* to the end of the operation before the first one of this line */
         uint32_t line = line_of(a, s.branch, op);
-        while (op > 0 && same_line(line_of(a, s.branch, op - 1), line)) {
+        while (op > timeline_first_op(a->t) &&
+               same_line(line_of(a, s.branch, op - 1), line)) {
             op--;
         }
         timeline_seek(a->t, (struct position){s.branch, op, 0});
         return TRAVEL_MOVED;
     }
-    if (s.op != UINT64_MAX && s.n < s.nr) {
+    if (!s.start && s.n < s.nr) {
         go(a, s.branch, s.op, s.nr);
         return TRAVEL_MOVED;
     }
-    uint32_t line = s.op == UINT64_MAX ? 0 : line_of(a, s.branch, s.op);
+    uint32_t line = s.start ? 0 : line_of(a, s.branch, s.op);
     for (uint64_t op = s.op + 1;; op++) {
         enum travel result = need_op(a, op);
         uint32_t branch = timeline_position(a->t).branch;
@@ -292,7 +295,7 @@ enum travel travel_finish(struct app *a, int direction)
     bool inside =
         timeline_position(a->t).event != 0 && p->depth > 0 && p->depth <= PROBE_STACK;
     if (direction < 0) {
-        if (s.op == UINT64_MAX) {
+        if (s.start) {
             return TRAVEL_START;
         }
         uint64_t n = 0;
@@ -403,7 +406,7 @@ static bool break_in_op(struct app *a, uint32_t branch, uint64_t op, uint64_t lo
 static enum travel continue_back(struct app *a, int *which)
 {
     struct spot s = spot_now(a);
-    if (s.op == UINT64_MAX) {
+    if (s.start) {
         return TRAVEL_START;
     }
     uint64_t n;
@@ -416,7 +419,7 @@ static enum travel continue_back(struct app *a, int *which)
             timeline_seek(a->t, (struct position){s.branch, op, 0});
             return TRAVEL_INTERRUPTED;
         }
-        if (!op) {
+        if (op == timeline_first_op(a->t)) {
             break;
         }
     }
@@ -432,7 +435,7 @@ enum travel travel_continue(struct app *a, int direction, int *which)
     }
     struct spot s = spot_now(a);
     uint64_t op = s.op, low = s.n;
-    if (op == UINT64_MAX || s.n >= s.nr) {
+    if (s.start || s.n >= s.nr) {
         op++;
         low = 0;
     }
