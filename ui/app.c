@@ -148,6 +148,12 @@ static void follow(struct app *a)
         }
         a->buddy.mt = (int)v;
     }
+    if (!a->buddy.has_cursor && ev && !event_arg_named(ev, "fallback_order", &v) &&
+        !event_arg_named(ev, "found", &v) && !event_arg(ev, "order", &v)) {
+        v = UINT64_MAX;
+    } else if (!a->buddy.has_cursor && ev && v < MAX_ORDER) {
+        a->buddy.order = (int)v; /* where a pane has too few rows for all of them */
+    }
     if (!a->pcp.has_cursor && ev && event_arg(ev, "list", &v) && v < NR_PCP_LISTS) {
         a->pcp.list = (int)v;
     }

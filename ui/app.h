@@ -68,7 +68,8 @@ enum { MAX_CHOICES = 64 };
 struct popup {
     enum popup_kind kind;
     char title[96];
-    char *text; /* POPUP_TEXT: malloced */
+    char *text;       /* POPUP_TEXT: malloced */
+    char command[64]; /* POPUP_TEXT: what Enter runs; "": it closes */
     int top;
     int order, gfp; /* POPUP_ALLOC: gfp is a row of the combinations */
     struct {
@@ -128,6 +129,7 @@ struct app {
     bool zone_pinned, cpu_pinned;
 
     struct popup popup;
+    char details_command[64]; /* a pane's details say what Enter then does */
     enum message_kind message_kind;
     char message[1024];
 

@@ -121,10 +121,47 @@ static void put_mark(struct pen *p, uint32_t mark, int style)
     }
 }
 
-static void put_question(struct pen *p, uint32_t text_id)
+/* Short choices share a row, so that less of the machine is covered. */
+static bool choices_are_short(const struct pen *p, const struct question *q)
+{
+    int width = 0;
+    for (uint32_t i = 0; i < q->nr_choices; i++) {
+        int w = text_width(q->choice[i]);
+        width += w + 6;
+        if (w > 14) {
+            return false;
+        }
+    }
+    return width <= p->r.w;
+}
+
+static void put_choices(struct pen *p, const struct question *q, int answer)
 {
     const struct glyphs *gl = p->a->glyphs;
-    char copy[MAX_TEXT], digit[8];
+    bool one_row = choices_are_short(p, q);
+    int x = p->r.x;
+    for (int i = 0; i < (int)q->nr_choices; i++) {
+        bool right = i == (int)q->answer, chosen = i == answer;
+        int style = answer < 0 ? ST_NORMAL : right ? ST_GOOD : chosen ? ST_BAD : ST_DIM;
+        uint32_t mark = answer < 0 ? (uint32_t)('1' + i)
+                        : right    ? gl->tick
+                        : chosen   ? gl->fail
+                                   : ' ';
+        int mark_style = answer < 0 ? ST_HINT_KEY : style;
+        if (!one_row) {
+            put_mark(p, mark, mark_style);
+            put_text(p, 3, q->choice[i], style);
+        } else if (p->g && p->row < p->r.h) {
+            grid_put(p->g, x, p->r.y + p->row, mark, mark_style, 0);
+            x = grid_text(p->g, x + 2, p->r.y + p->row, q->choice[i], style, 0) + 4;
+        }
+    }
+    p->row += one_row;
+}
+
+static void put_question(struct pen *p, uint32_t text_id)
+{
+    char copy[MAX_TEXT];
     struct question q;
     if (!parse_question(p->a, text_id, copy, &q)) {
         put_text(p, 0, timeline_string(p->a->t, text_id), ST_SENTENCE);
@@ -133,17 +170,7 @@ static void put_question(struct pen *p, uint32_t text_id)
     int answer = answer_to(p->a, text_id);
     put_text(p, 0, q.question, ST_SENTENCE);
     put_line(p, 0, "", 0, ST_NORMAL);
-    for (int i = 0; i < (int)q.nr_choices; i++) {
-        bool right = i == (int)q.answer, chosen = i == answer;
-        int style = answer < 0 ? ST_NORMAL : right ? ST_GOOD : chosen ? ST_BAD : ST_DIM;
-        if (answer < 0) {
-            snprintf(digit, sizeof digit, "%d", i + 1);
-            put_mark(p, (uint32_t)digit[0], ST_HINT_KEY);
-        } else if (right || chosen) {
-            put_mark(p, right ? gl->tick : gl->fail, style);
-        }
-        put_text(p, 3, q.choice[i], style);
-    }
+    put_choices(p, &q, answer);
     if (answer >= 0) {
         char verdict[MAX_TEXT];
         snprintf(verdict, sizeof verdict, "%s%s%s",

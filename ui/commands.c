@@ -509,8 +509,10 @@ static void run_find(struct app *a, const char *args)
     a->map.cursor = p;
     app_focus(a, PANE_PHYSMAP);
     char title[96];
+    a->details_command[0] = 0;
     char *text = page_details(a, p, title, sizeof title);
     popup_text(a, title, text);
+    snprintf(a->popup.command, sizeof a->popup.command, "%s", a->details_command);
 }
 
 static void run_details(struct app *a, const char *args)
@@ -522,9 +524,11 @@ static void run_details(struct app *a, const char *args)
     }
     const struct pane_kind *pane = pane_kind(a->focus);
     char title[96] = "";
+    a->details_command[0] = 0;
     char *text = pane->details ? pane->details(a, title, sizeof title) : NULL;
     if (text) {
         popup_text(a, title, text);
+        snprintf(a->popup.command, sizeof a->popup.command, "%s", a->details_command);
     } else {
         app_message(a, MESSAGE_INFO, "%s", pane->about);
     }
@@ -748,9 +752,8 @@ static uint64_t user_op(struct app *a, struct op op)
     op_format(text, sizeof text, a->model.m, &op,
               info && strcmp(info->result, "-") != 0 ? &result : NULL);
     if (timeline_nr_branches(a->t) > branches) {
-        app_message(a, MESSAGE_INFO,
-                    "%s. Branch %s begins here; the old future is kept: :branch", text,
-                    timeline_branch(a->t, a->model.at.branch).name);
+        app_message(a, MESSAGE_INFO, "Now on %s; the old future is kept (:branch). %s",
+                    timeline_branch(a->t, a->model.at.branch).name, text);
     } else {
         app_message(a, MESSAGE_INFO,
                     "%s on CPU %u. F goes to its beginning, s steps through it.", text,
@@ -865,7 +868,7 @@ static void run_interrupt(struct app *a, const char *args)
     bool fork = timeline_nr_branches(a->t) > branches;
     app_message(a, MESSAGE_INFO,
                 "The interrupt has come and gone; I and S go back through it.%s",
-                fork ? " A branch begins here; the old future is kept: :branch" : "");
+                fork ? " This is a branch; the old future is kept (:branch)." : "");
 }
 
 /* ---- the program ---- */
@@ -969,10 +972,9 @@ static void run_lua(struct app *a, const char *line)
         app_message(a, good ? MESSAGE_INFO : MESSAGE_ERROR, "%s", out);
     }
     if (timeline_nr_branches(a->t) > branches && good) {
-        app_message(a, MESSAGE_INFO,
-                    "Branch %s begins here; the old future is kept: :branch%s%s",
+        app_message(a, MESSAGE_INFO, "Now on %s; the old future is kept (:branch).%s%s",
                     timeline_branch(a->t, a->model.at.branch).name,
-                    out && *out ? "  = " : "", out ? out : "");
+                    out && *out ? " = " : "", out ? out : "");
     }
     free(out);
 }

@@ -275,19 +275,35 @@ static void find_notes(struct model *md)
 
 /* ---- all of it ---- */
 
+/* What the user did has no line: the script waits where it was. */
+static void find_near_line(struct model *md)
+{
+    enum { FAR = 256 };
+    struct op_record rec;
+    md->near_line = md->line;
+    for (uint64_t op = md->view.op; !md->near_line && op > 0 && md->view.op - op < FAR;
+         op--) {
+        if (!timeline_op(md->t, md->at.branch, op - 1, &rec)) {
+            return;
+        }
+        md->near_line = timeline_site(md->t, rec.op.site).line;
+    }
+}
+
 static void look_at_event(struct model *md)
 {
     md->has_event = false;
     md->depth = 0;
     md->happened = 0;
     md->is_note = false;
-    md->line = 0;
+    md->line = md->near_line = 0;
     if (!md->has_op) {
         return;
     }
     const struct op_events *e = &md->view;
     md->is_note = op_is_note(&e->rec.op);
     md->line = timeline_site(md->t, e->rec.op.site).line;
+    find_near_line(md);
     md->happened = md->inside ? md->at.event : e->rec.nr_events;
     const struct event *ev = op_events_get(e, md->happened);
     if (ev) {

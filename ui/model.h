@@ -62,7 +62,8 @@ struct model {
     /* outermost first; between operations: at the last event */
     struct probe_frame stack[PROBE_STACK];
     uint32_t depth;
-    uint32_t line; /* the script's line in view, 0: none */
+    uint32_t line;      /* the script's line in view, 0: none (the user did it) */
+    uint32_t near_line; /* that, or the last line before */
 
     /* operations of the branch that are notes, found so far */
     uint64_t *notes;

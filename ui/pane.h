@@ -56,7 +56,7 @@ const char *thousands(char buf[28], uint64_t n);
 /* "16 KiB", "12.5 MiB" */
 const char *bytes_text(char buf[28], uint64_t bytes);
 /* What a page is, as popup text. */
-char *page_details(const struct app *a, uint64_t pfn, char *title, size_t title_size);
+char *page_details(struct app *a, uint64_t pfn, char *title, size_t title_size);
 
 /* Text that grows; never fails loudly: text is NULL when there is no memory. */
 struct text_buf {

@@ -154,7 +154,7 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
                       type_style(shown_type(a)), 0);
     }
     int nr = nr_orders(a), rows = r.h - 1, top = 0;
-    if (rows < nr && a->buddy.has_cursor) {
+    if (rows < nr) {
         top = app_clamp(a->buddy.order - rows / 2, 0, nr - rows);
     }
     for (int row = 0; row < rows && top + row < nr; row++) {
@@ -166,6 +166,7 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
         }
         draw_chain(a, g, r, y, order, focused, &geo);
     }
+    pane_more(a, g, (struct rect){r.x, r.y + 1, r.w, rows}, top, nr);
     if (r.h > nr + 2) {
         char n[28], size[28];
         struct zone_view z = zone_view(a->model.m, a->zone);

@@ -130,10 +130,8 @@ static char *details(struct app *a, char *name, size_t size)
     if ((uint64_t)row <= md->view.op) {
         op_text(a, (uint64_t)row, text, sizeof text);
         snprintf(name, size, "Operation %d", row + 1);
-        text_add(&b,
-                 POPUP_TEXT_KEY "%s" POPUP_TEXT_NORMAL "\n\n" POPUP_TEXT_KEY
-                                ":goto %d" POPUP_TEXT_NORMAL " goes to its end.\n",
-                 text, row + 1);
+        text_add(&b, POPUP_TEXT_KEY "%s" POPUP_TEXT_NORMAL "\n", text);
+        snprintf(a->details_command, sizeof a->details_command, "goto %d", row + 1);
         return b.text;
     }
     uint64_t n = (uint64_t)row - md->view.op;
@@ -151,10 +149,9 @@ static char *details(struct app *a, char *name, size_t size)
         value_format(text, sizeof text, md->m, type, ev->arg[i]);
         text_add(&b, POPUP_TEXT_DIM "%22s " POPUP_TEXT_KEY "%s\n", arg, text);
     }
-    text_add(&b,
-             POPUP_TEXT_NORMAL "\n" POPUP_TEXT_KEY ":goto %llu.%llu" POPUP_TEXT_NORMAL
-                               " goes there, " POPUP_TEXT_KEY "b" POPUP_TEXT_NORMAL
-                               " stops at all of this kind.\n",
+    text_add(&b, POPUP_TEXT_NORMAL "\n" POPUP_TEXT_KEY "b" POPUP_TEXT_NORMAL
+                                   " stops at all of this kind.\n");
+    snprintf(a->details_command, sizeof a->details_command, "goto %llu.%llu",
              (unsigned long long)md->view.op, (unsigned long long)n);
     return b.text;
 }

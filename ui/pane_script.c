@@ -24,7 +24,7 @@ static int follow_row(const struct app *a)
     if (!has_script(a)) {
         return a->model.has_op ? (int)a->model.view.op : 0;
     }
-    return a->model.line ? (int)a->model.line - 1 : 0;
+    return a->model.near_line ? (int)a->model.near_line - 1 : 0;
 }
 
 static void title(const struct app *a, char *buf, size_t size)
@@ -318,10 +318,9 @@ static char *details(struct app *a, char *name, size_t size)
         op_format(text, sizeof text, a->model.m, &rec.op, &rec.result);
         snprintf(name, size, "Operation %d", row + 1);
         text_add(&b,
-                 POPUP_TEXT_KEY "%s" POPUP_TEXT_NORMAL
-                                "\n%s\n\n%u events on CPU %u.\n\n" POPUP_TEXT_KEY
-                                ":goto %d" POPUP_TEXT_NORMAL " goes to its end.\n",
-                 text, info ? info->sentence : "", rec.nr_events, rec.op.cpu, row + 1);
+                 POPUP_TEXT_KEY "%s" POPUP_TEXT_NORMAL "\n%s\n\n%u events on CPU %u.\n",
+                 text, info ? info->sentence : "", rec.nr_events, rec.op.cpu);
+        snprintf(a->details_command, sizeof a->details_command, "goto %d", row + 1);
     }
     return b.text;
 }

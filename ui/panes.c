@@ -171,8 +171,7 @@ void text_add(struct text_buf *b, const char *format, ...)
 #define PLAIN POPUP_TEXT_NORMAL
 #define DIM POPUP_TEXT_DIM
 
-static void add_history(const struct app *a, struct text_buf *b,
-                        const struct page_view *v)
+static void add_history(struct app *a, struct text_buf *b, const struct page_view *v)
 {
     if (!v->op) {
         text_add(b, "It has been like this since the machine booted.\n");
@@ -180,6 +179,8 @@ static void add_history(const struct app *a, struct text_buf *b,
     }
     struct op_record rec;
     char line[256];
+    snprintf(a->details_command, sizeof a->details_command, "goto %llu",
+             (unsigned long long)v->op);
     if (timeline_op(a->t, a->model.at.branch, v->op - 1, &rec)) {
         op_format(line, sizeof line, a->model.m, &rec.op,
                   rec.op.kind == OP_ALLOC_PAGES ? &rec.result : NULL);
@@ -187,16 +188,14 @@ static void add_history(const struct app *a, struct text_buf *b,
                  line);
         struct site site = timeline_site(a->t, rec.op.site);
         if (site.line) {
-            text_add(b,
-                     "in line %u of the script. " KEY ":goto %llu" PLAIN " goes there.\n",
-                     site.line, (unsigned long long)v->op);
+            text_add(b, "in line %u of the script.\n", site.line);
         }
     } else {
         text_add(b, "Last changed by operation %llu.\n", (unsigned long long)v->op);
     }
 }
 
-char *page_details(const struct app *a, uint64_t p, char *title, size_t title_size)
+char *page_details(struct app *a, uint64_t p, char *title, size_t title_size)
 {
     const struct machine *m = a->model.m;
     struct page_view v = page_view(m, pfn(p));

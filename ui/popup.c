@@ -239,6 +239,13 @@ bool popup_key(struct app *a, int key)
         }
         return true;
     }
+    if (key == K_ENTER && *p->command) {
+        char command[sizeof p->command];
+        snprintf(command, sizeof command, "%s", p->command);
+        popup_close(a);
+        app_command(a, command);
+        return true;
+    }
     if (!scroll(&p->top, key, text_rows(p, r.w - 4), r.h - 3)) {
         popup_close(a); /* any other key closes a text and does what it does */
         return key == K_ENTER || key == '?';
@@ -325,7 +332,10 @@ static void draw_text(const struct app *a, struct grid *g, struct rect r)
     if (top + in.h < rows) {
         grid_put(g, r.x + r.w - 2, in.y + in.h - 1, a->glyphs->down, ST_POPUP_KEY, 0);
     }
-    footer(g, r, rows > in.h ? "Up/Down:scroll  q:close" : "q:close");
+    char keys[64];
+    snprintf(keys, sizeof keys, "%s%sq:close", rows > in.h ? "Up/Down:scroll  " : "",
+             *p->command ? "Enter:go there  " : "");
+    footer(g, r, keys);
 }
 
 static void draw_choice(const struct app *a, struct grid *g, struct rect r)

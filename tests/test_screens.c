@@ -1,0 +1,338 @@
+/* Golden screens: what the screen shows after some keys, drawn into the grid without a terminal.
+ *
+ * Each screen is tests/screens/NAME.txt: the rows, then a line for each run of cells that the last step changed or that the
+ * cursor is on. To write them anew after a change that is meant: GENERATE=1 build/tests/test_screens, and read the diff.
+ *
+ * Then every lesson is stepped through on screens of several sizes, and nothing may be drawn that should not be.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#define _XOPEN_SOURCE 700
+#include <locale.h>
+
+#include "app.h"
+#include "card.h"
+#include "host.h"
+#include "menu.h"
+#include "tap.h"
+
+/* Keys are characters; these stand for others. */
+enum {
+    ENTER = '\r',
+    TAB = '\t',
+    UP = '\001',
+    DOWN = '\002',
+    LEFT = '\003',
+    RIGHT = '\004',
+    F1 = '\005'
+};
+
+struct screen {
+    const char *name;
+    int cols, rows;
+    enum glyph_set glyphs;
+    const char *keys; /* NULL: the menu */
+};
+
+static const struct screen screens[] = {
+    {"80x24-start", 80, 24, GLYPHS_UTF8, ""},
+    {"80x24-note", 80, 24, GLYPHS_UTF8, "s"},
+    {"80x24-split", 80, 24, GLYPHS_UTF8, "sssssssssss"},
+    {"80x24-back", 80, 24, GLYPHS_UTF8, "sssssssssssSS"},
+    {"80x24-done", 80, 24, GLYPHS_UTF8, "nnn"},
+    {"80x24-merge", 80, 24, GLYPHS_UTF8, "nnnnn"},
+    {"80x24-branch", 80, 24, GLYPHS_UTF8, "nnnnNNa\r"},
+    {"80x24-question", 80, 24, GLYPHS_UTF8, "cS"},
+    {"80x24-answer", 80, 24, GLYPHS_UTF8, "cS1"},
+    {"80x24-end", 80, 24, GLYPHS_UTF8, "cs"},
+    {"80x24-alloc", 80, 24, GLYPHS_UTF8, "na\4\4\2"},
+    {"80x24-page", 80, 24, GLYPHS_UTF8, "nnnn6++++++++++++\r"},
+    {"80x24-chain", 80, 24, GLYPHS_UTF8, "nnnn4\2\2\2\4\r\4"},
+    {"80x24-pcp", 80, 24, GLYPHS_UTF8, "nnnnnnnnn5\2\4"},
+    {"80x24-zones", 80, 24, GLYPHS_UTF8, "nnn7\r"},
+    {"80x24-events", 80, 24, GLYPHS_UTF8, "nnssssss8\1\1\r"},
+    {"80x24-calls", 80, 24, GLYPHS_UTF8, "nnssssss3\1\r"},
+    {"80x24-zoom", 80, 24, GLYPHS_UTF8, "nn4z"},
+    {"80x24-help", 80, 24, GLYPHS_UTF8, "?"},
+    {"80x24-leave", 80, 24, GLYPHS_UTF8, "q"},
+    {"80x24-ascii", 80, 24, GLYPHS_ASCII, "sssssssssss"},
+    {"80x24-braille", 80, 24, GLYPHS_BRAILLE, "sssssssssss"},
+    {"120x40-split", 120, 40, GLYPHS_UTF8, "sssssssssss"},
+    {"140x24-split", 140, 24, GLYPHS_UTF8, "sssssssssss"},
+    {"200x60-split", 200, 60, GLYPHS_UTF8, "sssssssssss"},
+    {"60x15-narrow", 60, 15, GLYPHS_UTF8, "sssssssssss4"},
+    {"59x10-small", 59, 10, GLYPHS_UTF8, "ss"},
+    {"80x24-menu", 80, 24, GLYPHS_UTF8, NULL},
+    {"60x15-menu", 60, 15, GLYPHS_ASCII, NULL},
+};
+
+static int key_of(char c)
+{
+    switch (c) {
+    case UP:
+        return K_UP;
+    case DOWN:
+        return K_DOWN;
+    case LEFT:
+        return K_LEFT;
+    case RIGHT:
+        return K_RIGHT;
+    case F1:
+        return K_F1;
+    default:
+        return (unsigned char)c;
+    }
+}
+
+/* ---- the picture as text ---- */
+
+struct text {
+    char *at;
+    size_t len, room;
+};
+
+static void add(struct text *t, const char *format, ...)
+{
+    va_list ap;
+    if (t->len + 8192 > t->room) {
+        t->room = 2 * t->room + 65536;
+        t->at = realloc(t->at, t->room);
+    }
+    va_start(ap, format);
+    t->len += (size_t)vsnprintf(t->at + t->len, t->room - t->len, format, ap);
+    va_end(ap);
+}
+
+static void add_runs(struct text *t, const struct grid *g, int mark, const char *name)
+{
+    for (int y = 0; y < g->rows; y++) {
+        for (int x = 0; x < g->cols; x++) {
+            int end = x;
+            while (end < g->cols && (g->cells[y * g->cols + end].marks & mark)) {
+                end++;
+            }
+            if (end == x) {
+                continue;
+            }
+            add(t, "%s row %d, %d-%d: ", name, y, x, end - 1);
+            for (; x < end; x++) {
+                char bytes[5] = "";
+                uint32_t ch = g->cells[y * g->cols + x].ch;
+                if (ch != GRID_TAIL) {
+                    bytes[utf8_put(bytes, ch)] = 0;
+                    add(t, "%s", bytes);
+                }
+            }
+            while (t->len && t->at[t->len - 1] == ' ') {
+                t->len--;
+            }
+            add(t, "\n");
+        }
+    }
+}
+
+static char *picture(const struct grid *g)
+{
+    struct text t = {0};
+    for (int y = 0; y < g->rows; y++) {
+        char row[2048];
+        grid_row_text(g, y, row, sizeof row);
+        add(&t, "%s\n", row);
+    }
+    add(&t, "----\n");
+    add_runs(&t, g, MARK_CHANGED, "changed");
+    add_runs(&t, g, MARK_SELECTED, "cursor");
+    if (g->cursor_x >= 0) {
+        add(&t, "the terminal's cursor: %d,%d\n", g->cursor_x, g->cursor_y);
+    }
+    return t.at;
+}
+
+static void first_difference(const char *got, const char *want)
+{
+    for (int line = 1; *got || *want; line++) {
+        size_t a = strcspn(got, "\n"), b = strcspn(want, "\n");
+        if (a != b || memcmp(got, want, a) != 0) {
+            diag("line %d\n     got %.*s\nexpected %.*s", line, (int)a, got, (int)b,
+                 want);
+            return;
+        }
+        got += a + (got[a] == '\n');
+        want += b + (want[b] == '\n');
+    }
+}
+
+static void compare(const char *name, const char *got)
+{
+    char file[128], path[512], err[512];
+    snprintf(file, sizeof file, "tests/screens/%s.txt", name);
+    source_path(path, sizeof path, file);
+    if (getenv("GENERATE")) {
+        FILE *f = fopen(path, "w");
+        if (!f || fputs(got, f) < 0 || fclose(f)) {
+            bail_out("%s cannot be written", path);
+        }
+        diag("%s written", path);
+        return;
+    }
+    char *want = host_read_file(path, 1 << 20, NULL, err, sizeof err);
+    bool same = want && !strcmp(got, want);
+    ok(same, "%s looks as it should", name);
+    if (!same) {
+        diag("%s", want ? "GENERATE=1 writes it anew, if the change is meant" : err);
+        first_difference(got, want ? want : "");
+    }
+    free(want);
+}
+
+static struct session *open_story(void)
+{
+    char path[512], err[512];
+    struct session *s = session_open(
+        source_path(path, sizeof path, "tests/screens/story.lua"), NULL, err, sizeof err);
+    if (!s) {
+        bail_out("%s", err);
+    }
+    return s;
+}
+
+static void test_golden(const struct screen *sc)
+{
+    struct session *s = open_story();
+    struct app a;
+    struct grid g;
+    app_init(&a, s, sc->glyphs);
+    app_resize(&a, sc->cols, sc->rows);
+    grid_create(&g, sc->cols, sc->rows);
+    for (const char *k = sc->keys; *k; k++) {
+        app_key(&a, key_of(*k));
+    }
+    app_draw(&a, &g);
+    char *got = picture(&g);
+    compare(sc->name, got);
+    free(got);
+    grid_destroy(&g);
+    app_free(&a);
+    session_close(s);
+}
+
+static void test_menu(const struct screen *sc)
+{
+    struct lesson two[] = {{"a", "01-one", "Splitting and merging",
+                            "How a block is halved, and finds its buddy again."},
+                           {"b", "02-two", "Per-CPU lists",
+                            "A very long summary that goes on and on, so that it is "
+                            "cut where the menu's column ends."}};
+    struct lessons lessons = {two, 2, NULL};
+    struct menu m;
+    struct grid g;
+    menu_init(&m, &lessons, sc->glyphs);
+    m.cols = sc->cols;
+    m.rows = sc->rows;
+    grid_create(&g, m.cols, m.rows);
+    menu_key(&m, K_DOWN);
+    menu_draw(&m, &g);
+    char *got = picture(&g);
+    compare(sc->name, got);
+    free(got);
+    is_i64(menu_key(&m, K_ENTER), MENU_OPEN, "Enter opens");
+    is_str(menu_selected(&m)->name, "02-two", "the one that is selected");
+    is_i64(menu_key(&m, 'q'), MENU_QUIT, "q leaves");
+    grid_destroy(&g);
+}
+
+/* ---- every lesson, on every kind of screen ---- */
+
+static unsigned broken_cells(const struct grid *g, bool ascii)
+{
+    unsigned broken = 0;
+    for (int y = 0; y < g->rows; y++) {
+        for (int x = 0; x < g->cols; x++) {
+            const struct cell *c = &g->cells[y * g->cols + x];
+            bool tail = c->ch == GRID_TAIL;
+            broken += c->style >= NR_STYLES || c->marks >= NR_MARK_SETS;
+            broken += !tail && ch_width(c->ch) < 1;
+            broken += tail && (x == 0 || ch_width(c[-1].ch) != 2);
+            broken += ascii && c->ch >= 0x7f;
+        }
+    }
+    return broken;
+}
+
+static void test_lesson(const struct lesson *lesson)
+{
+    static const struct {
+        int cols, rows;
+    } sizes[] = {{80, 24}, {120, 40}, {200, 60}, {60, 15}, {100, 30}, {30, 5}, {140, 24}};
+    enum { NR_SIZES = sizeof sizes / sizeof sizes[0], MAX_STEPS = 1500 };
+    char err[1024];
+    struct session *s = session_open(lesson->path, NULL, err, sizeof err);
+    if (!ok(s != NULL, "%s opens", lesson->name)) {
+        return;
+    }
+    struct app a;
+    struct grid g;
+    unsigned broken = 0, steps = 0, back = 0;
+    app_init(&a, s, GLYPHS_ASCII);
+    grid_create(&g, 80, 24);
+    uint64_t first = machine_digest(timeline_machine(a.t)), last = 0;
+    struct position before;
+    do {
+        before = timeline_position(a.t);
+        app_resize(&a, sizes[steps % NR_SIZES].cols, sizes[steps % NR_SIZES].rows);
+        grid_resize(&g, a.cols, a.rows);
+        app_focus(&a, (int)steps % NR_PANES);
+        app_command(&a, "step");
+        app_draw(&a, &g);
+        broken += broken_cells(&g, true);
+        last = machine_digest(timeline_machine(a.t));
+    } while (++steps < MAX_STEPS &&
+             memcmp(&before, (struct position[]){timeline_position(a.t)}, sizeof before));
+    ok(steps < MAX_STEPS ? session_state(s) == SESSION_DONE : true,
+       "%s: %u steps lead to its end", lesson->name, steps);
+    while (back < steps && timeline_position(a.t).op > 0) {
+        app_command(&a, "step-back");
+        app_resize(&a, sizes[back % NR_SIZES].cols, sizes[back % NR_SIZES].rows);
+        grid_resize(&g, a.cols, a.rows);
+        app_draw(&a, &g);
+        broken += broken_cells(&g, true);
+        back++;
+    }
+    is_u64(broken, 0, "%s: nothing is drawn that should not be", lesson->name);
+    is_hex(machine_digest(timeline_machine(a.t)), first,
+           "%s: %u steps back lead to the beginning", lesson->name, back);
+    is_u64(timeline_nr_branches(a.t), 1, "%s: looking makes no branches", lesson->name);
+    for (unsigned i = 0; i < back; i++) {
+        app_command(&a, "step");
+    }
+    is_hex(machine_digest(timeline_machine(a.t)), last,
+           "%s: and forward again to the same end", lesson->name);
+    grid_destroy(&g);
+    app_free(&a);
+    session_close(s);
+}
+
+int main(void)
+{
+    if (!setlocale(LC_CTYPE, "C.UTF-8")) {
+        setlocale(LC_CTYPE, "");
+    }
+    for (size_t i = 0; i < sizeof screens / sizeof screens[0]; i++) {
+        if (screens[i].keys) {
+            test_golden(&screens[i]);
+        } else {
+            test_menu(&screens[i]);
+        }
+    }
+    if (getenv("GENERATE")) {
+        return 0;
+    }
+    char dir[512];
+    setenv("MMSCOPE_LESSONS", source_path(dir, sizeof dir, "lessons"), 1);
+    struct lessons lessons = lessons_load();
+    ok(lessons.nr > 0, "there are lessons");
+    for (size_t i = 0; i < lessons.nr; i++) {
+        test_lesson(&lessons.at[i]);
+    }
+    lessons_free(&lessons);
+    return done_testing();
+}
