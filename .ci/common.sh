@@ -192,7 +192,9 @@ find_meson() {
     fi
     meson=$venv/bin/meson
     [ -x "$meson" ] && meson_new_enough "$meson" && return
-    say "This system's Meson ($(meson --version 2>/dev/null || echo none)) is older than 1.0: taking one from PyPI, only for this build ($venv)."
+    local old
+    old=$(meson --version 2>/dev/null || echo none)
+    say "This system's Meson ($old) is older than 1.0: taking one from PyPI, only for this build ($venv)."
     missing=
     reasons=
     need has_venv - 'python3 python3-venv' python3 python python "runs Meson in a folder of its own"

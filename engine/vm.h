@@ -132,7 +132,7 @@ struct vm {
     uint32_t locked;                  /* enum vm_lock */
     uint32_t last_pkmap_nr;
     uint32_t nr_pkmaps; /* slots whose count is not 0 */
-    uint64_t lazy_nr; /* vmap_lazy_nr */
+    uint64_t lazy_nr;   /* vmap_lazy_nr */
     uint64_t nr_vmalloc_pages;
     uint64_t nr_flushes;  /* of TLB ranges on all CPUs */
     uint32_t nr_sleepers; /* in kmap */

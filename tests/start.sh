@@ -61,7 +61,8 @@ is "$status" 0 "is forgotten when it is mended"
 # A machine without pkg-config, whose package manager is ours.
 fake=$scratch/fake
 mkdir "$fake"
-for program in bash env cat tr printf id uname ls rm mkdir find grep sed tail dirname readlink cc gcc as ld ninja meson python3; do
+for program in bash env cat tr printf id uname ls rm mkdir find grep sed tail dirname readlink \
+    cc gcc as ld ninja meson python3; do
     path=$(command -v "$program") && ln -s "$path" "$fake/$program"
 done
 printf '#!/bin/sh\necho "apt-get $*" >>"%s"\nexit 1\n' "$scratch/asked" >"$fake/apt-get"

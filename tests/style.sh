@@ -9,14 +9,16 @@ lua=$(find lessons tests -name '*.lua' 2>/dev/null | sort)
 shell=$(printf '%s\n' run check .ci/run .ci/*.sh tests/*.sh)
 build=$(find . -name meson.build -not -path './build*' -o -name 'meson*options*' -not -path './build*' | sort)
 
-is "$(grep -L 'SPDX-License-Identifier: GPL-3.0-or-later' $(printf '%s\n' $code | grep -v '\.def$') $lua $shell meson.build)" "" \
+licensed="$(printf '%s\n' $code | grep -v '\.def$') $lua $shell meson.build"
+is "$(grep -L 'SPDX-License-Identifier: GPL-3.0-or-later' $licensed)" "" \
     "every source file names its licence"
 is "$(grep -nP '\t' $code $lua $shell $build)" "" "no tabs"
 is "$(grep -nE '[ ]+$' $code $lua $shell $build | head)" "" "no blanks at the end of a line"
 # A URL, a sentence of a table and a picture in a comment may not be broken.
-is "$(grep -nE '^.{91,}$' $code $lua $shell $build | grep -v -e '://' -e '^[^:]*\.def:' \
+is "$(grep -nE '^.{91,}$' $code $lua | grep -v -e '://' -e '^[^:]*\.def:' \
     -e '^[^:]*:[0-9]*: \*.*[^ ]   *[^ ]' | head -n 40)" "" \
     "no line over 90 columns"
+is "$(grep -nE '^.{121,}$' $shell $build)" "" "and none over 120 in shell and Meson"
 
 long=
 for file in $code $lua; do
@@ -38,7 +40,8 @@ for file in $(find hw engine scripts ui -name '*.[ch]' -o -name '*.def' -o -name
 done
 is "$unnamed" "" "the README's reading order names every source file"
 gone=
-for file in $(sed -n '/^## Reading order/,/^## Licence/s/`\([a-z]*\/[a-z_\/]*\)[.`]/\n@\1\n/gp' README.md | sed -n 's/^@//p'); do
+named=$(sed -n '/^## Reading order/,/^## Licence/s/`\([a-z]*\/[a-z_\/]*\)[.`]/\n@\1\n/gp' README.md)
+for file in $(printf '%s\n' "$named" | sed -n 's/^@//p'); do
     ls "$file".* >/dev/null 2>&1 || gone="$gone $file"
 done
 is "$gone" "" "and none that is gone"

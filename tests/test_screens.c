@@ -1,9 +1,12 @@
-/* Golden screens: what the screen shows after some keys, drawn into the grid without a terminal.
+/* Golden screens: what the screen shows after some keys, drawn into the grid without a
+ * terminal.
  *
- * Each screen is tests/screens/NAME.txt: the rows, then a line for each run of cells that the last step changed or that the
- * cursor is on. To write them anew after a change that is meant: GENERATE=1 build/tests/test_screens, and read the diff.
+ * Each screen is tests/screens/NAME.txt: the rows, then a line for each run of cells that
+ * the last step changed or that the cursor is on. To write them anew after a change that
+ * is meant: GENERATE=1 build/tests/test_screens, and read the diff.
  *
- * Then every lesson is stepped through on screens of several sizes, and nothing may be drawn that should not be.
+ * Then every lesson is stepped through on screens of several sizes, and nothing may be
+ * drawn that should not be.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _XOPEN_SOURCE 700

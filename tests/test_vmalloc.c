@@ -1,5 +1,6 @@
-/* The address space against a naive model: random vmalloc, vmap, vm_map_ram, ioremap and their ends, with every invariant
- * checked, every mapping walked by the MMU, and every page given back in the end.
+/* The address space against a naive model: random vmalloc, vmap, vm_map_ram, ioremap and
+ * their ends, with every invariant checked, every mapping walked by the MMU, and every
+ * page given back in the end.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bad_reasons.h"

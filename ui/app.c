@@ -323,8 +323,8 @@ void app_tick(struct app *a)
 
 /* ---- drawing ---- */
 
-/* The words of a slot's title row: its panes, the shown one with its title. Calls back for each, with the
- * columns that it has. */
+/* The words of a slot's title row: its panes, the shown one with its title. Calls back
+ * for each, with the columns that it has. */
 struct tab {
     int pane, x, w;
     char text[96];

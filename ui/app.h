@@ -5,8 +5,8 @@
  *
  * No terminal appears here: tests drive the same calls and read the grid.
  *
- * Everything that is drawn comes from const struct machine through engine/inspect.h; the machine is
- * changed only through the session and its timeline.
+ * Everything that is drawn comes from const struct machine through engine/inspect.h; the
+ * machine is changed only through the session and its timeline.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_APP_H

@@ -1,4 +1,4 @@
-/* The commands.
+/* The commands. Over 800 lines because each row of command.def has its function here.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _XOPEN_SOURCE 700
@@ -288,7 +288,8 @@ static void run_branch(struct app *a, const char *args)
         app_message(a, MESSAGE_ERROR, "There is no branch %s: :branch lists them.", args);
         return;
     }
-    /* to where the two part, or as far as the other one goes: what both have in common is kept in view */
+    /* to where the two part, or as far as the other one goes: what both have in common
+     * is kept in view */
     uint64_t ops = timeline_nr_ops(a->t, to);
     seek(a, (struct position){to, ops, 0});
     app_message(a, MESSAGE_INFO, "Branch %s, at its end.",
@@ -784,7 +785,8 @@ static void run_alloc(struct app *a, const char *args)
     }
 }
 
-/* The block to free: the argument, the selected one, the one that the user allocated last. */
+/* The block to free: the argument, the selected one, the one that the user allocated
+ * last. */
 static bool block_to_free(struct app *a, const char *args, uint64_t *p)
 {
     if (selected_page(a, args, p)) {

@@ -1,4 +1,5 @@
-/* The story: what the lesson says, the newest at the bottom; expectations and how they went.
+/* The story: what the lesson says, the newest at the bottom; expectations and how they
+ * went.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "card.h"
@@ -138,7 +139,8 @@ static struct rect text_rect(struct rect r)
     return (struct rect){r.x + 1, r.y, r.w - 3, r.h};
 }
 
-/* narration.top: rows scrolled down (up: negative) from where the story stands by itself. */
+/* narration.top: rows scrolled down (up: negative) from where the story stands by
+ * itself. */
 static void draw(const struct app *a, struct grid *g, struct rect r, bool focused)
 {
     (void)focused;

@@ -1,4 +1,5 @@
-/* The simulated call stack, outermost function first, and what holds this CPU up: locks, disabled interrupts.
+/* The simulated call stack, outermost function first, and what holds this CPU up: locks,
+ * disabled interrupts.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "describe.h"

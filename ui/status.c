@@ -248,7 +248,8 @@ static void draw_prompt(const struct app *a, struct grid *g, struct rect r)
     g->cursor_y = r.y;
 }
 
-/* As many as fit, in the table's order; those that are always of use have their place first. */
+/* As many as fit, in the table's order; those that are always of use have their place
+ * first. */
 static void draw_hints(const struct app *a, struct grid *g, struct rect r)
 {
     unsigned wanted = wanted_hints(a);

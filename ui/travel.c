@@ -5,8 +5,9 @@
 
 #include "describe.h"
 
-/* Where we are, as (operation in view, its events that have happened). At the start (the beginning, or where what
- * is remembered begins) no operation is in view, and op is the one before. */
+/* Where we are, as (operation in view, its events that have happened). At the start
+ * (the beginning, or where what is remembered begins) no operation is in view, and op
+ * is the one before. */
 struct spot {
     uint32_t branch;
     uint64_t op;
@@ -55,7 +56,8 @@ static void go_start(struct app *a)
                                           timeline_first_op(a->t), 0});
 }
 
-/* At the end of the branch: let the script issue one more operation. The position is then behind it. */
+/* At the end of the branch: let the script issue one more operation. The position is
+ * then behind it. */
 static enum travel extend(struct app *a)
 {
     uint32_t branch = timeline_position(a->t).branch;
@@ -129,7 +131,8 @@ static bool is_step(const struct event *ev)
     return info && info->level != EVENT_DETAIL;
 }
 
-/* The first stop of operation op behind event n (direction 1), or the last one before n (-1). -1: none. */
+/* The first stop of operation op behind event n (direction 1), or the last one before
+ * n (-1). -1: none. */
 static int64_t stop_in_op(struct app *a, uint32_t branch, uint64_t op, uint64_t n,
                           int direction)
 {
