@@ -604,7 +604,10 @@ void vm_load_area(struct machine *m, uint64_t start, uint64_t end, bool first)
     if (first) {
         vm_reset(m, false);
     }
-    uint32_t in = start < end ? vmap_find(m, &m->vm->free, start) : 0;
+    const struct kspace *k = &m->vm->kspace;
+    const bool sound = !((start | end) & (PAGE_SIZE - 1)) && start < end &&
+                       start >= (k->bits == 64 ? k->ldt_base : k->page_offset);
+    uint32_t in = sound ? vmap_find(m, &m->vm->free, start) : 0;
     uint32_t id = in && area_r(m, in)->end >= end ? vm_node_take(m) : 0;
     if (!id || vmap_cut(m, end - start, 1, start, end) != start) {
         probe(&m->probe, EV_BAD_CALL, OP_LOAD_VMAP_AREA, start, BAD_NO_VMAP_SPACE);

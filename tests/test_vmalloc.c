@@ -391,6 +391,74 @@ static void test_exhaustion(void)
     machine_destroy(w.m);
 }
 
+/* Any call with any argument, from any context: the machine stays whole. */
+static uint64_t wild(struct world *w)
+{
+    static const uint64_t odd[] = {0,
+                                   1,
+                                   0xfff,
+                                   0x1000,
+                                   0x5000,
+                                   0x7fff,
+                                   0xc0000000,
+                                   0xc4fe0000,
+                                   0xc57e0000,
+                                   0xc57e1000,
+                                   0xff400000,
+                                   0xff401000,
+                                   0xfffbb000,
+                                   0xfffff000,
+                                   0xffffffff,
+                                   0x100000000,
+                                   0xffffc90000000000,
+                                   0xffffe8ffffffffff,
+                                   UINT64_MAX,
+                                   UINT64_MAX - 4095};
+    uint64_t v = odd[prng_below(&w->rng, sizeof odd / sizeof odd[0])];
+    switch (prng_below(&w->rng, 4)) {
+    case 0:
+        return v;
+    case 1:
+        return v + (prng_below(&w->rng, 64) << PAGE_SHIFT);
+    case 2:
+        return prng_below(&w->rng, 100);
+    default:
+        return prng_next(&w->rng) >> prng_below(&w->rng, 64);
+    }
+}
+
+static void test_wild(enum arch arch)
+{
+    struct world w;
+    const char *why = NULL;
+    boot(&w, arch, "64M", NULL);
+    for (int i = 0; i < 20000 && !why; i++) {
+        struct op op = {
+            .kind = (uint16_t)(OP_VMALLOC +
+                               prng_below(&w.rng, OP_SWITCH_TO + 1 - OP_VMALLOC))};
+        uint64_t dice = prng_below(&w.rng, 40);
+        if (dice < 8) {
+            op.kind = (uint16_t)(OP_IRQ_ENTER +
+                                 prng_below(&w.rng, OP_SPIN_UNLOCK + 1 - OP_IRQ_ENTER));
+        } else if (op.kind == OP_LOAD_VMAP_AREA && dice < 30) {
+            op.kind = OP_VFREE;
+        }
+        for (int a = 0; a < 3; a++) {
+            op.arg[a] = wild(&w);
+        }
+        if (op.kind == OP_IOREMAP) {
+            op.arg[1] &= 0xffffff;
+        }
+        machine_do(w.m, &op);
+        if (i % 64 == 0) {
+            why = machine_check(w.m);
+        }
+    }
+    is_str(why, NULL, "wild calls leave the machine whole");
+    ok(w.reports > 100, "and %u were complained of", w.reports);
+    machine_destroy(w.m);
+}
+
 int main(void)
 {
     test_random("i386", ARCH_I386, "160M", "80M");
@@ -399,5 +467,8 @@ int main(void)
     test_blocks();
     test_misuse();
     test_exhaustion();
+    test_wild(ARCH_I386);
+    test_wild(ARCH_I386_PAE);
+    test_wild(ARCH_X86_64);
     return done_testing();
 }
