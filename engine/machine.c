@@ -10,6 +10,7 @@
 #include "bad_reasons.h"
 #include "boot.h"
 #include "context.h"
+#include "quiet.h"
 #include "vm.h"
 #include "vmstat.h"
 
@@ -200,10 +201,25 @@ uint64_t machine_do(struct machine *m, const struct op *op)
 {
     m->probe.n = 0;
     m->probe.depth = 0;
-    struct mm *mm = mm_w(m);
+    const bool cpu_there = op->cpu < m->mm->nr_cpus;
+    context_show(m, cpu_there ? op->cpu : 0); /* not what ran before this */
+    mm_mark_hot(m);
+    struct mm *mm = mm_hot(m);
     mm->nr_ops++;
     mm->kswapd_awake = 0;
-    context_show(m, op->cpu < mm->nr_cpus ? op->cpu : 0); /* not what ran before this */
+    /* the two most frequent operations, unwatched, without run()'s detours */
+    if (m->probe.stop == UINT64_MAX && cpu_there && !mm->zones_locked) {
+        if (op->kind == OP_ALLOC_PAGES) {
+            return alloc_pages_quiet(m, (gfp_t)op->arg[0], op->arg[1]);
+        }
+        if (op->kind == OP_FREE_PAGES) {
+            __free_pages_quiet(m, op->arg[0], op->arg[1]);
+            if (UNLIKELY(m->vm->pending)) {
+                vm_work(m);
+            }
+            return 0;
+        }
+    }
     return run(m, op);
 }
 
