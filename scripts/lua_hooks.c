@@ -4,9 +4,11 @@
  * Rules:
  *  - A hook looks; only the function given to interrupt() operates, nested in the
  *    operation under way. Where the CPU has interrupts off, the interrupt waits for the
- *    first event at which they are on again, at the latest for the operation's end.
+ *    first event at which they are on again there, in this operation or a later one; it
+ *    also comes between two operations.
  *  - What an injected interrupt does calls no hooks.
  *  - say and expect in a hook are written down behind the operation.
+ *  - An interrupt's handler returns from the interrupt on every way out.
  *  - No Lua error jumps out of the timeline: a hook's error is kept and raised when the
  *    operation has ended.
  *
@@ -18,7 +20,7 @@
 
 /* Their addresses are registry keys. */
 static const char hook_functions; /* kind -> array of functions */
-static const char waiting;        /* array of functions of interrupts that wait */
+static const char waiting;        /* interrupts that wait: function, CPU, function ... */
 static const char notes;          /* array of kind, text, kind, text ... */
 
 static void set_kind(struct script *sc, uint16_t kind)
@@ -63,16 +65,46 @@ static void issue_irq(lua_State *L, uint16_t kind)
     script_issue(L, &op);
 }
 
-/* The function on top of the stack as an interrupt handler; pops it. */
+static int with_traceback(lua_State *L, const char *where)
+{
+    const char *message = sandbox_tostring(L, 1);
+    sandbox_traceback(L, L, 1);
+    lua_pushfstring(L, "%s\n%s:\n%s", message, where, lua_tostring(L, -1));
+    return 1;
+}
+
+static int hook_failed(lua_State *L)
+{
+    struct script *sc = script_of(L);
+    bool traced = sc->traced;
+    sc->traced = false;
+    return traced ? 1 : with_traceback(L, "in an event hook");
+}
+
+/* The hook's own message handler then finds the traceback there. */
+static int handler_failed(lua_State *L)
+{
+    struct script *sc = script_of(L);
+    sc->traced = sc->hook_event != NULL;
+    return with_traceback(L, sc->traced ? "in an event hook" : "in an interrupt");
+}
+
+/* The function on top of the stack as an interrupt handler; pops it. An error in it is
+ * raised when the CPU is back from the interrupt. */
 static void run_handler(lua_State *L)
 {
     struct script *sc = script_of(L);
-    bool nested = sc->hook_event != NULL;
-    sc->in_interrupt = nested;
+    sc->in_interrupt = sc->hook_event != NULL;
     issue_irq(L, OP_IRQ_ENTER);
-    lua_call(L, 0, 0);
+    lua_pushcfunction(L, handler_failed);
+    lua_insert(L, -2);
+    int status = lua_pcall(L, 0, 0, -2);
     issue_irq(L, OP_IRQ_LEAVE);
     sc->in_interrupt = false;
+    if (status != LUA_OK) {
+        lua_error(L);
+    }
+    lua_pop(L, 1);
 }
 
 /* Does the CPU take an interrupt here? When an operation is answered from the record: did
@@ -88,26 +120,43 @@ static bool deliverable(const struct script *sc, const struct machine *m, uint32
            recorded.kind == OP_IRQ_ENTER && recorded.origin == ORIGIN_SCRIPT;
 }
 
-/* Take the first of the interrupts that wait and push its handler. */
-static void take_waiting(lua_State *L)
+/* Take the interrupt that waits at place i of the list and push its handler. */
+static void take_waiting(lua_State *L, lua_Integer i)
 {
     struct script *sc = script_of(L);
     registry_table(L, &waiting);
-    lua_rawgeti(L, -1, 1);
-    for (uint32_t i = 1; i <= sc->nr_pending; i++) {
-        lua_rawgeti(L, -2, (lua_Integer)i + 1);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+    lua_rawgeti(L, -1, i);
+    lua_rawgeti(L, -2, i + 1);
+    sc->nr_pending[lua_tointeger(L, -1)]--;
+    lua_pop(L, 1);
+    for (; i <= n; i++) {
+        lua_rawgeti(L, -2, i + 2);
         lua_rawseti(L, -3, i);
     }
     lua_remove(L, -2);
-    sc->nr_pending--;
+}
+
+/* The place of the first interrupt that waits for this CPU; 0: none does. */
+static lua_Integer find_waiting(lua_State *L, uint32_t cpu)
+{
+    registry_table(L, &waiting);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, -1), found = 0;
+    for (lua_Integer i = 1; i < n && !found; i += 2) {
+        lua_rawgeti(L, -1, i + 1);
+        found = (uint32_t)lua_tointeger(L, -1) == cpu ? i : 0;
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return found;
 }
 
 static int call_hooks(lua_State *L)
 {
     const struct call *c = lua_touserdata(L, 1);
     struct script *sc = c->sc;
-    while (sc->nr_pending && deliverable(sc, c->m, c->ev->cpu)) {
-        take_waiting(L);
+    while (sc->nr_pending[c->ev->cpu] && deliverable(sc, c->m, c->ev->cpu)) {
+        take_waiting(L, find_waiting(L, c->ev->cpu));
         run_handler(L);
     }
     if (!has_kind(sc, c->ev->kind)) {
@@ -122,14 +171,6 @@ static int call_hooks(lua_State *L)
         lua_call(L, 1, 0);
     }
     return 0;
-}
-
-static int with_traceback(lua_State *L)
-{
-    const char *message = sandbox_tostring(L, 1);
-    sandbox_traceback(L, L, 1);
-    lua_pushfstring(L, "%s\nin an event hook:\n%s", message, lua_tostring(L, -1));
-    return 1;
 }
 
 /* Is this an event of an interrupt that the user put into the operation? It calls no
@@ -156,8 +197,8 @@ static void at_event(void *ctx, struct machine *m, const struct event *ev)
     if (sc->hook_event || sc->hook_failed || is_foreign(sc, ev)) {
         return;
     }
-    bool wanted =
-        has_kind(sc, ev->kind) || (sc->nr_pending && deliverable(sc, m, ev->cpu));
+    bool wanted = has_kind(sc, ev->kind) ||
+                  (sc->nr_pending[ev->cpu] && deliverable(sc, m, ev->cpu));
     if (!wanted || !lua_checkstack(L, 8)) {
         return;
     }
@@ -166,7 +207,7 @@ static void at_event(void *ctx, struct machine *m, const struct event *ev)
     sc->hook_machine = m;
     sc->hook_event = ev;
     sc->cpu = ev->cpu;
-    lua_pushcfunction(L, with_traceback);
+    lua_pushcfunction(L, hook_failed);
     lua_pushcfunction(L, call_hooks);
     lua_pushlightuserdata(L, &c);
     int base = lua_absindex(L, -3);
@@ -237,27 +278,70 @@ static void write_notes(lua_State *L)
     lua_pop(L, 1);
 }
 
+/* The machine right behind the script's last operation, also when this was answered from
+ * the record: what the user has done after it does not count. */
+static const struct machine *machine_behind(const struct script *sc)
+{
+    struct timeline *t = sc->session->timeline;
+    struct position now = timeline_position(t);
+    if (!sc->console && (now.op != sc->cursor || now.event)) {
+        timeline_seek(t, (struct position){now.branch, sc->cursor, 0});
+    }
+    return timeline_machine(t);
+}
+
+/* Interrupts that wait come between two operations too, where their CPU takes them. */
+static int deliver_waiting(lua_State *L)
+{
+    struct script *sc = script_of(L);
+    const uint32_t cpu = sc->cpu, nr_cpus = machine_nr_cpus(machine_behind(sc));
+    for (uint32_t c = 0; c < nr_cpus; c++) {
+        while (sc->nr_pending[c] && machine_irq_deliverable(machine_behind(sc), c)) {
+            take_waiting(L, find_waiting(L, c));
+            sc->cpu = c;
+            run_handler(L);
+        }
+    }
+    sc->cpu = cpu;
+    return 0;
+}
+
+static bool any_waits(const struct script *sc)
+{
+    for (uint32_t c = 0; c < MAX_CPUS; c++) {
+        if (sc->nr_pending[c]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void hooks_settle(lua_State *L)
 {
     struct script *sc = script_of(L);
     if (!sc->nr_hooks || sc->settling) {
         return;
     }
+    luaL_checkstack(L, 8, NULL);
+    bool fresh = sc->fresh;
+    uint32_t cpu = sc->cpu;
+    int status = LUA_OK;
+    sc->settling = true;
     if (sc->hook_failed) {
         sc->hook_failed = false;
         lua_pushstring(L, buffer_of(&sc->hook_error));
-        lua_error(L);
-    }
-    luaL_checkstack(L, 8, NULL);
-    bool fresh = sc->fresh;
-    sc->settling = true;
-    while (sc->nr_pending) {
-        take_waiting(L);
-        run_handler(L);
+        status = LUA_ERRRUN;
+    } else if (any_waits(sc)) {
+        lua_pushcfunction(L, deliver_waiting);
+        status = lua_pcall(L, 0, 0, 0);
+        sc->cpu = cpu;
     }
     write_notes(L);
     sc->settling = false;
     sc->fresh |= fresh;
+    if (status != LUA_OK) {
+        lua_error(L);
+    }
 }
 
 bool hook_defers_note(lua_State *L, enum note_kind kind, const char *text)
@@ -365,7 +449,9 @@ static int interrupt(lua_State *L)
         return 1;
     }
     append(L, &waiting);
-    sc->nr_pending++;
+    lua_pushinteger(L, sc->hook_event->cpu);
+    append(L, &waiting);
+    sc->nr_pending[sc->hook_event->cpu]++;
     lua_pushboolean(L, 0);
     return 1;
 }

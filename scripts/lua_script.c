@@ -58,6 +58,7 @@ void script_destroy(struct script *sc)
         buffer_free(&sc->out);
         buffer_free(&sc->hook_error);
         buffer_free(&sc->scratch);
+        buffer_free(&sc->mismatch);
         free(sc);
     }
 }
@@ -172,9 +173,8 @@ static uint64_t answer_or_do(struct script *sc, const struct op *op, uint64_t *a
     hooks_arm(sc);
     uint64_t result = timeline_do(t, op);
     hooks_disarm(sc);
-    struct position now = timeline_position(t);
-    *at = now.op - 1;
-    remember(sc, now.branch, *at);
+    *at = end.op; /* an interrupt of the user's that waited may have come behind it */
+    remember(sc, timeline_position(t).branch, *at);
     return result;
 }
 
@@ -215,7 +215,7 @@ uint64_t script_issue(lua_State *L, struct op *op)
     if (sc->console) {
         result = do_for_user(sc, op, &at);
     } else {
-        struct buffer *mismatch = &sc->scratch;
+        struct buffer *mismatch = &sc->mismatch; /* hooks write into scratch */
         buffer_clear(mismatch);
         result = answer_or_do(sc, op, &at, mismatch);
         if (mismatch->len) {

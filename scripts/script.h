@@ -37,6 +37,7 @@ struct script {
     struct buffer out;       /* console: what was printed */
     struct buffer
         scratch; /* for texts under way: an error may jump out of their making */
+    struct buffer mismatch; /* what answer_or_do has to complain of */
 
     /* hooks: lua_hooks.c */
     uint32_t nr_hooks;
@@ -46,8 +47,9 @@ struct script {
     bool in_interrupt; /* inside interrupt(): operations run nested */
     bool hook_failed;  /* a hook raised an error; its message is in hook_error */
     struct buffer hook_error;
-    uint32_t nr_pending; /* interrupts that wait until the CPU takes them */
-    bool replaying;      /* hooks run for an operation that is answered from the record */
+    bool traced; /* a hook's error has its traceback already: it came from a handler */
+    uint32_t nr_pending[MAX_CPUS]; /* interrupts that wait until the CPU takes them */
+    bool replaying; /* hooks run for an operation that is answered from the record */
     uint16_t replayed_kind;
     uint32_t foreign;   /* > 0: inside an interrupt that the user put there */
     bool settling;      /* what hooks have left behind is being done: it calls no hooks */

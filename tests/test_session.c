@@ -256,6 +256,30 @@ static void check_all(const char *what)
 
 static uint64_t digest(void) { return machine_digest(m()); }
 
+/* The user does something in the past, here and there: the script goes on behind it. */
+static void branch_anywhere(enum session_state end_state, uint64_t step)
+{
+    uint64_t end = length();
+    unsigned wrong = 0;
+    for (uint64_t at = 0; at < end; at += step) {
+        timeline_seek(t(), (struct position){0, at, 0});
+        wrong += !type("alloc_pages(GFP_KERNEL, 0)");
+        uint32_t branch = timeline_position(t()).branch;
+        wrong += at < end && branch == 0;
+        wrong += story_run(&s) != end_state;
+        wrong += timeline_position(t()).branch != branch;
+        if (wrong) {
+            diag("branch at %u: %s%s", (unsigned)at, s.err, typed);
+            break;
+        }
+        uint64_t digest_here = digest(), here = length();
+        go(at / 2, 0);
+        go(here, 0);
+        wrong += digest() != digest_here;
+    }
+    is_u64(wrong, 0, "a branch anywhere: the script is run again and goes on");
+}
+
 static void run_again(void)
 {
     story_body(&s, busy);
@@ -270,24 +294,7 @@ static void run_again(void)
     go(end, 0);
     is_hex(digest(), at_end, "back to 0 and forward again: the same state");
 
-    unsigned wrong = 0;
-    for (uint64_t at = 0; at < end; at += 7) {
-        timeline_seek(t(), (struct position){0, at, 0});
-        wrong += !type("alloc_pages(GFP_KERNEL, 0)");
-        uint32_t branch = timeline_position(t()).branch;
-        wrong += at < end && branch == 0;
-        wrong += story_run(&s) != SESSION_DONE;
-        wrong += timeline_position(t()).branch != branch;
-        if (wrong) {
-            diag("branch at %u: %s%s", (unsigned)at, s.err, typed);
-            break;
-        }
-        uint64_t digest_here = digest(), here = length();
-        go(at / 2, 0);
-        go(here, 0);
-        wrong += digest() != digest_here;
-    }
-    is_u64(wrong, 0, "a branch anywhere: the script is run again and goes on");
+    branch_anywhere(SESSION_DONE, 7);
     check_all("after many branches");
 
     /* An operation of the user's at the end of a branch does not disturb the script's
@@ -299,6 +306,61 @@ static void run_again(void)
     uint64_t passed, failed;
     session_expectations(s.session, &passed, &failed);
     is_u64(passed, 1, "with its expectations");
+    story_close(&s);
+}
+
+/* An interrupt that comes while the CPU takes none waits, over several operations if it
+ * must, and comes on the CPU for which it is. */
+static const char waits[] =
+    "local n = 0\n"
+    "on('buddy:split', function(ev)\n"
+    "  n = n + 1\n"
+    "  if n % 3 ~= 1 then return end\n"
+    "  local cpu, mine = ev.on_cpu, n\n"
+    "  local now = interrupt(function()\n"
+    "    if mine == 4 then expect_eq(mine, 5) end\n"
+    "    say(mine, context(), cpu, smp_processor_id())\n"
+    "    expect(cpu == smp_processor_id() and context() == 'hardirq')\n"
+    "    expect_eq(_G.cpu().preempt_count // 65536, 1)\n"
+    "    alloc_pages(GFP_ATOMIC, n % 4)\n"
+    "  end)\n"
+    "  if n == 1 then say('at once', now) end\n"
+    "end)\n"
+    "in_irq(function() alloc_pages(GFP_ATOMIC, 3) say 'inside' alloc_pages(GFP_ATOMIC, "
+    "0)\n"
+    "  on_cpu(1, alloc_pages, GFP_KERNEL, 0) say 'elsewhere' end)\n"
+    "say 'outside'\n"
+    "irqs_disabled(function()\n"
+    "  for i = 0, 12 do alloc_pages(GFP_ATOMIC, i % 5) zone.Normal:nr_free(0) end\n"
+    "end)\n"
+    "for i = 0, 9 do on_cpu(i % 2, alloc_pages, GFP_ATOMIC, i % 5) end\n"
+    "off()\n"
+    "local function fails() interrupt(function() error 'alas' end) end\n"
+    "on('kmem:mm_page_alloc', fails)\n"
+    "expect(not pcall(alloc_pages, GFP_KERNEL, 0) and context() == 'process')\n"
+    "in_irq(function() expect(pcall(alloc_pages, GFP_ATOMIC, 0)) end)\n";
+
+static void interrupts_wait(void)
+{
+    story_body(&s, waits);
+    ok(s.state == SESSION_ERROR && strstr(s.err, "alas\nin an event hook:\n"),
+       "a handler that fails when the interrupt comes at last: %s", s.err);
+    ok(strstr(s.err, "in function <story.lua:"), "its frames are shown");
+    static const char begin[] = "at once false\ninside\n";
+    is_u64((uint64_t)strncmp(s.say, begin, sizeof begin - 1), 0,
+           "an interrupt waits in the one under way: %.80s", s.say);
+    const char *first = strstr(s.say, "1 hardirq 0 0"),
+               *elsewhere = strstr(s.say, "elsewhere"),
+               *outside = strstr(s.say, "outside");
+    ok(first && elsewhere && outside && elsewhere < first && first < outside,
+       "and comes behind its end");
+    uint64_t passed, failed;
+    session_expectations(s.session, &passed, &failed);
+    ok(passed > 20 && failed == 1, "%u expectations held, %u did not", (unsigned)passed,
+       (unsigned)failed);
+    is_u64(cpu_view(m(), 0).ctx, CTX_PROCESS, "no CPU stays in an interrupt");
+    check_all("after interrupts that waited");
+    branch_anywhere(SESSION_ERROR, 1);
     story_close(&s);
 }
 
@@ -655,6 +717,7 @@ int main(void)
     stopping();
     run_again();
     branch_keeps_the_answers();
+    interrupts_wait();
     user_interrupts();
     mismatch();
     console();
