@@ -77,6 +77,13 @@ static void add_exit(const char *capability)
     }
 }
 
+/* Terminals without a second screen are left empty: nobody wants to type over our picture. */
+static bool has_other_screen(void)
+{
+    const char *rmcup = tigetstr("rmcup");
+    return rmcup && rmcup != (char *)-1;
+}
+
 static void build_exit_string(void)
 {
     exit_length = 0;
@@ -88,9 +95,8 @@ static void build_exit_string(void)
     add_exit(tigetstr("cnorm"));
     add_exit(tigetstr("rmkx"));
     add_exit(tigetstr("rmcup"));
-    const char *rmcup = tigetstr("rmcup");
-    if (!rmcup || rmcup == (char *)-1) {
-        add_exit("\r\n");
+    if (!has_other_screen()) {
+        add_exit(tigetstr("clear"));
     }
 }
 
@@ -186,6 +192,10 @@ void term_close(void)
     term.open = false;
     take_mouse(false);
     curs_set(1);
+    if (!has_other_screen()) {
+        clear();
+        refresh();
+    }
     endwin();
     delscreen(term.screen);
     tcsetattr(STDIN_FILENO, TCSANOW, &saved_termios);
