@@ -1,11 +1,12 @@
-/* What the address space's calls cost, without an observer, with few areas in it and with many: no more than the
- * logarithm of their number may show.
+/* What the address space's calls cost, without an observer, with few areas in it and with
+ * many: no more than the logarithm of their number may show.
  *
  *   vmalloc       vmalloc and vfree of one page
  *   kmap          kmap and kunmap of one of 1000 HighMem pages in turn
  *   kmap_atomic   kmap_atomic and kunmap_atomic of a HighMem page
  *
- * Half of the space between the areas is free again, in pieces of two pages. The smallest of many short runs is printed.
+ * Half of the space between the areas is free again, in pieces of two pages. The smallest
+ * of many short runs is printed.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _GNU_SOURCE
