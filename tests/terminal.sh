@@ -1,5 +1,5 @@
-# The screen on a real terminal (tmux): opens lesson 01, steps, goes back, is resized meanwhile, asks for help, quits, and the
-# terminal is whole again; also after kill -TERM and a crash, through Ctrl-Z, on a vt100, without colours, in ASCII.
+# The screen on a real terminal (tmux): opens lesson 01, steps, goes back, is resized meanwhile, asks for help,
+# quits, and the terminal is whole again; also after kill -TERM and a crash, through Ctrl-Z, on a vt100, without colours, in ASCII.
 #
 # Nothing sleeps for a fixed time: the screen is looked at until it shows what is expected, or too long has passed.
 #
@@ -54,7 +54,8 @@ modes() { # file: how the terminal is set, and whether the shell's prompt is bac
 whole_again() { # after what
     until_screen "$1: the shell's prompt is back" 'ready> *$'
     is "$(alternate)" 0 "$1: the normal screen is back"
-    is "$(t display -p -t test '#{mouse_any_flag}#{keypad_cursor_flag}#{keypad_flag}')" 000 "$1: no mouse and keypad modes are left on"
+    is "$(t display -p -t test '#{mouse_any_flag}#{keypad_cursor_flag}#{keypad_flag}')" 000 \
+        "$1: no mouse and keypad modes are left on"
     is "$(t display -p -t test '#{cursor_flag}')" 1 "$1: the cursor is seen"
     modes after
     is "$(cat "$scratch/after")" "$(cat "$scratch/before")" "$1: the terminal's modes are as before"
@@ -192,7 +193,8 @@ for kind in "vt100:" "xterm:NO_COLOR=1" "screen:" "xterm-256color:LC_ALL=C" "lin
     until_screen "$kind: and goes" 'op [0-9]+'
     case $kind in
     vt100* | *NO_COLOR*)
-        is "$(t capture-pane -p -e -t test | grep -cE $'\033\\[[0-9;]*(3[0-7]|4[0-7]|38|48)[;0-9]*m')" 0 "$kind: without colours"
+        coloured=$'\033\\[[0-9;]*(3[0-7]|4[0-7]|38|48)[;0-9]*m'
+        is "$(t capture-pane -p -e -t test | grep -cE "$coloured")" 0 "$kind: without colours"
         ;;
     *C)
         is "$(screen | LC_ALL=C grep -c '[^ -~]')" 0 "$kind: in ASCII"

@@ -22,8 +22,11 @@ static int follow_row(const struct app *a) { return app_max_int(0, nr_rows(a) - 
 static void fit(struct app *a, int w, int h)
 {
     (void)w;
-    int row = a->events.selected >= 0 ? a->events.selected : follow_row(a);
-    pane_list_show(&a->events, row, nr_rows(a), h);
+    if (a->events.selected >= 0) {
+        pane_list_show(&a->events, a->events.selected, nr_rows(a), h);
+    } else {
+        pane_list_follow(&a->events, follow_row(a), nr_rows(a), h, 0);
+    }
 }
 
 static void op_text(const struct app *a, uint64_t op, char *buf, size_t size)

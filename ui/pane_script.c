@@ -41,10 +41,7 @@ static void fit(struct app *a, int w, int h)
         pane_list_show(&a->script, row, nr, h);
         return;
     }
-    row = follow_row(a); /* with lines to be read before and behind it */
-    int margin = h > 8 ? 3 : h > 4 ? 1 : 0;
-    pane_list_show(&a->script, app_clamp(row + margin, 0, app_max_int(0, nr - 1)), nr, h);
-    pane_list_show(&a->script, app_max_int(0, row - margin), nr, h);
+    pane_list_follow(&a->script, follow_row(a), nr, h, h > 8 ? 2 : 1);
 }
 
 /* ---- colouring Lua ---- */

@@ -15,8 +15,18 @@ static int follow_row(const struct app *a)
 static void fit(struct app *a, int w, int h)
 {
     (void)w;
-    int row = a->stack.selected >= 0 ? a->stack.selected : follow_row(a);
-    pane_list_show(&a->stack, row, (int)a->model.depth, h);
+    int depth = (int)a->model.depth, row = follow_row(a);
+    struct pane_list *l = &a->stack;
+    if (l->selected >= 0) {
+        pane_list_show(l, l->selected, depth, h);
+    } else if (depth <= h) {
+        l->top = 0;
+    } else if (row <=
+               l->top) { /* calls come and go: the view moves no more than it must */
+        l->top = row - 1;
+    } else if (row >= l->top + h) {
+        l->top = row - h + 1;
+    }
 }
 
 static void title(const struct app *a, char *buf, size_t size)

@@ -35,6 +35,17 @@ void pane_list_show(struct pane_list *l, int row, int nr, int h)
     l->rows = nr;
 }
 
+void pane_list_follow(struct pane_list *l, int row, int nr, int h, int margin)
+{
+    int above = app_min_int(margin, row), below = app_clamp(nr - 1 - row, 0, margin);
+    l->rows = nr;
+    if (nr <= h) {
+        l->top = 0;
+    } else if (row - above < l->top || row + below >= l->top + h) {
+        l->top = app_clamp(row - h / 3, 0, nr - 1);
+    }
+}
+
 bool pane_list_key(struct pane_list *l, int key, int nr, int h, int follow)
 {
     int at = l->selected >= 0 ? l->selected : follow;

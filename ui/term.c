@@ -77,7 +77,8 @@ static void add_exit(const char *capability)
     }
 }
 
-/* Terminals without a second screen are left empty: nobody wants to type over our picture. */
+/* Terminals without a second screen are left empty: nobody wants to type over our
+ * picture. */
 static bool has_other_screen(void)
 {
     const char *rmcup = tigetstr("rmcup");

@@ -1,0 +1,90 @@
+/* Commands: the program itself.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#define _XOPEN_SOURCE 700
+#include "command_run.h"
+
+#include "popup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void run_set(struct app *a, const char *args)
+{
+    const char *value;
+    if (word_is(args, "speed", &value) && *value) {
+        a->speed = app_clamp(atoi(value), 0, 8);
+        app_message(a, MESSAGE_INFO, "%d steps a second.", app_speed(a));
+    } else if (word_is(args, "glyphs", &value) && *value) {
+        enum glyph_set set = !strcmp(value, "ascii")     ? GLYPHS_ASCII
+                             : !strcmp(value, "braille") ? GLYPHS_BRAILLE
+                                                         : GLYPHS_UTF8;
+        a->glyphs = glyphs(set);
+    } else {
+        app_message(a, MESSAGE_INFO,
+                    "Settings: speed 0..8 (now %d), glyphs utf8|braille|ascii.",
+                    a->speed);
+    }
+}
+
+void run_lesson(struct app *a, const char *args)
+{
+    (void)args;
+    a->request = REQUEST_MENU;
+}
+
+void run_help(struct app *a, const char *args)
+{
+    if (*args && !command_find(args)) {
+        app_message(a, MESSAGE_ERROR, "There is no command %s: ? lists them.", args);
+        return;
+    }
+    popup_text(a, *args ? args : "Help", help_text(*args ? args : NULL));
+}
+
+void run_mouse(struct app *a, const char *args)
+{
+    (void)args;
+    a->request = REQUEST_MOUSE;
+}
+
+void run_redraw(struct app *a, const char *args)
+{
+    (void)args;
+    a->request = REQUEST_REDRAW;
+}
+
+void run_suspend(struct app *a, const char *args)
+{
+    (void)args;
+    a->request = REQUEST_SUSPEND;
+}
+
+void run_close(struct app *a, const char *args)
+{
+    (void)args;
+    a->running = false;
+    a->script.selected = a->stack.selected = a->events.selected = a->zones.selected = -1;
+    a->narration.top = 0;
+    a->buddy.has_cursor = a->pcp.has_cursor = a->map.has_cursor = false;
+    a->buddy.chain = a->pcp.chain = -1;
+}
+
+void run_back(struct app *a, const char *args)
+{
+    (void)args;
+    if (a->prefs.zoomed >= 0) {
+        a->prefs.zoomed = -1;
+    } else if (a->layout.tier == TIER_TOO_SMALL) {
+        a->request = REQUEST_QUIT;
+    } else {
+        popup_quit(a);
+    }
+}
+
+void run_quit(struct app *a, const char *args)
+{
+    (void)args;
+    a->request = REQUEST_QUIT;
+}

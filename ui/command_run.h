@@ -1,0 +1,31 @@
+/* The functions of the commands, one each row of command.def, and what they share. Only the files
+ * command_*.c and commands.c include this.
+ *
+ *   commands.c          the table, lines, completion
+ *   command_time.c      going through time, branches
+ *   command_break.c     breakpoints
+ *   command_look.c      looking around
+ *   command_do.c        doing something to the machine
+ *   command_program.c   the program
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef UI_COMMAND_RUN_H
+#define UI_COMMAND_RUN_H
+
+#include "commands.h"
+
+#define COMMAND(id, name, args, complete, help)                                          \
+    void run_##id(struct app *a, const char *args_);
+#include "command.def"
+#undef COMMAND
+
+void breakpoint_text(const struct app *a, const struct breakpoint *b, char *buf,
+                     size_t size);
+/* The page of the argument, else the one under the cursor. False: there is none (and if args is
+ * not a number, that is said). */
+bool selected_page(struct app *a, const char *args, uint64_t *p);
+
+/* Does args begin with that word? rest is what follows. */
+bool word_is(const char *args, const char *word, const char **rest);
+
+#endif

@@ -1,0 +1,236 @@
+/* Commands: going through time, branches.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#define _XOPEN_SOURCE 700
+#include "command_run.h"
+
+#include "describe.h"
+#include "popup.h"
+#include "travel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void travelled(struct app *a, enum travel result, struct position from)
+{
+    app_moved(a, from);
+    switch (result) {
+    case TRAVEL_END:
+        a->running = false;
+        if (a->sandbox) {
+            app_message(
+                a, MESSAGE_INFO,
+                "This is now. Do something: a allocates, : takes Lua. S goes back.");
+        } else {
+            app_message(a, MESSAGE_INFO,
+                        "The script ends here. S goes back, R to the beginning, a and : "
+                        "do something new.");
+        }
+        break;
+    case TRAVEL_START:
+        app_message(a, MESSAGE_INFO,
+                    "This is the beginning: the machine has just booted.");
+        break;
+    case TRAVEL_FAILED: {
+        a->running = false;
+        const char *error = session_error(a->session);
+        app_message(a, MESSAGE_ERROR, "The script failed: %.*s (Enter: more)",
+                    (int)strcspn(error, "\n"), error);
+        break;
+    }
+    case TRAVEL_INTERRUPTED:
+        a->running = false;
+        app_message(a, MESSAGE_INFO, "Stopped.");
+        break;
+    default:
+        break;
+    }
+}
+
+typedef enum travel travel_fn(struct app *a, int direction);
+
+static void travel(struct app *a, travel_fn *fn, int direction)
+{
+    struct position from = timeline_position(a->t);
+    travelled(a, fn(a, direction), from);
+}
+
+void run_step(struct app *a, const char *args) { (void)args, travel(a, travel_step, 1); }
+void run_step_back(struct app *a, const char *args)
+{
+    (void)args, travel(a, travel_step, -1);
+}
+void run_event(struct app *a, const char *args)
+{
+    (void)args, travel(a, travel_event, 1);
+}
+void run_event_back(struct app *a, const char *args)
+{
+    (void)args, travel(a, travel_event, -1);
+}
+void run_next(struct app *a, const char *args) { (void)args, travel(a, travel_next, 1); }
+void run_next_back(struct app *a, const char *args)
+{
+    (void)args, travel(a, travel_next, -1);
+}
+void run_finish(struct app *a, const char *args)
+{
+    (void)args, travel(a, travel_finish, 1);
+}
+void run_finish_back(struct app *a, const char *args)
+{
+    (void)args, travel(a, travel_finish, -1);
+}
+
+static void continue_to(struct app *a, int direction)
+{
+    struct position from = timeline_position(a->t);
+    int which;
+    enum travel result = travel_continue(a, direction, &which);
+    travelled(a, result, from);
+    if (result == TRAVEL_BREAK && which >= 0) {
+        char text[128];
+        breakpoint_text(a, &a->breakpoints[which], text, sizeof text);
+        app_message(a, MESSAGE_INFO, "Breakpoint: %s.", text);
+    } else if (result == TRAVEL_MOVED && direction > 0 &&
+               session_state(a->session) == SESSION_DONE) {
+        app_message(a, MESSAGE_INFO,
+                    "The script ends here. S goes back, R to the beginning.");
+    }
+}
+
+void run_continue(struct app *a, const char *args) { (void)args, continue_to(a, 1); }
+void run_continue_back(struct app *a, const char *args)
+{
+    (void)args, continue_to(a, -1);
+}
+
+void run_run(struct app *a, const char *args)
+{
+    (void)args;
+    a->running = !a->running;
+}
+
+void run_faster(struct app *a, const char *args)
+{
+    (void)args;
+    a->speed++;
+    app_message(a, MESSAGE_INFO, "%d steps a second.", app_speed(a));
+}
+
+void run_slower(struct app *a, const char *args)
+{
+    (void)args;
+    a->speed = a->speed > 0 ? a->speed - 1 : 0;
+    app_message(a, MESSAGE_INFO, "%d step%s a second.", app_speed(a),
+                app_speed(a) == 1 ? "" : "s");
+}
+
+static void seek(struct app *a, struct position to)
+{
+    struct position from = timeline_position(a->t);
+    timeline_seek(a->t, to);
+    app_moved(a, from);
+}
+
+void run_restart(struct app *a, const char *args)
+{
+    (void)args;
+    seek(a,
+         (struct position){timeline_position(a->t).branch, timeline_first_op(a->t), 0});
+}
+
+void run_now(struct app *a, const char *args)
+{
+    (void)args;
+    uint32_t branch = timeline_position(a->t).branch;
+    seek(a, (struct position){branch, timeline_nr_ops(a->t, branch), 0});
+}
+
+void run_goto(struct app *a, const char *args)
+{
+    char *end;
+    unsigned long long op = strtoull(args, &end, 0), event = 0;
+    bool good = end != args;
+    if (good && *end == '.') {
+        const char *rest = end + 1;
+        event = strtoull(rest, &end, 0);
+        good = end != rest;
+    }
+    if (!good || *end) {
+        app_message(a, MESSAGE_ERROR, "goto wants OP or OP.EVENT, as in: goto 12.3");
+        return;
+    }
+    struct position from = timeline_position(a->t);
+    travelled(a, travel_to(a, op, event), from);
+}
+
+/* ---- branches ---- */
+
+bool word_is(const char *args, const char *word, const char **rest)
+{
+    size_t len = strlen(word);
+    if (strncmp(args, word, len) != 0 || (args[len] && args[len] != ' ')) {
+        return false;
+    }
+    *rest = args + len + strspn(args + len, " ");
+    return true;
+}
+
+static void list_branches(struct app *a)
+{
+    popup_choice(a, "Branches");
+    uint32_t here = timeline_position(a->t).branch;
+    for (uint32_t i = 0; i < timeline_nr_branches(a->t); i++) {
+        struct branch_info b = timeline_branch(a->t, i);
+        char command[32];
+        snprintf(command, sizeof command, "branch %u", i);
+        if (i == 0) {
+            popup_add(a, command, "%s %-16s %llu operations", here == i ? "*" : " ",
+                      b.name, (unsigned long long)b.nr_ops);
+        } else {
+            popup_add(a, command, "%s %-16s %llu operations, left %s after %llu",
+                      here == i ? "*" : " ", b.name, (unsigned long long)b.nr_ops,
+                      timeline_branch(a->t, b.parent).name,
+                      (unsigned long long)b.fork_op);
+        }
+        if (here == i) {
+            a->popup.selected = (int)i < MAX_CHOICES ? (int)i : 0;
+        }
+    }
+}
+
+void run_branch(struct app *a, const char *args)
+{
+    const char *name;
+    if (!*args || !strcmp(args, "list")) {
+        list_branches(a);
+        return;
+    }
+    struct position at = timeline_position(a->t);
+    if (word_is(args, "name", &name) && *name) {
+        timeline_name_branch(a->t, at.branch, name);
+        app_message(a, MESSAGE_INFO, "This branch is called %s now.", name);
+        return;
+    }
+    char *end;
+    unsigned long n = strtoul(args, &end, 10);
+    uint32_t nr = timeline_nr_branches(a->t),
+             to = end != args && !*end ? (uint32_t)n : UINT32_MAX;
+    for (uint32_t i = 0; i < nr; i++) {
+        if (!strcmp(timeline_branch(a->t, i).name, args)) {
+            to = i;
+        }
+    }
+    if (to >= nr) {
+        app_message(a, MESSAGE_ERROR, "There is no branch %s: :branch lists them.", args);
+        return;
+    }
+    /* to where the two part, or as far as the other one goes: what both have in common
+     * is kept in view */
+    uint64_t ops = timeline_nr_ops(a->t, to);
+    seek(a, (struct position){to, ops, 0});
+    app_message(a, MESSAGE_INFO, "Branch %s, at its end.",
+                timeline_branch(a->t, to).name);
+}
