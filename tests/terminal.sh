@@ -1,5 +1,6 @@
 # The screen on a real terminal (tmux): opens lesson 01, steps, goes back, is resized meanwhile, asks for help,
-# quits, and the terminal is whole again; also after kill -TERM and a crash, through Ctrl-Z, on a vt100, without colours, in ASCII.
+# quits, and the terminal is whole again; also after kill -TERM and a crash, through Ctrl-Z, on a vt100, without
+# colours, in ASCII.
 #
 # Nothing sleeps for a fixed time: the screen is looked at until it shows what is expected, or too long has passed.
 #

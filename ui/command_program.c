@@ -13,10 +13,10 @@
 void run_set(struct app *a, const char *args)
 {
     const char *value;
-    if (word_is(args, "speed", &value) && *value) {
+    if (first_word_is(args, "speed", &value) && *value) {
         a->speed = app_clamp(atoi(value), 0, 8);
         app_message(a, MESSAGE_INFO, "%d steps a second.", app_speed(a));
-    } else if (word_is(args, "glyphs", &value) && *value) {
+    } else if (first_word_is(args, "glyphs", &value) && *value) {
         enum glyph_set set = !strcmp(value, "ascii")     ? GLYPHS_ASCII
                              : !strcmp(value, "braille") ? GLYPHS_BRAILLE
                                                          : GLYPHS_UTF8;

@@ -1,5 +1,5 @@
-/* The functions of the commands, one each row of command.def, and what they share. Only the files
- * command_*.c and commands.c include this.
+/* The functions of the commands, one each row of command.def, and what they share. Only
+ * the files command_*.c and commands.c include this.
  *
  *   commands.c          the table, lines, completion
  *   command_time.c      going through time, branches
@@ -21,11 +21,11 @@
 
 void breakpoint_text(const struct app *a, const struct breakpoint *b, char *buf,
                      size_t size);
-/* The page of the argument, else the one under the cursor. False: there is none (and if args is
- * not a number, that is said). */
+/* The page of the argument, else the one under the cursor. False: there is none (and if
+ * args is not a number, that is said). */
 bool selected_page(struct app *a, const char *args, uint64_t *p);
 
 /* Does args begin with that word? rest is what follows. */
-bool word_is(const char *args, const char *word, const char **rest);
+bool first_word_is(const char *args, const char *word, const char **rest);
 
 #endif

@@ -168,7 +168,7 @@ void run_goto(struct app *a, const char *args)
 
 /* ---- branches ---- */
 
-bool word_is(const char *args, const char *word, const char **rest)
+bool first_word_is(const char *args, const char *word, const char **rest)
 {
     size_t len = strlen(word);
     if (strncmp(args, word, len) != 0 || (args[len] && args[len] != ' ')) {
@@ -209,7 +209,7 @@ void run_branch(struct app *a, const char *args)
         return;
     }
     struct position at = timeline_position(a->t);
-    if (word_is(args, "name", &name) && *name) {
+    if (first_word_is(args, "name", &name) && *name) {
         timeline_name_branch(a->t, at.branch, name);
         app_message(a, MESSAGE_INFO, "This branch is called %s now.", name);
         return;

@@ -1,8 +1,8 @@
 /* Where everything is: a pure function of the screen's size and the user's preferences.
  *
  *   status          one row: machine, CPU, position
- *   body            slots, in one, two or three columns; a slot shows one pane, and a tab for each
- *                   other pane that shares it
+ *   body            slots, in one, two or three columns; a slot shows one pane, and a
+ *                   tab for each other pane that shares it
  *   now             what just happened and why
  *   hint            keys, messages, the command line
  *

@@ -44,9 +44,10 @@ const struct pane_kind *pane_kind(int pane);
 bool pane_list_key(struct pane_list *l, int key, int nr, int h, int follow);
 /* Move the view so that row is seen. */
 void pane_list_show(struct pane_list *l, int row, int nr, int h);
-/* The same for a row that is followed: the view stays where it is while the row, and margin rows
- * around it, are in it; else it is turned like a page, so that the row stands a third below the
- * top. What is read does not move under the eyes, and the terminal gets little to draw. */
+/* The same for a row that is followed: the view stays where it is while the row, and
+ * margin rows around it, are in it; else it is turned like a page, so that the row stands
+ * a third below the top. What is read does not move under the eyes, and the terminal gets
+ * little to draw. */
 void pane_list_follow(struct pane_list *l, int row, int nr, int h, int margin);
 /* Little arrows where there is more above or below. */
 void pane_more(const struct app *a, struct grid *g, struct rect r, int top, int nr);

@@ -5,8 +5,9 @@
  * page of a free block shows its order, an allocated one the letter of its pageblock's
  * type, the rest of a block a line.
  *
- * Cells of several pages:  all free a dot; all allocated the type's letter on its colour; partly, the letter
- * small; p some on per-CPU lists; reserved a hatching; nothing where there is no memory.
+ * Cells of several pages: all free a dot; all allocated the type's letter on its colour;
+ * in part the letter small; p some on per-CPU lists; reserved a hatching; nothing where there
+ * is no memory.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "pane.h"

@@ -3,10 +3,13 @@
  * Every position is seen as "event e of operation k has just happened"; the end of
  * operation k is its last event. What each step stops at:
  *
- *   event     every event; the end of an operation that has none (a note, preempt_disable)
- *   step      events of level STEP and REPORT; notes to be read; the end of an operation without any such event
- *   next      the end of an operation that another line of the script issued; first the end of the one under way
- *   finish    the first event after the current simulated function has returned, or the operation's end
+ *   event     every event; the end of an operation that has none (a note)
+ *   step      events of level STEP and REPORT; notes to be read; the end of an
+ *             operation without any such event
+ *   next      the end of an operation that another line of the script issued; first
+ *             the end of the one under way
+ *   finish    the first event after the current simulated function has returned, or
+ *             the operation's end
  *   continue  a breakpoint, or the end
  *
  * Forwards at the end of the branch the script is resumed (session_advance).
