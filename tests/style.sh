@@ -18,7 +18,6 @@ is "$(grep -nE '[ ]+$' $code $lua $shell $build | head)" "" "no blanks at the en
 is "$(grep -nE '^.{91,}$' $code $lua | grep -v -e '://' -e '^[^:]*\.def:' \
     -e '^[^:]*:[0-9]*: \*.*[^ ]   *[^ ]' | head -n 40)" "" \
     "no line over 90 columns"
-is "$(grep -nE '^.{121,}$' $shell $build)" "" "and none over 120 in shell and Meson"
 
 long=
 for file in $code $lua; do
