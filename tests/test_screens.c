@@ -14,8 +14,11 @@
 
 #include "app.h"
 #include "card.h"
+#include "commands.h"
 #include "host.h"
+#include "keys.h"
 #include "menu.h"
+#include "prng.h"
 #include "tap.h"
 
 /* Keys are characters; these stand for others. */
@@ -314,6 +317,53 @@ static void test_lesson(const struct lesson *lesson)
     session_close(s);
 }
 
+/* ---- any keys and commands, in any order ---- */
+
+static void test_random(uint64_t seed, unsigned nr, bool sandbox)
+{
+    static const char *const args[] = {
+        "",     "0",        "1",    "3 GFP_ATOMIC", "0x1800",      "next",
+        "auto", "Normal",   "12.3", "alloc",        "free",        "99999999999",
+        "all",  "zoneinfo", "list", "expand",       "buddy:split", "nonsense"};
+    struct prng r = {seed};
+    char err[512];
+    struct session *s =
+        sandbox ? session_open_sandbox(NULL, err, sizeof err) : open_story();
+    struct app a;
+    struct grid g;
+    unsigned broken = 0;
+    app_init(&a, s, GLYPHS_ASCII);
+    grid_create(&g, 80, 24);
+    for (unsigned i = 0; i < nr; i++) {
+        if (prng_one_in(&r, 40)) {
+            app_resize(&a, 20 + (int)prng_below(&r, 200), 5 + (int)prng_below(&r, 60));
+            grid_resize(&g, a.cols, a.rows);
+        }
+        if (prng_one_in(&r, 3)) {
+            const struct command_row *c = command_row(prng_below(&r, commands_count()));
+            char line[64];
+            snprintf(line, sizeof line, "%s %s", c->name,
+                     args[prng_below(&r, sizeof args / sizeof args[0])]);
+            app_command(&a, line);
+        } else if (prng_one_in(&r, 20)) {
+            app_mouse(&a, (int)prng_below(&r, 220), (int)prng_below(&r, 70),
+                      (int)prng_below(&r, 3) - 1);
+        } else {
+            app_key(&a, key_row(prng_below(&r, keys_count())).code);
+        }
+        a.prompt_open = false; /* no terminal: nobody types there */
+        a.request = REQUEST_NONE;
+        app_draw(&a, &g);
+        broken += broken_cells(&g, true);
+    }
+    is_u64(broken, 0, "%u random keys, commands and clicks, seed %u, %s", nr,
+           (unsigned)seed, sandbox ? "in the sandbox" : "in a script");
+    ok(timeline_check(a.t) == NULL, "and the timeline is sound");
+    grid_destroy(&g);
+    app_free(&a);
+    session_close(s);
+}
+
 int main(void)
 {
     if (!setlocale(LC_CTYPE, "C.UTF-8")) {
@@ -337,5 +387,8 @@ int main(void)
         test_lesson(&lessons.at[i]);
     }
     lessons_free(&lessons);
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        test_random(seed, 700, seed % 2);
+    }
     return done_testing();
 }

@@ -6,8 +6,8 @@
  * type, the rest of a block a line.
  *
  * Cells of several pages: all free a dot; all allocated the type's letter on its colour;
- * in part the letter small; p some on per-CPU lists; reserved a hatching; nothing where there
- * is no memory.
+ * in part the letter small; p some on per-CPU lists; reserved a hatching; nothing where
+ * there is no memory.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "pane.h"
