@@ -308,14 +308,29 @@ void app_mouse(struct app *a, int x, int y, int wheel)
 
 /* ---- time that runs by itself ---- */
 
+/* Notes stay for as long as they take to read at the first speeds; faster runs skim. */
 int app_timeout(const struct app *a)
 {
-    return a->running ? app_max_int(1, 1000 / app_speed(a)) : -1;
+    enum { MS_A_LETTER = 40, READ_SPEED = 2, MOST_MS = 15000 };
+    if (!a->running) {
+        return -1;
+    }
+    int ms = 1000 / app_speed(a);
+    if (card_shown(a)) {
+        uint32_t text = (uint32_t)a->model.view.rec.op.arg[1];
+        size_t letters = strlen(timeline_string(a->t, text));
+        int reading = letters < 1000 ? (int)letters * MS_A_LETTER : MOST_MS;
+        ms += app_min_int(reading, MOST_MS) * READ_SPEED / app_speed(a);
+    }
+    return app_max_int(1, ms);
 }
 
 void app_tick(struct app *a)
 {
-    if (a->running) {
+    if (a->running && card_choices(a)) {
+        a->running = false; /* a question waits for its answer */
+        app_message(a, MESSAGE_INFO, "A question: answer it by its number, or go on.");
+    } else if (a->running) {
         a->message_kind = MESSAGE_NONE;
         app_command(a, "step");
     }

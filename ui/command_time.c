@@ -108,8 +108,10 @@ void run_continue_back(struct app *a, const char *args)
 
 void run_run(struct app *a, const char *args)
 {
-    (void)args;
     a->running = !a->running;
+    if (a->running) { /* the first step at once: what is on the screen has been seen */
+        run_step(a, args);
+    }
 }
 
 void run_faster(struct app *a, const char *args)

@@ -168,8 +168,9 @@ enum view_result view_run(struct session *s)
         }
         if (key == K_TIMEOUT) {
             if (app_timeout(&a) >= 0 && now_ms() >= next_tick) {
-                next_tick += (uint64_t)app_timeout(&a);
                 app_tick(&a);
+                int next = app_timeout(&a);
+                next_tick += next > 0 ? (uint64_t)next : 0;
                 dirty = true;
             }
             continue;
