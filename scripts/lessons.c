@@ -155,6 +155,9 @@ static int lesson_matches(const struct lesson *l, const char *word)
 
 char *lesson_find(const char *word, char *err, size_t err_size)
 {
+    if (strcmp(word, "-") == 0) {
+        word = "/dev/stdin";
+    }
     size_t len = strlen(word);
     if (strchr(word, '/') || (len > 4 && strcmp(word + len - 4, ".lua") == 0) ||
         access(word, F_OK) == 0) {

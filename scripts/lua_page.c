@@ -170,6 +170,26 @@ static int page_offset(lua_State *L)
     return 1;
 }
 
+/* page + n, n + page, page - n: as with a struct page *; page - page is a number. */
+static int page_add(lua_State *L)
+{
+    int page = lua_isinteger(L, 1) ? 2 : 1;
+    uint64_t n = (uint64_t)luaL_checkinteger(L, 3 - page);
+    push_page(L, check_pfn(L, page, "page + n") + n);
+    return 1;
+}
+
+static int page_subtract(lua_State *L)
+{
+    uint64_t p = check_pfn(L, 1, "page - n"), other;
+    if (to_page(L, 2, &other) && !lua_isinteger(L, 2)) {
+        lua_pushinteger(L, (lua_Integer)(p - other));
+    } else {
+        push_page(L, p - (uint64_t)luaL_checkinteger(L, 2));
+    }
+    return 1;
+}
+
 static int page_tostring(lua_State *L)
 {
     char text[40];
@@ -220,9 +240,11 @@ void open_pages(lua_State *L)
                                        {"state", page_state},
                                        {"zone", page_zone},
                                        {NULL, NULL}};
-    static const luaL_Reg meta[] = {{"__eq", page_equal},
+    static const luaL_Reg meta[] = {{"__add", page_add},
+                                    {"__eq", page_equal},
                                     {"__lt", page_less},
                                     {"__order", page_to_pfn},
+                                    {"__sub", page_subtract},
                                     {"__tostring", page_tostring},
                                     {NULL, NULL}};
     luaL_newmetatable(L, type_name);

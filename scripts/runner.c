@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "describe.h"
+#include "inspect.h"
 #include "runner_private.h"
 
 enum {
     WIDTH = 80,
-    MAX_STOPS =
-        100 /* session_advance() without an operation so often: the script hangs */
+    MAX_STOPS = 50 /* session_advance() without an operation so often: the script hangs */
 };
 
 /* ---- text ---- */
@@ -293,7 +293,9 @@ static const char *run(struct runner *r)
             return "error";
         case SESSION_STOPPED:
             if (++stops > MAX_STOPS) {
-                return "hang";
+                session_give_up(r->session, "the script computes for ever without an "
+                                            "operation: does a loop not end?");
+                return "error";
             }
             break;
         case SESSION_READY:
@@ -322,20 +324,33 @@ static enum run_status finish(struct runner *r, const char *how)
     if (strcmp(how, "error") == 0) {
         tell_error(r);
         status = RUN_SCRIPT_ERROR;
-    } else if (strcmp(how, "hang") == 0) {
-        fflush(r->o->out);
-        fprintf(
-            r->o->err,
-            "mmscope: %s: the script computes for ever without an operation: stopped\n",
-            session_name(r->session));
-        how = "error";
-        status = RUN_SCRIPT_ERROR;
     } else if (strcmp(how, "interrupted") == 0) {
         status = RUN_INTERRUPTED;
     }
     r->printer->end(r, how);
     fflush(r->o->out);
     return status;
+}
+
+/* highmem= is the kernel's own parameter, and the kernel goes on without one that it
+ * cannot use. */
+static void warn_of_highmem(const struct runner *r)
+{
+    const struct machine *m = timeline_machine(r->t);
+    const struct machine_config *c = &m->config;
+    if (c->arch == ARCH_X86_64 || c->highmem_bytes == UINT64_MAX || !c->highmem_bytes) {
+        return;
+    }
+    for (uint32_t z = 0; z < machine_nr_zones(m); z++) {
+        if (zone_view(m, z).type == ZONE_HIGHMEM) {
+            return;
+        }
+    }
+    fprintf(r->o->err,
+            "mmscope: highmem=%" PRIu64
+            "M is ignored, as the kernel does: 64M or more of "
+            "the memory must stay outside of HighMem\n",
+            c->highmem_bytes >> 20);
 }
 
 enum run_status run_scenario(const char *path, const struct run_options *o)
@@ -350,6 +365,7 @@ enum run_status run_scenario(const char *path, const struct run_options *o)
         return RUN_SCRIPT_ERROR;
     }
     r.t = session_timeline(r.session);
+    warn_of_highmem(&r);
     if (r.printer->start) {
         r.printer->start(&r);
     }

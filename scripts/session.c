@@ -380,6 +380,22 @@ enum session_state session_advance(struct session *s, bool (*interrupted)(void *
     return state;
 }
 
+void session_give_up(struct session *s, const char *why)
+{
+    struct script *sc = s->script;
+    if (s->state != SESSION_STOPPED || !sc) {
+        return;
+    }
+    lua_Debug ar;
+    int level = 0;
+    bool placed = sandbox_script_frame(sc->co, &level, &ar);
+    snprintf(sc->sandbox.why_broken, sizeof sc->sandbox.why_broken, "%s:%d: %s",
+             placed ? ar.short_src : s->name, placed ? ar.currentline : 0, why);
+    sc->sandbox.broken = true;
+    session_keep_error(s, sc->co);
+    fail(s);
+}
+
 /* ---- questions ---- */
 
 bool session_parse_question(const char *text, char *copy, struct question *q)

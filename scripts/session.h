@@ -64,6 +64,8 @@ enum session_state {
  * end first. interrupted is asked now and then. */
 enum session_state session_advance(struct session *s, bool (*interrupted)(void *ctx),
                                    void *ctx);
+/* It is SESSION_STOPPED and shall not go on: SESSION_ERROR from now on. */
+void session_give_up(struct session *s, const char *why);
 enum session_state session_state(const struct session *s);
 /* The message with file, line and traceback of SESSION_ERROR; "" otherwise. */
 const char *session_error(const struct session *s);

@@ -36,12 +36,12 @@ static int describe_error(lua_State *L)
     lua_Debug ar;
     int level = 0;
     buffer_clear(&sc->scratch);
-    locals_text(co, &sc->scratch);
     if (sandbox_script_frame(co, &level, &ar)) {
         s->error_line = (uint32_t)ar.currentline;
         sandbox_traceback(L, co, 0);
         buffer_printf(&s->error, "\nstack traceback:\n%s", lua_tostring(L, -1));
     }
+    locals_text(co, &sc->scratch); /* last: it needs room on a stack that may have none */
     return 0;
 }
 
@@ -99,7 +99,14 @@ static const char *setting_text(lua_State *L, int idx, const char *name)
     switch (lua_type(L, idx)) {
     case LUA_TBOOLEAN:
         return lua_pushstring(L, lua_toboolean(L, idx) ? "true" : "false");
-    case LUA_TNUMBER:
+    case LUA_TNUMBER: {
+        int whole; /* 160 * 2^20 is a float with the value of an integer */
+        lua_Integer i = lua_tointegerx(L, idx, &whole);
+        if (whole) {
+            lua_pushinteger(L, i);
+            return lua_tostring(L, -1);
+        }
+    } /* fall through */
     case LUA_TSTRING:
         lua_pushvalue(L, idx);
         return lua_tostring(L, -1);
@@ -234,6 +241,18 @@ static char *lesson_text(lua_State *L, int lesson, const char *name)
 
 /* ---- loading ---- */
 
+/* The text behind what Lua does not read: a byte order mark, and the #! line, whose end
+ * stays so that lines keep their numbers. */
+static size_t skip_head(const char *text, size_t size)
+{
+    size_t at = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    if (at < size && text[at] == '#') {
+        const char *newline = memchr(text + at, '\n', size - at);
+        at = newline ? (size_t)(newline - text) : size;
+    }
+    return at;
+}
+
 static int start_chunk(lua_State *L)
 {
     struct session *s = session_of(L);
@@ -241,7 +260,11 @@ static int start_chunk(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &co_key);
     s->script->co = co;
     const char *name = lua_pushfstring(L, "@%s", s->name);
-    if (sandbox_load(L, s->text, s->text_size, name) != LUA_OK) {
+    size_t head = skip_head(s->text, s->text_size);
+    if (s->text_size > head && s->text[head] == LUA_SIGNATURE[0]) {
+        return luaL_error(L, "%s: is compiled Lua: give the Lua text", s->name);
+    }
+    if (sandbox_load(L, s->text + head, s->text_size - head, name) != LUA_OK) {
         return lua_error(L);
     }
     lua_xmove(L, co, 1);

@@ -54,6 +54,28 @@ mistake 'did you mean events' show evnets
 mistake 'mmscope show' show events functions
 mistake 'no subcommand' help banana
 
+# Scripts that go wrong: each says where and why, with 2.
+printf 'return lesson { run = function()\nlocal n = 0\nwhile true do n = n + 1 end\nend }\n' >hangs.lua
+run run hangs.lua
+is "$status" 2 "an endless loop ends"
+matches "$err" 'hangs.lua:[234]: .*for ever' "and its place is told"
+matches "$err" 'stack traceback' "with a traceback"
+echo 'return lesson { run = function() local function f() return 1 + f() end f() end }' >deep.lua
+run run deep.lua
+is "$status" 2 "an endless recursion ends"
+matches "$err" 'deep.lua:1: in ' "its place too"
+printf '\033LuaT' >bytes.lua
+mistake 'bytes.lua: is compiled Lua' run bytes.lua
+printf '\357\273\277#!/usr/bin/env mmscope\nreturn lesson { machine = { ram = 160 * 2^20, cpus = 2.0 },
+    run = function() error "here" end }\n' >head.lua
+run run head.lua
+matches "$err" 'head.lua:3: here' "a byte order mark and a #! line are passed over"
+echo 'return lesson { run = function() say "from a pipe" end }' >piped.lua
+is "$("$MMSCOPE" run - <piped.lua | grep -c "from a pipe")" 1 "- is the standard input"
+"$MMSCOPE" run --set highmem=200M piped.lua >out 2>err </dev/null
+is "$?" 0 "a highmem= that the kernel does not take"
+matches "$(cat err)" 'highmem=200M is ignored' "is not passed over in silence"
+
 # Options may stand anywhere; -- ends them.
 run show --ascii events
 is "$status" 0 "an option after the subcommand"

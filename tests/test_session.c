@@ -192,6 +192,20 @@ static void contexts(void)
     story_close(&s);
 }
 
+static void page_arithmetic(void)
+{
+    story_body(&s, "local p = alloc_pages(GFP_KERNEL, 4)\n"
+                   "expect((p + 3):pfn() == p:pfn() + 3 and 3 + p == p:plus(3))\n"
+                   "expect(p + 3 - p == 3 and p + 3 - 3 == p)\n"
+                   "say(p - 'x')");
+    uint64_t passed, failed;
+    session_expectations(s.session, &passed, &failed);
+    is_u64(passed, 2, "pages add up as struct page * does");
+    ok(s.state == SESSION_ERROR && strstr(s.err, "number expected, got string"),
+       "and with numbers only: %s", s.err);
+    story_close(&s);
+}
+
 static bool after_three(void *ctx) { return ++*(int *)ctx > 3; }
 
 static void stopping(void)
@@ -714,6 +728,7 @@ int main(void)
     steps();
     errors();
     contexts();
+    page_arithmetic();
     stopping();
     run_again();
     branch_keeps_the_answers();

@@ -2,7 +2,7 @@
 -- What `mmscope run` prints of it is tests/golden/run-small.txt.
 return scenario {
     title = "A small scenario",
-    machine = { arch = "i386", ram = "32M", highmem = "8M", cpus = 2 },
+    machine = { arch = "i386", ram = "32M", cpus = 2 },
     run = function()
         say [[Narration is printed in paragraphs of 80 columns: this one is longer
               than that, and so it has to be wrapped.
