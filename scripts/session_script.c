@@ -19,6 +19,18 @@ static struct session *session_of(lua_State *L) { return script_of(L)->session; 
 
 /* ---- errors ---- */
 
+/* An error that a function of prelude.lua has found out: its place is in the script. */
+static const char *without_own_place(const char *message)
+{
+    static const char own[] = "mmscope:"; /* SANDBOX_OWN_CHUNK */
+    if (strncmp(message, own, sizeof own - 1) != 0) {
+        return NULL;
+    }
+    const char *digits = message + sizeof own - 1;
+    size_t n = strspn(digits, "0123456789");
+    return n && strncmp(digits + n, ": ", 2) == 0 ? digits + n + 2 : NULL;
+}
+
 static int describe_error(lua_State *L)
 {
     struct session *s = session_of(L);
@@ -32,9 +44,15 @@ static int describe_error(lua_State *L)
         lua_xmove(co, L, 1);
         message = sandbox_tostring(L, -1);
     }
-    buffer_string(&s->error, message);
     lua_Debug ar;
     int level = 0;
+    const char *bare = without_own_place(message);
+    if (bare && sandbox_script_frame(co, &level, &ar)) {
+        buffer_printf(&s->error, "%s:%d: %s", ar.short_src, ar.currentline, bare);
+    } else {
+        buffer_string(&s->error, message);
+    }
+    level = 0;
     buffer_clear(&sc->scratch);
     if (sandbox_script_frame(co, &level, &ar)) {
         s->error_line = (uint32_t)ar.currentline;

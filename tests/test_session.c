@@ -130,7 +130,7 @@ static void errors(void)
         {"__free_pages(nil, 0)", "__free_pages: page is nil: did the allocation fail?"},
         {"__free_pages('x', 0)",
          "__free_pages: page should be a page or a page frame number, but is \"x\""},
-        {"on_cpu(2, print)", "on_cpu: there is no CPU 2: this machine has 2"},
+        {"on_cpu(2, print)", "story.lua:1: on_cpu: there is no CPU 2: this machine has 2"},
         {"zone('Norml')", "zone: there is no zone Norml: this machine has DMA, Normal"},
         {"local x = zone.HighMem", "zone: there is no zone HighMem"},
         {"local x = zone.Normal.fre", "a zone has no field 'fre'"},
