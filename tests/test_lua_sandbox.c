@@ -71,7 +71,8 @@ static void no_way_out_by_metatables(void)
 static void text_only(void)
 {
     bool opened = story_open(&s, "\033Lua", NULL);
-    ok(!opened && strstr(s.err, "is compiled Lua"), "a chunk of bytecode is refused: %s", s.err);
+    ok(!opened && strstr(s.err, "is compiled Lua"), "a chunk of bytecode is refused: %s",
+       s.err);
     story_close(&s);
     opened = story_open(&s, "return lesson { run = ", NULL);
     ok(!opened && strstr(s.err, "story.lua:1:"), "a syntax error says file and line: %s",
