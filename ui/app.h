@@ -62,6 +62,8 @@ enum popup_kind {
 #define POPUP_TEXT_KEY "\2"
 #define POPUP_TEXT_DIM "\3"
 #define POPUP_TEXT_HEADING "\4"
+/* Here begin the further rows of a paragraph that is longer than one. */
+#define POPUP_TEXT_HANG "\5"
 
 enum { MAX_CHOICES = 64 };
 

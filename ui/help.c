@@ -11,6 +11,7 @@
 #define PLAIN POPUP_TEXT_NORMAL
 #define DIM POPUP_TEXT_DIM
 #define HEADING POPUP_TEXT_HEADING
+#define HANG POPUP_TEXT_HANG
 
 static void add_keys(struct text_buf *b)
 {
@@ -19,7 +20,7 @@ static void add_keys(struct text_buf *b)
         for (size_t i = 0; i < keys_count(); i++) {
             struct key_row k = key_row(i);
             if (k.group == (enum key_group)group) {
-                text_add(b, KEY "%7s" PLAIN "  %s\n", k.shown, k.help);
+                text_add(b, KEY "%7s" PLAIN "  " HANG "%s\n", k.shown, k.help);
             }
         }
         text_add(b, "\n");
@@ -49,7 +50,7 @@ char *help_text(const char *command)
     text_add(&b, HEADING "The panes" PLAIN "\n");
     for (int i = 0; i < NR_PANES; i++) {
         const struct pane_kind *p = pane_kind(i);
-        text_add(&b, KEY "%7d" PLAIN "  %s: %s\n", i + 1, p->name, p->about);
+        text_add(&b, KEY "%7d" PLAIN "  " HANG "%s: %s\n", i + 1, p->name, p->about);
     }
     text_add(&b, "\n" HEADING "Commands, after :" PLAIN "\n" DIM
                  "Anything else is a line of Lua, run at the position.\n" PLAIN);

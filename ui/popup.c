@@ -92,9 +92,42 @@ void popup_quit(struct app *a)
 
 /* ---- size and place ---- */
 
+/* The next row of a popup's text: rows that go on with a paragraph begin where its first
+ * one has its mark (POPUP_TEXT_HANG) or its first word. *s begins as text. */
+static int wrap_row(const char *text, const char **s, int w, struct text_line *line,
+                    int *indent, int *hang)
+{
+    bool first = *s == text || (*s)[-1] == '\n';
+    *indent = first || *hang > w / 2 ? 0 : *hang;
+    if (!text_wrap(s, w - *indent, line)) {
+        return 0;
+    }
+    if (first) {
+        *hang = 0;
+        bool word = false;
+        int column = 0;
+        for (const char *at = line->start; at < line->start + line->bytes;) {
+            uint32_t ch = utf8_next(&at);
+            if (ch == (uint32_t)POPUP_TEXT_HANG[0]) {
+                *hang = column;
+                break;
+            }
+            word = word || ch > ' ';
+            column += ch_width(ch);
+            *hang = word ? *hang : column;
+        }
+    }
+    return 1;
+}
+
 static int text_rows(const struct popup *p, int w)
 {
-    return p->text ? text_nr_lines(p->text, w) : 0;
+    struct text_line line;
+    int rows = 0, indent, hang = 0;
+    for (const char *s = p->text; s && wrap_row(p->text, &s, w, &line, &indent, &hang);) {
+        rows++;
+    }
+    return rows;
 }
 
 static struct rect popup_rect(const struct app *a)
@@ -304,7 +337,7 @@ static int draw_line(struct grid *g, int x, int y, const char *s, size_t bytes, 
         uint32_t ch = utf8_next(&s);
         if (ch && ch <= 4) {
             style = styles[ch];
-        } else {
+        } else if (ch != (uint32_t)POPUP_TEXT_HANG[0]) {
             x += grid_put(g, x, y, ch, style, 0);
         }
     }
@@ -319,11 +352,12 @@ static void draw_text(const struct app *a, struct grid *g, struct rect r)
     int top = app_clamp(p->top, 0, app_max_int(0, rows - in.h));
     const char *s = p->text;
     struct text_line line;
-    while (row < top + in.h && text_wrap(&s, in.w, &line)) {
+    int indent, hang = 0;
+    while (row < top + in.h && wrap_row(p->text, &s, in.w, &line, &indent, &hang)) {
         int y = row < top
                     ? -1
                     : in.y + row - top; /* styles go on through rows that are not seen */
-        style = draw_line(g, in.x, y, line.start, line.bytes, style);
+        style = draw_line(g, in.x + indent, y, line.start, line.bytes, style);
         row++;
     }
     if (top > 0) {
