@@ -66,12 +66,17 @@ static void draw_context(const struct app *a, struct grid *g, struct rect r, int
     struct cpu_view v = cpu_view(m, cpu);
     static const char *const contexts[] = {"process context", "softirq",
                                            "hard interrupt"};
-    int x = grid_printf(g, r.x + 1, y, ST_DIM, 0, "CPU %u: %s", cpu, contexts[v.ctx]);
+    static const char *const brief[] = {"process", "softirq", "hardirq"};
+    bool narrow = r.w < 56;
+    int x = grid_printf(g, r.x + 1, y, ST_DIM, 0, narrow ? "CPU %u %s" : "CPU %u: %s",
+                        cpu, narrow ? brief[v.ctx] : contexts[v.ctx]);
     if (v.preempt_count) {
-        x = grid_printf(g, x, y, ST_DIM, 0, ", preempt_count 0x%x", v.preempt_count);
+        x = grid_printf(g, x, y, ST_DIM, 0,
+                        narrow ? ", preempt 0x%x" : ", preempt_count 0x%x",
+                        v.preempt_count);
     }
     if (v.irqs_disabled) {
-        x = grid_text(g, x, y, ", interrupts off", ST_WARN, 0);
+        x = grid_text(g, x, y, ", irqs off", ST_WARN, 0);
     }
     if (v.memalloc) {
         x = grid_text(g, x, y, ", PF_MEMALLOC", ST_WARN, 0);
@@ -80,6 +85,9 @@ static void draw_context(const struct app *a, struct grid *g, struct rect r, int
         char lock[96];
         x = grid_printf(g, x, y, ST_WARN, 0, ", holds %s",
                         lock_name(a, v.locks[i], lock, sizeof lock));
+    }
+    if (x > r.x + r.w) {
+        grid_put(g, r.x + r.w - 1, y, a->glyphs->more, ST_WARN, 0);
     }
 }
 
