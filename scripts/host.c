@@ -21,12 +21,23 @@ static void release(void *base, size_t size_bytes) { munmap(base, size_bytes); }
 
 const struct arena_host host_memory = {.reserve = reserve, .release = release};
 
+/* What the system says of a file, and what to do about it; keeps errno's own words. */
+static void explain(const char *path, char *err, size_t err_size)
+{
+    int why = errno;
+    const char *remedy = why == ENOENT   ? " (check its path and name)"
+                         : why == EISDIR ? " (name a file in it)"
+                         : why == EACCES ? " (check its permissions)"
+                                         : "";
+    snprintf(err, err_size, "%s: %s%s", path, strerror(why), remedy);
+}
+
 char *host_read_file(const char *path, size_t max_bytes, size_t *size, char *err,
                      size_t err_size)
 {
     FILE *f = fopen(path, "rb");
     if (!f) {
-        snprintf(err, err_size, "%s: %s", path, strerror(errno));
+        explain(path, err, err_size);
         return NULL;
     }
     size_t room = 1 << 16, len = 0;
@@ -46,7 +57,7 @@ char *host_read_file(const char *path, size_t max_bytes, size_t *size, char *err
     if (!text) {
         snprintf(err, err_size, "%s: out of memory", path);
     } else if (ferror(f)) {
-        snprintf(err, err_size, "%s: %s", path, strerror(errno));
+        explain(path, err, err_size);
         free(text);
         text = NULL;
     } else if (len > max_bytes) {
