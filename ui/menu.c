@@ -67,8 +67,17 @@ static void draw_entry(const struct menu *m, struct grid *g, int x, int y, int w
     grid_text(g, x + 3, y, name, ST_TITLE_KEY, marks);
     grid_text_cut(g, x + 6, y, w - 7, title, m->glyphs->more,
                   selected ? ST_HEADING : ST_BRIGHT, marks);
-    if (rows > 1) {
-        grid_text_cut(g, x + 6, y + 1, w - 7, summary, m->glyphs->more, ST_WHY, marks);
+    /* a summary that is too long for one row takes the blank one under it too */
+    struct text_line line;
+    for (int row = 1; row < rows && text_wrap(&summary, w - 7, &line); row++) {
+        char text[256];
+        bool last = row + 1 == rows;
+        snprintf(text, sizeof text, "%.*s%s%s", (int)line.bytes, line.start,
+                 last && *summary ? " " : "", last ? summary : "");
+        if (selected && row > 1) {
+            grid_fill(g, (struct rect){x, y + row, w, 1}, ' ', ST_NORMAL, marks);
+        }
+        grid_text_cut(g, x + 6, y + row, w - 7, text, m->glyphs->more, ST_WHY, marks);
     }
 }
 
@@ -93,8 +102,8 @@ void menu_draw(const struct menu *m, struct grid *g)
                   m->glyphs->more, ST_BAR, 0);
     grid_text(g, x, 2, "Choose a lesson", ST_HEADING, 0);
     grid_text_cut(g, x, 3, w,
-                  "Each takes five to ten minutes; in every one you can go back, change "
-                  "something and go on.",
+                  "Five to ten minutes each; you can always go back, change something, "
+                  "go on.",
                   m->glyphs->more, ST_WHY, 0);
     grid_hline(g, x, 4, w, m->glyphs->hline, ST_RULE);
     int rows = entry_rows(m), top = top_entry(m);
