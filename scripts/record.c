@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "record_private.h"
-#include "unpack.h"
+#include "stream.h"
 
 /* ---- boot messages ---- */
 
@@ -126,24 +126,31 @@ static struct record *parse_owned(const char *name, char *text, size_t size, cha
     return r;
 }
 
-struct record *record_parse(const char *name, const void *data, size_t size, char *err,
-                            size_t err_size)
+/* Takes the stream. */
+static struct record *parse_stream(const char *name, struct stream *stream, char *err,
+                                   size_t err_size)
 {
-    size_t text_size;
-    char cause[200];
-    char *text = unpack(data, size, RECORD_MAX_TEXT, &text_size, cause, sizeof cause);
+    size_t size;
+    const char *cause = "out of memory";
+    char *text = stream ? stream_read_all(stream, RECORD_MAX_TEXT, &size, &cause) : NULL;
+    stream_close(stream);
     if (!text) {
         snprintf(err, err_size, "%s: %s", name, cause);
         return NULL;
     }
-    return parse_owned(name, text, text_size, err, err_size);
+    return parse_owned(name, text, size, err, err_size);
+}
+
+struct record *record_parse(const char *name, const void *data, size_t size, char *err,
+                            size_t err_size)
+{
+    return parse_stream(name, stream_of_bytes(data, size), err, err_size);
 }
 
 struct record *record_open(const char *path, char *err, size_t err_size)
 {
-    size_t size;
-    char *text = unpack_file(path, RECORD_MAX_TEXT, &size, err, err_size);
-    return text ? parse_owned(path, text, size, err, err_size) : NULL;
+    struct stream *stream = stream_open(path, err, err_size);
+    return stream ? parse_stream(path, stream, err, err_size) : NULL;
 }
 
 void record_free(struct record *r)

@@ -11,12 +11,18 @@
 #include <zlib.h>
 #include <zstd.h>
 
-enum { IN_SIZE = 128 * 1024, ZSTD_WINDOW_LOG = 27 /* 128 MiB */ };
+enum {
+    IN_SIZE = 128 * 1024,
+    FIRST_ROOM = 1 << 16,
+    MOST_AT_ONCE = 1 << 30, /* zlib counts in 32 bits */
+    XZ_MEMORY = 256 << 20,
+    ZSTD_WINDOW_LOG = 27 /* 128 MiB */
+};
 
 enum packing { PLAIN, GZIP, XZ, ZSTANDARD };
 
 struct stream {
-    FILE *file;
+    FILE *file; /* NULL: all of it is in[] */
     bool is_stdin;
     enum packing packing;
     uint64_t position, total;
@@ -26,15 +32,16 @@ struct stream {
     z_stream gz;
     lzma_stream xz;
     ZSTD_DStream *zst;
+    const unsigned char *in;
     size_t in_at, in_end;
-    unsigned char in[IN_SIZE];
+    unsigned char buffer[];
 };
 
 static void refill(struct stream *s)
 {
     if (s->in_at == s->in_end && !s->file_ended) {
         s->in_at = 0;
-        s->in_end = fread(s->in, 1, IN_SIZE, s->file);
+        s->in_end = fread(s->buffer, 1, IN_SIZE, s->file);
         s->position += s->in_end;
         if (s->in_end < IN_SIZE) {
             if (ferror(s->file)) {
@@ -65,7 +72,7 @@ static bool choose(struct stream *s)
                6)) {
         s->packing = XZ;
         s->xz = (lzma_stream)LZMA_STREAM_INIT;
-        return lzma_stream_decoder(&s->xz, UINT64_MAX, LZMA_CONCATENATED) == LZMA_OK;
+        return lzma_stream_decoder(&s->xz, XZ_MEMORY, LZMA_CONCATENATED) == LZMA_OK;
     }
     if (begins(s, "\x28\xb5\x2f\xfd", 4)) {
         s->packing = ZSTANDARD;
@@ -79,11 +86,12 @@ static bool choose(struct stream *s)
 
 struct stream *stream_open(const char *path, char *err, size_t err_size)
 {
-    struct stream *s = calloc(1, sizeof *s);
+    struct stream *s = calloc(1, sizeof *s + IN_SIZE);
     if (!s) {
         snprintf(err, err_size, "%s: out of memory", path);
         return NULL;
     }
+    s->in = s->buffer;
     s->is_stdin = !strcmp(path, "-");
     s->file = s->is_stdin ? stdin : fopen(path, "rb");
     if (!s->file) {
@@ -111,6 +119,22 @@ struct stream *stream_open(const char *path, char *err, size_t err_size)
     return s;
 }
 
+struct stream *stream_of_bytes(const void *bytes, size_t size)
+{
+    struct stream *s = calloc(1, sizeof *s);
+    if (!s) {
+        return NULL;
+    }
+    s->in = bytes;
+    s->in_end = s->position = s->total = size;
+    s->file_ended = true;
+    if (!choose(s)) {
+        stream_close(s);
+        return NULL;
+    }
+    return s;
+}
+
 void stream_close(struct stream *s)
 {
     if (!s) {
@@ -122,7 +146,7 @@ void stream_close(struct stream *s)
         lzma_end(&s->xz);
     }
     ZSTD_freeDStream(s->zst);
-    if (!s->is_stdin) {
+    if (s->file && !s->is_stdin) {
         fclose(s->file);
     }
     free(s);
@@ -158,15 +182,18 @@ static size_t read_gzip(struct stream *s, void *to, size_t size)
     if (!s->inside) {
         inflateReset(&s->gz);
     }
-    s->gz.next_in = s->in + s->in_at;
-    s->gz.avail_in = (uInt)(s->in_end - s->in_at);
+    const size_t left = s->in_end - s->in_at;
+    const uInt given = left < MOST_AT_ONCE ? (uInt)left : MOST_AT_ONCE;
+    s->gz.next_in = (Bytef *)(uintptr_t)(s->in + s->in_at);
+    s->gz.avail_in = given;
     s->gz.next_out = to;
     s->gz.avail_out = (uInt)size;
     int rc = inflate(&s->gz, Z_NO_FLUSH);
-    s->in_at = s->in_end - s->gz.avail_in;
+    s->in_at += given - s->gz.avail_in;
     s->inside = rc != Z_STREAM_END;
     if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR) {
-        s->error = "its gzip data is damaged";
+        s->error = rc == Z_MEM_ERROR ? "out of memory for its decompression"
+                                     : "its gzip data is damaged: copy it again";
     }
     return size - s->gz.avail_out;
 }
@@ -184,7 +211,9 @@ static size_t read_xz(struct stream *s, void *to, size_t size)
         s->ended = true;
     } else if (rc != LZMA_OK && rc != LZMA_BUF_ERROR) {
         s->error = rc == LZMA_MEM_ERROR ? "out of memory for its decompression"
-                                        : "its xz data is damaged";
+                   : rc == LZMA_MEMLIMIT_ERROR
+                       ? "its decompression needs more than 256 MiB: pack it less hard"
+                       : "its xz data is damaged: copy it again";
     }
     return size - s->xz.avail_out;
 }
@@ -205,7 +234,7 @@ static size_t read_zstd(struct stream *s, void *to, size_t size)
 
 size_t stream_read(struct stream *s, void *to, size_t size)
 {
-    size = size > (1u << 30) ? 1u << 30 : size;
+    size = size < MOST_AT_ONCE ? size : MOST_AT_ONCE;
     if (s->packing == PLAIN) {
         return s->error ? 0 : read_plain(s, to, size);
     }
@@ -222,7 +251,7 @@ size_t stream_read(struct stream *s, void *to, size_t size)
             return n;
         }
         if (dry && s->file_ended && s->inside && !s->error) {
-            s->error = "it ends in the middle of its compressed data";
+            s->error = "it ends in the middle of its compressed data: copy it again";
         }
     }
     return 0;
@@ -234,3 +263,36 @@ uint64_t stream_position(const struct stream *s)
     return s->position - (s->in_end - s->in_at);
 }
 uint64_t stream_total(const struct stream *s) { return s->total; }
+
+char *stream_read_all(struct stream *s, size_t max_bytes, size_t *size,
+                      const char **error)
+{
+    char *bytes = NULL;
+    size_t room = 0, n;
+    *size = 0;
+    *error = NULL;
+    do {
+        if (*size == room && room <= max_bytes) { /* one more than may come, and the 0 */
+            room = room ? room * 2 : FIRST_ROOM;
+            room = room <= max_bytes ? room : max_bytes + 1;
+            char *bigger = realloc(bytes, room + 1);
+            if (!bigger) {
+                *error = "out of memory";
+                break;
+            }
+            bytes = bigger;
+        }
+        n = stream_read(s, bytes + *size, room - *size);
+        *size += n;
+    } while (n && *size <= max_bytes);
+    if (!*error) {
+        *error = *size > max_bytes ? "it unpacks to more than the most that is read"
+                                   : stream_error(s);
+    }
+    if (*error) {
+        free(bytes);
+        return NULL;
+    }
+    bytes[*size] = 0;
+    return bytes;
+}

@@ -5,8 +5,8 @@
 
 #include "host.h"
 #include "replay.h"
+#include "stream.h"
 #include "tap.h"
-#include "unpack.h"
 
 /* Answers: pages from the page allocator, and addresses from vmalloc and kmap. */
 static const struct {
@@ -24,10 +24,12 @@ static char *read_golden(const char *name, size_t *size)
 {
     char path[1024], file[200], err[300];
     snprintf(file, sizeof file, "tests/golden/%s.txt.xz", name);
-    char *text =
-        unpack_file(source_path(path, sizeof path, file), 1 << 28, size, err, sizeof err);
+    struct stream *s = stream_open(source_path(path, sizeof path, file), err, sizeof err);
+    const char *cause = err;
+    char *text = s ? stream_read_all(s, 1 << 28, size, &cause) : NULL;
+    stream_close(s);
     if (!text) {
-        bail_out("%s", err);
+        bail_out("%s: %s", file, cause);
     }
     return text;
 }
@@ -325,9 +327,12 @@ static void check_packing(void)
         xz[i] = (char)(xz[i] ^ 0x55);
     }
     ok(good, "a damaged .xz is unusable: %s", s->err);
+    struct stream *bounded = stream_of_bytes(gz, gz_size);
+    const char *error;
     size_t out;
-    ok(!unpack(gz, gz_size, 1000, &out, err, sizeof err),
-       "more than the bound is refused: %s", err);
+    ok(!stream_read_all(bounded, 1000, &out, &error) && error,
+       "more than the bound is refused: %s", error);
+    stream_close(bounded);
     free(xz);
     free(gz);
     free(text);
