@@ -179,7 +179,8 @@ enum note_kind {
     NOTE_EXPECT_OK,
     NOTE_EXPECT_FAILED,
     NOTE_ERROR,
-    NOTE_ASK
+    NOTE_ASK,
+    NOTE_VIEW /* what to show: the name of a view; nothing to read */
 };
 
 /* ---- proof and figures ---- */

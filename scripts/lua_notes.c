@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "script.h"
+#include "views.h"
 
 /* Texts in long brackets are indented as the script is: lines lose the indentation that
  * all but the first share, paragraphs (divided by an empty line) stay apart, the lines of
@@ -196,11 +197,44 @@ static int ask(lua_State *L)
     return script_return(L, 0);
 }
 
+void check_view_name(lua_State *L, int idx, const char *who)
+{
+    static const char *const names[] = {
+#define VIEW_NAME_(name) name,
+        VIEW_NAMES(VIEW_NAME_)
+#undef VIEW_NAME_
+    };
+    const char *name = lua_type(L, idx) == LUA_TSTRING ? lua_tostring(L, idx) : NULL;
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (name && !strcmp(name, names[i])) {
+            luaL_pushresult(&b);
+            lua_pop(L, 1);
+            return;
+        }
+        luaL_addstring(&b, i ? ", \"" : "\"");
+        luaL_addstring(&b, names[i]);
+        luaL_addstring(&b, "\"");
+    }
+    luaL_pushresult(&b);
+    luaL_error(L, "%s: there is no such view; there are %s", who, lua_tostring(L, -1));
+}
+
+/* What is to be seen from here on. */
+static int view(lua_State *L)
+{
+    check_view_name(L, 1, "view");
+    script_note(L, NOTE_VIEW, lua_tostring(L, 1));
+    return script_return(L, 0);
+}
+
 void open_notes(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"ask", ask},     {"expect", expect}, {"expect_eq", expect_eq}, {"predict", ask},
-        {"print", print}, {"say", say},       {"title", title},         {NULL, NULL}};
+        {"ask", ask},     {"expect", expect}, {"expect_eq", expect_eq},
+        {"predict", ask}, {"print", print},   {"say", say},
+        {"title", title}, {"view", view},     {NULL, NULL}};
     lua_pushglobaltable(L);
     luaL_setfuncs(L, functions, 0);
     lua_pop(L, 1);

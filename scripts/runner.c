@@ -119,6 +119,9 @@ static void text_note(struct runner *r, const struct op_record *op)
 {
     FILE *out = r->o->out;
     const char *text = timeline_string(r->t, (uint32_t)op->op.arg[1]);
+    if (op->op.arg[0] == NOTE_VIEW) {
+        return; /* there is no screen */
+    }
     end_loop(r);
     switch (op->op.arg[0]) {
     case NOTE_TITLE:

@@ -116,7 +116,8 @@ static void json_note(struct runner *r, const struct op_record *op)
     static const char *const types[] = {
         [NOTE_SAY] = "say",          [NOTE_TITLE] = "title",
         [NOTE_EXPECT_OK] = "expect", [NOTE_EXPECT_FAILED] = "expect",
-        [NOTE_ERROR] = NULL,         [NOTE_ASK] = "ask"};
+        [NOTE_ERROR] = NULL,         [NOTE_ASK] = "ask",
+        [NOTE_VIEW] = "view"};
     struct json *w = &r->json;
     uint64_t kind = op->op.arg[0];
     const char *text = timeline_string(r->t, (uint32_t)op->op.arg[1]);

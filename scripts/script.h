@@ -64,7 +64,7 @@ struct session {
     size_t text_size;
     char *line_text, **lines; /* a copy of text, cut into lines */
     uint32_t nr_lines;
-    char *title, *summary;
+    char *title, *summary, *view;
     struct script *script, *console;
     struct machine_config config; /* as the script asks, with the settings over it */
     const char *const *settings;
@@ -159,6 +159,8 @@ void open_pages(lua_State *L);
 void open_inspect(lua_State *L);
 void open_hooks(lua_State *L);
 void open_notes(lua_State *L);
+/* An error unless the value is the name of a view; who: what the message begins with. */
+void check_view_name(lua_State *L, int idx, const char *who);
 void open_constants(lua_State *L); /* lua_api.c */
 
 #endif

@@ -209,6 +209,7 @@ void session_close(struct session *s)
     free(s->lines);
     free(s->title);
     free(s->summary);
+    free(s->view);
     free(s);
 }
 
@@ -238,6 +239,8 @@ bool session_describe(const char *path, char *title, size_t title_size, char *su
 /* ---- answers ---- */
 
 struct timeline *session_timeline(struct session *s) { return s->timeline; }
+
+const char *session_view(const struct session *s) { return s->view ? s->view : ""; }
 
 const char *session_title(const struct session *s)
 {

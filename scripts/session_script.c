@@ -309,9 +309,15 @@ static int take_lesson(lua_State *L)
     }
     free(s->title);
     free(s->summary);
-    s->title = s->summary = NULL;
+    free(s->view);
+    s->title = s->summary = s->view = NULL;
     s->title = lesson_text(L, 1, "title");
     s->summary = lesson_text(L, 1, "summary");
+    if (lua_getfield(L, 1, "view") != LUA_TNIL) {
+        check_view_name(L, -1, "view");
+        s->view = lesson_text(L, 1, "view");
+    }
+    lua_pop(L, 1);
     read_machine(L, s, 1);
     if (lua_getfield(L, 1, "run") != LUA_TFUNCTION) {
         return luaL_error(L, "%s: the lesson has no run = function() ... end", s->name);

@@ -90,7 +90,7 @@ for size in "120 40" "61 16" "200 60" "40 10" "80 24"; do
     if [ "${size% *}" -lt 60 ]; then
         until_screen "resized to $size while stepping: a notice" 'too small'
     else
-        until_screen "resized to $size while stepping" 'mmscope .*op [0-9]+'
+        until_screen "resized to $size while stepping" '(mmscope|Pages) .*op [0-9]+'
     fi
 done
 is "$(screen | wc -l)" 24 "80x24 again"

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "pane.h"
 #include "tap.h"
+#include "views.h"
 
 static bool sentence(const char *s)
 {
@@ -54,7 +55,20 @@ int main(void)
     for (int i = 0; i < NR_PANES; i++) {
         absent += !strstr(help, pane_kind(i)->about);
     }
-    is_u64(absent, 0, "the help screen has every key, command and pane");
+    for (int i = 0; i < NR_VIEWS; i++) {
+        absent += !strstr(help, view_info(i)->about);
+    }
+    is_u64(absent, 0, "the help screen has every key, command, view and pane");
+    static const char *const names[] = {
+#define VIEW_NAME_(name) name,
+        VIEW_NAMES(VIEW_NAME_)
+#undef VIEW_NAME_
+    };
+    int nr_names = sizeof names / sizeof names[0];
+    is_i64(nr_names, NR_VIEWS, "lessons know as many views as there are");
+    for (int i = 0; i < nr_names && i < NR_VIEWS; i++) {
+        is_str(names[i], view_info(i)->name, "and call them the same");
+    }
     free(help);
 
     /* TECHNIQUES: what people's fingers already know */

@@ -30,7 +30,7 @@ static struct {
     unsigned overlaps, outside, missing, tiny, wrong_shown, less, smaller;
 } bad;
 
-static void check_one(const struct layout *l, int cols, int rows)
+static void check_one(const struct layout *l, int view, int cols, int rows)
 {
     struct rect screen = {0, 0, cols, rows},
                 parts[] = {l->status, l->body, l->now, l->hint};
@@ -59,29 +59,41 @@ static void check_one(const struct layout *l, int cols, int rows)
                 overlap(s->frame, (struct rect){l->rules[j], l->body.y, 1, l->body.h});
         }
     }
-    bad.missing += seen != (1u << NR_PANES) - 1;
+    uint32_t all = 0;
+    for (int n = 1; n <= view_nr_panes(view); n++) {
+        all |= 1u << view_pane(view, n);
+    }
+    bad.missing += seen != all;
 }
 
-/* How many slots the layout has tells its level: inside one, a bigger screen makes no
- * pane smaller. */
+static bool same_division(const struct layout *a, const struct layout *b)
+{
+    bool same = a->tier == b->tier && a->nr_slots == b->nr_slots;
+    for (int i = 0; same && i < a->nr_slots; i++) {
+        const struct slot *s = &a->slots[i], *t = &b->slots[i];
+        same = s->nr_panes == t->nr_panes &&
+               !memcmp(s->panes, t->panes, (size_t)s->nr_panes * sizeof s->panes[0]);
+    }
+    return same;
+}
+
+/* While the body is divided the same way, a bigger screen makes no pane smaller. */
 static void check_pair(const struct layout *small, const struct layout *big)
 {
     bad.less += (visible(small) & ~visible(big)) != 0;
-    for (int i = 0; i < small->nr_slots && small->nr_slots == big->nr_slots &&
-                    small->tier == big->tier;
-         i++) {
-        const struct slot *b = layout_slot(big, small->slots[i].shown);
-        bad.smaller +=
-            b->frame.w < small->slots[i].frame.w || b->frame.h < small->slots[i].frame.h;
+    for (int i = 0; same_division(small, big) && i < small->nr_slots; i++) {
+        const struct rect *s = &small->slots[i].frame, *b = &big->slots[i].frame;
+        bad.smaller += b->w < s->w || b->h < s->h;
     }
 }
 
 int main(void)
 {
     struct prng r = {11};
-    for (int round = 0; round < 12; round++) {
-        struct layout_prefs p = {.zoomed = -1};
-        for (int i = 0; i < NR_PANES && round; i++) {
+    for (int round = 0; round < 9 * NR_VIEWS; round++) {
+        int view = round % NR_VIEWS;
+        struct layout_prefs p = {.view = view, .zoomed = -1};
+        for (int i = 0; i < NR_PANES && round >= NR_VIEWS; i++) {
             p.chosen[i] = (uint32_t)prng_below(&r, 9);
         }
         for (int rows = MIN_ROWS; rows < 90; rows++) {
@@ -89,7 +101,7 @@ int main(void)
                 struct layout l = layout_compute(cols, rows, &p);
                 struct layout wider = layout_compute(cols + 1, rows, &p),
                               higher = layout_compute(cols, rows + 1, &p);
-                check_one(&l, cols, rows);
+                check_one(&l, view, cols, rows);
                 check_pair(&l, &wider);
                 check_pair(&l, &higher);
             }
@@ -111,7 +123,30 @@ int main(void)
     is_i64(layout_compute(80, 24, &p).tier, TIER_TWO, "80x24: two columns");
     is_i64(layout_compute(140, 24, &p).tier, TIER_THREE, "140 columns: three");
     struct layout all = layout_compute(120, 40, &p);
-    is_i64(all.nr_slots, NR_PANES, "120x40 shows every pane at once");
+    is_i64(all.nr_slots, view_nr_panes(VIEW_PAGES),
+           "120x40 shows every pane of the page allocator at once");
+    unsigned homeless = 0, nowhere = 0, twice = 0;
+    for (int pane = 0; pane < NR_PANES; pane++) {
+        bool somewhere = false;
+        for (int view = 0; view < NR_VIEWS; view++) {
+            somewhere = somewhere || view_number(view, pane);
+        }
+        homeless += !somewhere;
+    }
+    for (int view = 0; view < NR_VIEWS; view++) {
+        static const int common[] = {PANE_SCRIPT, PANE_NARRATION, PANE_STACK,
+                                     PANE_EVENTS};
+        for (int i = 0; i < 4; i++) {
+            nowhere += !view_number(view, common[i]);
+        }
+        for (int n = 1; n <= view_nr_panes(view); n++) {
+            twice += view_number(view, view_pane(view, n)) != n;
+        }
+        ok(view_nr_panes(view) <= 10, "%s: every pane has a key", view_info(view)->name);
+    }
+    is_u64(homeless, 0, "every pane is in a view");
+    is_u64(nowhere, 0, "script, story, calls and events are in every view");
+    is_u64(twice, 0, "no pane is twice in a view");
     p.zoomed = PANE_BUDDY;
     struct layout zoomed = layout_compute(120, 40, &p);
     ok(zoomed.nr_slots == 1 && zoomed.slots[0].shown == PANE_BUDDY,

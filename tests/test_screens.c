@@ -286,7 +286,9 @@ static void test_lesson(const struct lesson *lesson)
         before = timeline_position(a.t);
         app_resize(&a, sizes[steps % NR_SIZES].cols, sizes[steps % NR_SIZES].rows);
         grid_resize(&g, a.cols, a.rows);
-        app_focus(&a, (int)steps % NR_PANES);
+        app_show_view(&a, (int)(steps / 3) % NR_VIEWS);
+        app_focus(&a,
+                  view_pane(a.prefs.view, 1 + (int)steps % view_nr_panes(a.prefs.view)));
         app_command(&a, "step");
         app_draw(&a, &g);
         broken += broken_cells(&g, true);
@@ -364,6 +366,60 @@ static void test_random(uint64_t seed, unsigned nr, bool sandbox)
     session_close(s);
 }
 
+/* ---- views ---- */
+
+static const char view_story[] = "return lesson { view = \"hardware\", run = function()\n"
+                                 "  say \"one\"\n"
+                                 "  view \"pages\"\n"
+                                 "  say \"two\"\n"
+                                 "  view \"hardware\"\n"
+                                 "  say \"three\"\n"
+                                 "end }\n";
+
+/* The view is a function of the position until the user chooses one. */
+static void test_views(void)
+{
+    char err[512];
+    struct session *s = session_open_text("views", view_story, NULL, err, sizeof err);
+    if (!ok(s != NULL, "a lesson with views opens")) {
+        diag("%s", err);
+        return;
+    }
+    struct app a;
+    app_init(&a, s, GLYPHS_ASCII);
+    is_i64(a.prefs.view, VIEW_HARDWARE, "the lesson begins in the view that it asks for");
+    app_command(&a, "step");
+    app_command(&a, "step");
+    is_i64(a.prefs.view, VIEW_PAGES, "view() shows another one");
+    ok(a.model.is_note, "and a step goes on to what is said there");
+    ok(view_number(VIEW_PAGES, a.focus), "the focus is in it");
+    app_command(&a, "step");
+    is_i64(a.prefs.view, VIEW_HARDWARE, "and another one");
+    app_command(&a, "step-back");
+    is_i64(a.prefs.view, VIEW_PAGES, "going back shows what was shown there");
+    app_command(&a, "step-back");
+    is_i64(a.prefs.view, VIEW_HARDWARE, "as far as the beginning");
+    app_key(&a, K_F2);
+    is_i64(a.prefs.view, VIEW_PAGES, "F2 is the user's choice");
+    app_command(&a, "step");
+    app_command(&a, "step");
+    is_i64(a.prefs.view, VIEW_PAGES, "which no lesson takes away");
+    is_i64(a.message_kind, MESSAGE_INFO, "but it may suggest");
+    app_command(&a, "view auto");
+    is_i64(a.prefs.view, VIEW_HARDWARE, "unless the user follows it again");
+    app_key(&a, 'z');
+    app_key(&a, 'v');
+    ok(view_number(a.prefs.view, a.prefs.zoomed), "a zoomed pane is of the view");
+    app_command(&a, "find 0x100");
+    is_i64(a.prefs.view, VIEW_PAGES, "a pane that is asked for brings its view");
+    app_free(&a);
+    session_close(s);
+    ok(!session_open_text("views", "return lesson { view = \"x\", run = print }", NULL,
+                          err, sizeof err),
+       "no view of that name");
+    ok(strstr(err, "\"pages\", \"hardware\"") != NULL, "says which there are");
+}
+
 int main(void)
 {
     if (!setlocale(LC_CTYPE, "C.UTF-8")) {
@@ -387,6 +443,7 @@ int main(void)
         test_lesson(&lessons.at[i]);
     }
     lessons_free(&lessons);
+    test_views();
     for (uint64_t seed = 1; seed <= 6; seed++) {
         test_random(seed, 700, seed % 2);
     }

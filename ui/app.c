@@ -82,7 +82,7 @@ void app_init(struct app *a, struct session *s, enum glyph_set set)
     struct machine *m = timeline_machine(a->t);
     a->glyphs = glyphs(set);
     a->sandbox = session_nr_lines(s) == 0 && !strcmp(session_name(s), "sandbox");
-    a->prefs.zoomed = -1;
+    a->prefs.zoomed = a->view_wanted = -1;
     a->script.selected = a->narration.selected = a->stack.selected = -1;
     a->zones.selected = a->events.selected = -1;
     a->buddy.chain = a->pcp.chain = -1;
@@ -159,6 +159,32 @@ static void follow(struct app *a)
     }
 }
 
+/* The lesson's wish at the position: what it asked for last, else for all of it. */
+static int wanted_view(const struct app *a)
+{
+    const char *name = a->model.view_name;
+    return view_find(name ? name : session_view(a->session));
+}
+
+/* Show what the lesson wants to be seen, unless the user has chosen for himself. */
+static void follow_view(struct app *a)
+{
+    int wanted = wanted_view(a);
+    if (wanted == a->view_wanted) {
+        return;
+    }
+    a->view_wanted = wanted;
+    if (wanted < 0 || wanted == a->prefs.view) {
+        return;
+    }
+    if (a->view_chosen) {
+        app_message(a, MESSAGE_INFO, "The lesson goes on in the view %s: :view %s",
+                    view_info(wanted)->title, view_info(wanted)->name);
+    } else {
+        app_show_view(a, wanted);
+    }
+}
+
 void app_moved(struct app *a, struct position from)
 {
     struct position to = timeline_position(a->t);
@@ -170,6 +196,7 @@ void app_moved(struct app *a, struct position from)
     }
     model_refresh(&a->model, from, a->cpu);
     follow(a);
+    follow_view(a);
     if (a->pagemap) {
         pagemap_update(a->pagemap);
     }
@@ -207,8 +234,42 @@ void app_resize(struct app *a, int cols, int rows)
     app_layout(a);
 }
 
+/* What was looked at last among the panes that only this view has, else its first. */
+static int view_focus(const struct app *a, int view)
+{
+    int best = -1;
+    for (int n = 1; n <= view_nr_panes(view); n++) {
+        int pane = view_pane(view, n);
+        bool shared = false;
+        for (int i = 0; i < NR_VIEWS; i++) {
+            shared = shared || (i != view && view_number(i, pane));
+        }
+        if (!shared && (best < 0 || a->prefs.chosen[pane] > a->prefs.chosen[best])) {
+            best = pane;
+        }
+    }
+    return best >= 0 ? best : view_pane(view, 1);
+}
+
+void app_show_view(struct app *a, int view)
+{
+    a->prefs.view = view;
+    if (!view_number(view, a->focus)) {
+        a->focus = view_focus(a, view);
+    }
+    if (a->prefs.zoomed >= 0) {
+        a->prefs.zoomed = a->focus;
+    }
+    app_layout(a);
+}
+
 void app_focus(struct app *a, int pane)
 {
+    for (int i = 0; i < NR_VIEWS && !view_number(a->prefs.view, pane); i++) {
+        if (view_number(i, pane)) {
+            a->prefs.view = i;
+        }
+    }
     a->focus = pane;
     a->prefs.chosen[pane] = ++a->stamp;
     if (a->prefs.zoomed >= 0) {
@@ -403,7 +464,8 @@ static void draw_title(const struct app *a, struct grid *g, const struct slot *s
         int style = shown ? (focused ? ST_FOCUS : ST_TITLE) : ST_TAB;
         int x = grid_put(g, t->x, s->frame.y, ' ', style, 0) + t->x;
         x = grid_printf(g, x, s->frame.y, shown && focused ? ST_FOCUS : ST_TITLE_KEY,
-                        lit ? MARK_CHANGED : 0, "%d", t->pane + 1);
+                        lit ? MARK_CHANGED : 0, "%d",
+                        view_number(a->prefs.view, t->pane) % 10);
         x += grid_put(g, x, s->frame.y, ' ', style, 0);
         if (t->text[0]) {
             x = grid_text_cut(g, x, s->frame.y, t->w - 4, t->text, a->glyphs->more, style,

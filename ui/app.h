@@ -120,6 +120,9 @@ struct app {
     int focus;
     uint32_t stamp;         /* of the last choice of a pane */
     uint32_t changed_panes; /* bits: panes whose contents the last step changed */
+    bool view_chosen;       /* by the user: a lesson only suggests from then on */
+    int view_wanted;        /* the view that the lesson wants here; -1: none */
+    bool view_suggested;    /* that there is another view has been said */
 
     /* the panes */
     struct pane_list script, narration, stack, zones, events;
@@ -182,7 +185,10 @@ void app_message(struct app *a, enum message_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* After a move from a position, or anything done to the machine. */
 void app_moved(struct app *a, struct position from);
+/* A pane that is not in the view brings a view that it is in. */
 void app_focus(struct app *a, int pane);
+/* Show a view; the focus goes to what was looked at there last. */
+void app_show_view(struct app *a, int view);
 void app_layout(struct app *a);
 int app_speed(const struct app *a); /* steps a second */
 /* Is the word of that length a call of the scenario API? */

@@ -243,10 +243,10 @@ struct rect card_rect(const struct app *a)
 static const char *chapter(const struct app *a)
 {
     const struct model *md = &a->model;
-    for (size_t i = md->nr_notes; i > 0; i--) {
+    for (size_t i = md->notes.nr; i > 0; i--) {
         struct op_record rec;
-        if (md->notes[i - 1] < md->at.op &&
-            timeline_op(a->t, md->at.branch, md->notes[i - 1], &rec) &&
+        if (md->notes.at[i - 1] < md->at.op &&
+            timeline_op(a->t, md->at.branch, md->notes.at[i - 1], &rec) &&
             rec.op.arg[0] == NOTE_TITLE) {
             return timeline_string(a->t, (uint32_t)rec.op.arg[1]);
         }

@@ -122,7 +122,7 @@ void run_search(struct app *a, const char *args)
     if (!pane->find) {
         app_message(
             a, MESSAGE_INFO,
-            "Search works in the script (1) and the events (8); :find PFN finds a page.");
+            "Search works in the script (1) and the events; :find PFN finds a page.");
         return;
     }
     if (!*args) {
@@ -137,23 +137,56 @@ void run_search(struct app *a, const char *args)
 
 void run_pane(struct app *a, const char *args)
 {
-    int n = atoi(args);
-    if (n < 1 || n > NR_PANES) {
-        app_message(a, MESSAGE_ERROR, "Panes are 1 to %d.", NR_PANES);
+    int pane = view_pane(a->prefs.view, atoi(args));
+    if (pane < 0) {
+        app_message(a, MESSAGE_ERROR, "Panes are 1 to %d here.",
+                    view_nr_panes(a->prefs.view));
         return;
     }
-    app_focus(a, n - 1);
+    app_focus(a, pane);
 }
 
-void run_next_pane(struct app *a, const char *args)
+static void other_pane(struct app *a, int by)
 {
-    (void)args, app_focus(a, (a->focus + 1) % NR_PANES);
+    int view = a->prefs.view, nr = view_nr_panes(view);
+    app_focus(a, view_pane(view, (view_number(view, a->focus) - 1 + nr + by) % nr + 1));
 }
 
-void run_previous_pane(struct app *a, const char *args)
+void run_next_pane(struct app *a, const char *args) { (void)args, other_pane(a, 1); }
+
+void run_previous_pane(struct app *a, const char *args) { (void)args, other_pane(a, -1); }
+
+/* The user's choice: from now on a lesson only suggests. */
+void run_view(struct app *a, const char *args)
 {
-    (void)args;
-    app_focus(a, (a->focus + NR_PANES - 1) % NR_PANES);
+    int view = a->prefs.view;
+    if (!*args) {
+        popup_choice(a, "Views");
+        for (int i = 0; i < NR_VIEWS; i++) {
+            char command[48];
+            snprintf(command, sizeof command, "view %s", view_info(i)->name);
+            popup_add(a, command, "%s: %s", view_info(i)->title, view_info(i)->about);
+        }
+        return;
+    }
+    if (!strcmp(args, "auto")) {
+        a->view_chosen = false;
+        view = a->view_wanted >= 0 ? a->view_wanted : view;
+        app_message(a, MESSAGE_INFO, "The view follows the lesson.");
+    } else if (!strcmp(args, "next")) {
+        view = (view + 1) % NR_VIEWS;
+        a->view_chosen = true;
+    } else if (!strcmp(args, "previous")) {
+        view = (view + NR_VIEWS - 1) % NR_VIEWS;
+        a->view_chosen = true;
+    } else if (view_find(args) >= 0) {
+        view = view_find(args);
+        a->view_chosen = true;
+    } else {
+        app_message(a, MESSAGE_ERROR, "There is no view %s: :view lists them.", args);
+        return;
+    }
+    app_show_view(a, view);
 }
 
 void run_zoom(struct app *a, const char *args)

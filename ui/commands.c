@@ -147,6 +147,14 @@ static void complete_argument(struct app *a, enum complete_kind kind, const char
             offer(prefix, settings[i], fn, ctx);
         }
         break;
+    case COMPLETE_VIEW:
+        for (int i = 0; i < NR_VIEWS; i++) {
+            offer(prefix, view_info(i)->name, fn, ctx);
+        }
+        offer(prefix, "auto", fn, ctx);
+        offer(prefix, "next", fn, ctx);
+        offer(prefix, "previous", fn, ctx);
+        break;
     case COMPLETE_GFP:
         for (size_t i = 0; i < sizeof gfps / sizeof gfps[0]; i++) {
             offer(prefix, gfps[i], fn, ctx);

@@ -15,7 +15,8 @@ enum complete_kind {
     COMPLETE_PROC,
     COMPLETE_SETTING,
     COMPLETE_GFP,
-    COMPLETE_LESSON
+    COMPLETE_LESSON,
+    COMPLETE_VIEW
 };
 
 struct command_row {

@@ -47,10 +47,14 @@ char *help_text(const char *command)
                  "Small letters go forwards, " KEY "capitals backwards" PLAIN
                  ". What the last step changed is lit.\n\n");
     add_keys(&b);
-    text_add(&b, HEADING "The panes" PLAIN "\n");
-    for (int i = 0; i < NR_PANES; i++) {
-        const struct pane_kind *p = pane_kind(i);
-        text_add(&b, KEY "%7d" PLAIN "  " HANG "%s: %s\n", i + 1, p->name, p->about);
+    for (int view = 0; view < NR_VIEWS; view++) {
+        const struct view_info *v = view_info(view);
+        text_add(&b, "%s" HEADING "The view %s" PLAIN "\n%s\n", view ? "\n" : "",
+                 v->title, v->about);
+        for (int n = 1; n <= view_nr_panes(view); n++) {
+            const struct pane_kind *p = pane_kind(view_pane(view, n));
+            text_add(&b, KEY "%7d" PLAIN "  " HANG "%s: %s\n", n % 10, p->name, p->about);
+        }
     }
     text_add(&b, "\n" HEADING "Commands, after :" PLAIN "\n" DIM
                  "Anything else is a line of Lua, run at the position.\n" PLAIN);

@@ -29,6 +29,10 @@ enum ui_key {
     K_END,
     K_BACKTAB,
     K_F1,
+    K_F2,
+    K_F3,
+    K_F4,
+    K_F5,
     K_RESIZE, /* the terminal has another size */
     K_MOUSE,  /* term_mouse() tells where */
     K_HANGUP, /* the terminal is gone: leave */

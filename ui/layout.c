@@ -5,23 +5,142 @@
 
 #include <string.h>
 
-/* How finely the right-hand panes are divided; each level divides the one before (I2). */
-enum level {
-    LEVEL_TABS,  /* free lists; one slot for the other four */
-    LEVEL_PAIRS, /* free lists; per-CPU|zones; map|events */
-    LEVEL_MAP,   /* free lists; per-CPU|zones; map; events (three columns only) */
-    LEVEL_ALL    /* each pane its own slot */
-};
-
 enum {
     ROWS_STATUS = 1,
     ROWS_NOW = 3,
     ROWS_NOW_TALL = 4,
     ROWS_TALL = 30,
     ROWS_HINT = 1,
-    ROWS_BUDDY = 13
+    ROWS_TABS = 7 /* at least, of a slot that several panes share */
 };
 enum { COLS_TWO = 80, ROWS_TWO = 24, COLS_THREE = 140 };
+
+/* ---- the table of views ---- */
+
+enum { MAX_LEVELS = 4, MAX_PLACES = 7, NR_COLUMNS = 3 };
+
+/* Column and place of a slot. */
+enum place {
+    A1 = 1,
+    A2,
+    A3,
+    A4,
+    A5,
+    B1 = MAX_PLACES + 1,
+    B2,
+    B3,
+    B4,
+    B5,
+    B6,
+    C1 = 2 * MAX_PLACES + 1,
+    C2,
+    C3,
+    C4,
+    C5
+};
+
+struct view_shape {
+    int from[2][MAX_LEVELS - 1]; /* with two, with three columns; 0: no such level */
+};
+
+struct view_pane {
+    unsigned char view, pane;
+    unsigned char slot[2][MAX_LEVELS]; /* enum place */
+    unsigned char rows, share, most;
+};
+
+#define TWO(a, b, c)                                                                     \
+    {                                                                                    \
+        a, b, c                                                                          \
+    }
+#define THREE(a, b)                                                                      \
+    {                                                                                    \
+        a, b, 0                                                                          \
+    }
+#define TWO_COLS(a, b, c, d)                                                             \
+    {                                                                                    \
+        a, b, c, d                                                                       \
+    }
+#define THREE_COLS(a, b, c)                                                              \
+    {                                                                                    \
+        a, b, c, c                                                                       \
+    }
+
+static const struct view_shape shapes[NR_VIEWS] = {
+#define VIEW(id, name, title, two, three, about) [VIEW_##id] = {{two, three}},
+#define VIEW_PANE(view, pane, two, three, rows, share, most)
+#include "views.def"
+#undef VIEW
+#undef VIEW_PANE
+};
+
+static const struct view_pane view_panes[] = {
+#define VIEW(id, name, title, two, three, about)
+#define VIEW_PANE(view, pane, two, three, rows, share, most)                             \
+    {VIEW_##view, PANE_##pane, {two, three}, rows, share, most},
+#include "views.def"
+#undef VIEW
+#undef VIEW_PANE
+};
+
+enum { NR_VIEW_PANES = sizeof view_panes / sizeof view_panes[0] };
+
+const struct view_info *view_info(int view)
+{
+    static const struct view_info infos[NR_VIEWS] = {
+#define VIEW(id, name, title, two, three, about) [VIEW_##id] = {name, title, about},
+#define VIEW_PANE(view, pane, two, three, rows, share, most)
+#include "views.def"
+#undef VIEW
+#undef VIEW_PANE
+    };
+    return view >= 0 && view < NR_VIEWS ? &infos[view] : NULL;
+}
+
+int view_find(const char *name)
+{
+    for (int i = 0; i < NR_VIEWS; i++) {
+        if (!strcmp(view_info(i)->name, name)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int view_number(int view, int pane)
+{
+    int n = 0;
+    for (int i = 0; i < NR_VIEW_PANES; i++) {
+        if (view_panes[i].view == view) {
+            n++;
+            if (view_panes[i].pane == pane) {
+                return n;
+            }
+        }
+    }
+    return 0;
+}
+
+int view_pane(int view, int number)
+{
+    for (int i = 0; i < NR_VIEW_PANES; i++) {
+        if (view_panes[i].view == view && --number == 0) {
+            return view_panes[i].pane;
+        }
+    }
+    return -1;
+}
+
+int view_nr_panes(int view)
+{
+    int n = 0;
+    for (int i = 0; i < NR_VIEW_PANES; i++) {
+        n += view_panes[i].view == view;
+    }
+    return n;
+}
+
+/* ---- rows and columns ---- */
 
 struct part { /* one slot of a column of slots */
     int panes[NR_PANES], nr_panes;
@@ -93,44 +212,6 @@ static void add_column(struct layout *l, const struct layout_prefs *prefs, int x
     }
 }
 
-static const struct part script = {{PANE_SCRIPT}, 1, 6, 3, 0};
-static const struct part narration = {{PANE_NARRATION}, 1, 6, 3, 0};
-static const struct part stack = {{PANE_STACK}, 1, 7, 2, 16};
-static const struct part buddy = {{PANE_BUDDY}, 1, ROWS_BUDDY, 0, 0};
-static const struct part pcp = {{PANE_PCP}, 1, 7, 2, 14};
-static const struct part zones = {{PANE_ZONES}, 1, 7, 1, 0};
-static const struct part physmap = {{PANE_PHYSMAP}, 1, 7, 4, 0};
-static const struct part events = {{PANE_EVENTS}, 1, 7, 4, 0};
-static const struct part rest = {
-    {PANE_PCP, PANE_PHYSMAP, PANE_ZONES, PANE_EVENTS}, 4, 6, 1, 0};
-static const struct part pcp_zones = {{PANE_PCP, PANE_ZONES}, 2, 6, 1, 0};
-static const struct part map_events = {{PANE_PHYSMAP, PANE_EVENTS}, 2, 8, 2, 0};
-
-static void two_columns(struct layout *l, const struct layout_prefs *prefs)
-{
-    int h = l->body.h;
-    enum level level = h >= 34 ? LEVEL_ALL : h >= 28 ? LEVEL_PAIRS : LEVEL_TABS;
-    int left = (l->body.w - 1) * 12 / 25, right = l->body.w - 1 - left;
-    if (level == LEVEL_ALL) {
-        const struct part parts[] = {script, narration, stack, events};
-        add_column(l, prefs, 0, left, parts, 4);
-    } else {
-        const struct part parts[] = {script, narration, stack};
-        add_column(l, prefs, 0, left, parts, 3);
-    }
-    l->rules[l->nr_rules++] = left;
-    if (level == LEVEL_ALL) {
-        const struct part parts[] = {buddy, pcp, zones, physmap};
-        add_column(l, prefs, left + 1, right, parts, 4);
-    } else if (level == LEVEL_PAIRS) {
-        const struct part parts[] = {buddy, pcp_zones, map_events};
-        add_column(l, prefs, left + 1, right, parts, 3);
-    } else {
-        const struct part parts[] = {buddy, rest};
-        add_column(l, prefs, left + 1, right, parts, 2);
-    }
-}
-
 static int at_most(int n, int most) { return n < 0 ? 0 : n < most ? n : most; }
 
 /* 7 : 8 : 10, dealt so that one more column of the screen never makes a column of
@@ -142,24 +223,55 @@ static void deal_columns(int room, int *left, int *middle)
     *middle = 8 * whole + at_most(over - 17, 8);
 }
 
-static void three_columns(struct layout *l, const struct layout_prefs *prefs)
+/* A pane more for a slot. Several panes in one are content with little, and want what the
+ * greediest wants. */
+static void add_pane(struct part *p, const struct view_pane *row)
 {
-    enum level level = l->body.h >= 27 ? LEVEL_ALL : LEVEL_MAP;
-    int room = l->body.w - 2, left, middle;
-    deal_columns(room, &left, &middle);
-    const struct part tellers[] = {script, narration, stack};
-    add_column(l, prefs, 0, left, tellers, 3);
-    l->rules[l->nr_rules++] = left;
-    if (level == LEVEL_ALL) {
-        const struct part parts[] = {buddy, pcp, zones};
-        add_column(l, prefs, left + 1, middle, parts, 3);
-    } else {
-        const struct part parts[] = {buddy, pcp_zones};
-        add_column(l, prefs, left + 1, middle, parts, 2);
+    bool first = p->nr_panes == 0;
+    p->panes[p->nr_panes++] = row->pane;
+    p->min_rows = first ? row->rows : ROWS_TABS;
+    p->share = first || row->share > p->share ? row->share : p->share;
+    p->max_rows = first                        ? row->most
+                  : !row->most || !p->max_rows ? 0
+                  : row->most > p->max_rows    ? row->most
+                                               : p->max_rows;
+}
+
+static void columns(struct layout *l, const struct layout_prefs *prefs, bool three)
+{
+    const int *from = shapes[prefs->view].from[three];
+    int level = 0, widths[NR_COLUMNS], x = 0, nr_columns = three ? 3 : 2;
+    while (level < MAX_LEVELS - 1 && from[level] && l->body.h >= from[level]) {
+        level++;
     }
-    l->rules[l->nr_rules++] = left + 1 + middle;
-    const struct part parts[] = {physmap, events};
-    add_column(l, prefs, left + middle + 2, room - left - middle, parts, 2);
+    int room = l->body.w - (nr_columns - 1);
+    if (three) {
+        deal_columns(room, &widths[0], &widths[1]);
+        widths[2] = room - widths[0] - widths[1];
+    } else {
+        widths[0] = room * 12 / 25;
+        widths[1] = room - widths[0];
+    }
+    for (int c = 0; c < nr_columns; c++) {
+        struct part places[MAX_PLACES + 1] = {{{0}, 0, 0, 0, 0}}, parts[MAX_PLACES];
+        int nr = 0;
+        for (int i = 0; i < NR_VIEW_PANES; i++) {
+            int place = view_panes[i].slot[three][level] - c * MAX_PLACES;
+            if (view_panes[i].view == prefs->view && place > 0 && place <= MAX_PLACES) {
+                add_pane(&places[place], &view_panes[i]);
+            }
+        }
+        for (int i = 1; i <= MAX_PLACES; i++) { /* a place may have no pane */
+            if (places[i].nr_panes) {
+                parts[nr++] = places[i];
+            }
+        }
+        add_column(l, prefs, x, widths[c], parts, nr);
+        x += widths[c];
+        if (c + 1 < nr_columns) {
+            l->rules[l->nr_rules++] = x++;
+        }
+    }
 }
 
 struct layout layout_compute(int cols, int rows, const struct layout_prefs *prefs)
@@ -178,18 +290,18 @@ struct layout layout_compute(int cols, int rows, const struct layout_prefs *pref
     bool small = cols < COLS_TWO || rows < ROWS_TWO;
     l.tier = small ? TIER_NARROW : cols < COLS_THREE ? TIER_TWO : TIER_THREE;
     if (small || prefs->zoomed >= 0) {
-        struct part all = {.nr_panes = NR_PANES, .min_rows = body};
-        for (int i = 0; i < NR_PANES; i++) {
-            all.panes[i] = i;
+        struct part all = {.min_rows = body};
+        for (int i = 0; i < NR_VIEW_PANES; i++) {
+            if (view_panes[i].view == prefs->view) {
+                all.panes[all.nr_panes++] = view_panes[i].pane;
+            }
         }
         add_slot(&l, prefs, l.body, &all);
         if (prefs->zoomed >= 0) {
             l.slots[0].shown = prefs->zoomed;
         }
-    } else if (l.tier == TIER_TWO) {
-        two_columns(&l, prefs);
     } else {
-        three_columns(&l, prefs);
+        columns(&l, prefs, l.tier == TIER_THREE);
     }
     return l;
 }

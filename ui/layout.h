@@ -8,7 +8,10 @@
  *
  * A slot's first row is its title; the columns are separated by one column of rule.
  *
- * I1  Slots do not overlap and lie inside the body; every pane is in exactly one slot.
+ * The panes on the screen are those of one view (views.def); the others have no slot.
+ *
+ * I1  Slots do not overlap and lie inside the body; every pane of the view is in exactly
+ *     one slot.
  * I2  A bigger terminal (more columns, more rows or both) never shows less: the panes
  *     that can be seen are a superset. This holds because the slots of a bigger layout
  *     divide those of a smaller one (the panes of each bigger slot all come from one
@@ -21,15 +24,19 @@
 #include "grid.h"
 
 enum pane {
-    PANE_SCRIPT,
-    PANE_NARRATION,
-    PANE_STACK,
-    PANE_BUDDY,
-    PANE_PCP,
-    PANE_PHYSMAP,
-    PANE_ZONES,
-    PANE_EVENTS,
+#define PANE(id, object) PANE_##id,
+#include "panes.def"
+#undef PANE
     NR_PANES
+};
+
+enum view {
+#define VIEW(id, name, title, two, three, about) VIEW_##id,
+#define VIEW_PANE(view, pane, two, three, rows, share, most)
+#include "views.def"
+#undef VIEW
+#undef VIEW_PANE
+    NR_VIEWS
 };
 
 enum { MIN_COLS = 60, MIN_ROWS = 15 };
@@ -37,6 +44,7 @@ enum { MIN_COLS = 60, MIN_ROWS = 15 };
 enum tier { TIER_TOO_SMALL, TIER_NARROW, TIER_TWO, TIER_THREE };
 
 struct layout_prefs {
+    int view;   /* enum view */
     int zoomed; /* the pane that has the whole body; -1: none */
     /* when the pane was last chosen: a slot shows its latest */
     uint32_t chosen[NR_PANES];
@@ -59,9 +67,22 @@ struct layout {
 
 struct layout layout_compute(int cols, int rows, const struct layout_prefs *prefs);
 
-/* The slot that a pane is in (never NULL unless the screen is too small), and whether
- * it is seen. */
+/* The slot that a pane is in (NULL: the pane is not in the view, or the screen is too
+ * small), and whether it is seen. */
 const struct slot *layout_slot(const struct layout *l, int pane);
 bool layout_visible(const struct layout *l, int pane);
+
+/* ---- views ---- */
+
+struct view_info {
+    const char *name, *title, *about;
+};
+
+const struct view_info *view_info(int view); /* NULL: there is no such view */
+int view_find(const char *name);             /* -1: there is none of that name */
+/* The number that a pane has in a view, from 1 on; 0: it is not in it. */
+int view_number(int view, int pane);
+int view_pane(int view, int number); /* -1: there is none of that number */
+int view_nr_panes(int view);
 
 #endif

@@ -18,7 +18,8 @@ void model_init(struct model *md, struct session *s)
 void model_free(struct model *md)
 {
     free(md->view.at);
-    free(md->notes);
+    free(md->notes.at);
+    free(md->views.at);
     *md = (struct model){0};
 }
 
@@ -150,7 +151,8 @@ bool op_is_note(const struct op *op) { return op->kind == OP_NOTE; }
 
 bool op_is_stop_note(const struct op *op)
 {
-    return op_is_note(op) && op->arg[0] != NOTE_EXPECT_OK && op->arg[0] != NOTE_TITLE;
+    return op_is_note(op) && op->arg[0] != NOTE_EXPECT_OK && op->arg[0] != NOTE_TITLE &&
+           op->arg[0] != NOTE_VIEW;
 }
 
 /* ---- what the last step changed ---- */
@@ -246,30 +248,53 @@ void model_show_cpu(struct model *md, uint32_t cpu)
 
 /* ---- notes ---- */
 
+static bool keep(struct op_list *l, uint64_t op)
+{
+    if (l->nr == l->room) {
+        size_t room = l->room ? 2 * l->room : 64;
+        uint64_t *bigger = realloc(l->at, room * sizeof *bigger);
+        if (!bigger) {
+            return false;
+        }
+        l->at = bigger;
+        l->room = room;
+    }
+    l->at[l->nr++] = op;
+    return true;
+}
+
 static void find_notes(struct model *md)
 {
     if (md->notes_branch != md->at.branch) {
-        md->nr_notes = 0;
+        md->notes.nr = md->views.nr = 0;
         md->notes_scanned = 0;
         md->notes_branch = md->at.branch;
     }
     uint64_t nr = timeline_nr_ops(md->t, md->at.branch);
     struct op_record rec;
     for (; md->notes_scanned < nr; md->notes_scanned++) {
-        if (!timeline_op(md->t, md->at.branch, md->notes_scanned, &rec) ||
-            !op_is_note(&rec.op)) {
-            continue;
+        if (timeline_op(md->t, md->at.branch, md->notes_scanned, &rec) &&
+            op_is_note(&rec.op) &&
+            !keep(rec.op.arg[0] == NOTE_VIEW ? &md->views : &md->notes,
+                  md->notes_scanned)) {
+            return;
         }
-        if (md->nr_notes == md->notes_room) {
-            size_t room = md->notes_room ? 2 * md->notes_room : 64;
-            uint64_t *bigger = realloc(md->notes, room * sizeof *bigger);
-            if (!bigger) {
-                return;
-            }
-            md->notes = bigger;
-            md->notes_room = room;
+    }
+}
+
+/* ---- the view that the script wants ---- */
+
+static void find_view(struct model *md)
+{
+    const struct op_list *l = &md->views;
+    struct op_record rec;
+    md->view_name = NULL;
+    for (size_t i = l->nr; i > 0; i--) {
+        if (l->at[i - 1] < md->at.op &&
+            timeline_op(md->t, md->at.branch, l->at[i - 1], &rec)) {
+            md->view_name = timeline_string(md->t, (uint32_t)rec.op.arg[1]);
+            return;
         }
-        md->notes[md->nr_notes++] = md->notes_scanned;
     }
 }
 
@@ -301,7 +326,7 @@ static void look_at_event(struct model *md)
         return;
     }
     const struct op_events *e = &md->view;
-    md->is_note = op_is_note(&e->rec.op);
+    md->is_note = op_is_note(&e->rec.op) && e->rec.op.arg[0] != NOTE_VIEW;
     md->line = timeline_site(md->t, e->rec.op.site).line;
     find_near_line(md);
     md->happened = md->inside ? md->at.event : e->rec.nr_events;
@@ -343,4 +368,5 @@ void model_refresh(struct model *md, struct position from, uint32_t cpu)
     md->counts_valid = true;
     collect_changes(md, from);
     find_notes(md);
+    find_view(md);
 }

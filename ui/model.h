@@ -37,6 +37,11 @@ struct op_events {
     uint32_t last_depth;
 };
 
+struct op_list { /* operations by number, ascending */
+    uint64_t *at;
+    size_t nr, room;
+};
+
 struct zone_counts {
     uint64_t buddy[MAX_ORDER][MIGRATE_TYPES];
     uint64_t free;
@@ -57,7 +62,7 @@ struct model {
     uint64_t happened;     /* how many of them have happened */
     bool has_event;
     struct event event; /* the last of them */
-    bool is_note;       /* the operation in view is a note */
+    bool is_note;       /* the operation in view is a note to be read */
 
     /* outermost first; between operations: at the last event */
     struct probe_frame stack[PROBE_STACK];
@@ -65,10 +70,11 @@ struct model {
     uint32_t line;      /* the script's line in view, 0: none (the user did it) */
     uint32_t near_line; /* that, or the last line before */
 
-    /* operations of the branch that are notes, found so far */
-    uint64_t *notes;
-    size_t nr_notes, notes_room;
+    /* operations of the branch that are notes to be read, and those that ask for a
+     * view, found so far */
+    struct op_list notes, views;
     uint64_t notes_scanned;
+    const char *view_name; /* what view() asked for last, up to the position; or NULL */
     uint32_t notes_branch;
 
     /* what the last step changed */

@@ -1,5 +1,5 @@
-/* What a pane is: a name and a few functions. One file a pane; the table of all is in
- * panes.c.
+/* What a pane is: a name and a few functions. One file a pane; the table of all is
+ * panes.def, and views.def says where each is seen.
  *
  * draw is pure. fit is called before drawing, after anything has changed, with the size
  * that the pane has: it moves the view so that what must be seen is seen.
@@ -33,8 +33,9 @@ struct pane_kind {
     bool columns;                   /* uses left and right */
 };
 
-extern const struct pane_kind pane_script, pane_narration, pane_stack, pane_buddy,
-    pane_pcp, pane_physmap, pane_zones, pane_events;
+#define PANE(id, object) extern const struct pane_kind pane_##object;
+#include "panes.def"
+#undef PANE
 const struct pane_kind *pane_kind(int pane);
 
 /* ---- helpers ---- */

@@ -39,7 +39,8 @@ static void op_text(const struct app *a, uint64_t op, char *buf, size_t size)
     }
     if (op_is_note(&rec.op)) {
         const char *text = timeline_string(a->t, (uint32_t)rec.op.arg[1]);
-        snprintf(buf, size, "\"%.*s\"", (int)strcspn(text, "\n"), text);
+        snprintf(buf, size, "%s\"%.*s\"", rec.op.arg[0] == NOTE_VIEW ? "view " : "",
+                 (int)strcspn(text, "\n"), text);
         return;
     }
     bool under_way = md->inside && op == md->view.op;

@@ -24,10 +24,10 @@ static const char opening_text[] =
 static size_t nr_told(const struct app *a)
 {
     const struct model *md = &a->model;
-    size_t low = 0, high = md->nr_notes;
+    size_t low = 0, high = md->notes.nr;
     while (low < high) {
         size_t mid = (low + high) / 2;
-        if (md->notes[mid] < md->at.op) {
+        if (md->notes.at[mid] < md->at.op) {
             low = mid + 1;
         } else {
             high = mid;
@@ -47,7 +47,7 @@ static void note_at(const struct app *a, size_t i, size_t told, struct note *n)
 {
     struct op_record rec;
     *n = (struct note){.kind = NOTE_SAY, .text = "", .is_last = i + 1 == told};
-    if (!timeline_op(a->t, a->model.at.branch, a->model.notes[i], &rec)) {
+    if (!timeline_op(a->t, a->model.at.branch, a->model.notes.at[i], &rec)) {
         return;
     }
     n->kind = (enum note_kind)rec.op.arg[0];

@@ -10,10 +10,9 @@
 #include <string.h>
 
 static const struct pane_kind *const kinds[NR_PANES] = {
-    [PANE_SCRIPT] = &pane_script, [PANE_NARRATION] = &pane_narration,
-    [PANE_STACK] = &pane_stack,   [PANE_BUDDY] = &pane_buddy,
-    [PANE_PCP] = &pane_pcp,       [PANE_PHYSMAP] = &pane_physmap,
-    [PANE_ZONES] = &pane_zones,   [PANE_EVENTS] = &pane_events,
+#define PANE(id, object) [PANE_##id] = &pane_##object,
+#include "panes.def"
+#undef PANE
 };
 
 const struct pane_kind *pane_kind(int pane)

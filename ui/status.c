@@ -42,7 +42,13 @@ void status_draw(const struct app *a, struct grid *g)
     const struct model *md = &a->model;
     struct rect old = grid_clip(g, r);
     grid_fill(g, r, ' ', ST_BAR, 0);
-    int x = grid_text(g, r.x, r.y, " mmscope ", ST_BAR_NAME, 0) + 1;
+    enum { NAME_COLS = 100 }; /* narrower: the view has the name's place */
+    int x = r.x;
+    if (r.w >= NAME_COLS) {
+        x = grid_text(g, x, r.y, " mmscope ", ST_BAR_NAME, 0) + 1;
+    }
+    int style = r.w >= NAME_COLS ? ST_BAR_KEY : ST_BAR_NAME;
+    x = grid_printf(g, x, r.y, style, 0, " %s ", view_info(a->prefs.view)->title) + 1;
 
     struct word words[6]; /* from the right, the most important first */
     int nr = 0;
@@ -157,6 +163,7 @@ void now_draw(const struct app *a, struct grid *g)
         bool answers = op && strcmp(op->result, "-") != 0;
         op_format(call, sizeof call, md->m, &md->view.rec.op,
                   !md->inside && answers ? &md->view.rec.result : NULL);
+        int view = md->view_name ? view_find(md->view_name) : -1;
         const struct event_info *ev = md->has_event ? event_info(md->event.kind) : NULL;
         const struct fn_info *fn =
             md->depth ? fn_info(md->stack[md->depth - 1].fn) : NULL;
@@ -165,6 +172,10 @@ void now_draw(const struct app *a, struct grid *g)
             style = ev->level == EVENT_REPORT ? ST_BAD : ST_SENTENCE;
             snprintf(head, sizeof head, "%s  %llu of %u in %s", ev->name,
                      (unsigned long long)md->happened, md->view.rec.nr_events, call);
+        } else if (op_is_note(&md->view.rec.op) && view >= 0) {
+            snprintf(head, sizeof head, "view \"%s\"", view_info(view)->name);
+            snprintf(what, sizeof what, "The script goes on in the view %s: %s",
+                     view_info(view)->title, view_info(view)->about);
         } else {
             snprintf(what, sizeof what, "%s: %s.", call, op ? op->sentence : "");
             snprintf(head, sizeof head, "%s", call);

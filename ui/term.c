@@ -374,6 +374,14 @@ static int special_key(wint_t code)
         return K_BACKSPACE;
     case KEY_F(1):
         return K_F1;
+    case KEY_F(2):
+        return K_F2;
+    case KEY_F(3):
+        return K_F3;
+    case KEY_F(4):
+        return K_F4;
+    case KEY_F(5):
+        return K_F5;
     case KEY_RESIZE:
         term.everything = true;
         return K_RESIZE;
