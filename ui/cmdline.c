@@ -244,6 +244,15 @@ void cmdline_cancel(struct app *a)
     closed(a);
 }
 
+static void remember(const char *line)
+{
+    HIST_ENTRY *last =
+        history_length ? history_get(history_base + history_length - 1) : NULL;
+    if (*line && (!last || strcmp(last->line, line) != 0)) {
+        add_history(line);
+    }
+}
+
 enum cmdline_state cmdline_byte(struct app *a, unsigned char byte, bool more)
 {
     bool empty = !rl_line_buffer || !*rl_line_buffer;
@@ -272,14 +281,30 @@ enum cmdline_state cmdline_byte(struct app *a, unsigned char byte, bool more)
         return CMDLINE_EDITING;
     }
     closed(a);
-    if (cmd.got_line && *cmd.line) {
-        HIST_ENTRY *last =
-            history_length ? history_get(history_base + history_length - 1) : NULL;
-        if (!last || strcmp(last->line, cmd.line) != 0) {
-            add_history(cmd.line);
-        }
+    if (cmd.got_line) {
+        remember(cmd.line);
     }
     return cmd.got_line ? CMDLINE_DONE : CMDLINE_CANCELLED;
 }
 
 const char *cmdline_line(void) { return cmd.line; }
+
+char *cmdline_read(struct app *a, const char *prompt)
+{
+    cmd.app = a;
+    rl_instream = stdin;
+    rl_outstream = stdout;
+    rl_catch_signals = 1; /* Ctrl-C: readline puts the terminal right first */
+    rl_catch_sigwinch = 1;
+    rl_prep_term_function = rl_prep_terminal;
+    rl_deprep_term_function = rl_deprep_terminal;
+    rl_getc_function = rl_getc;
+    rl_input_available_hook = NULL;
+    rl_redisplay_function = rl_redisplay;
+    rl_completion_display_matches_hook = NULL;
+    char *line = readline(prompt);
+    if (line) {
+        remember(line);
+    }
+    return line;
+}

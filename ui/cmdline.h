@@ -22,6 +22,10 @@ enum cmdline_state { CMDLINE_EDITING, CMDLINE_DONE, CMDLINE_CANCELLED };
 enum cmdline_state cmdline_byte(struct app *a, unsigned char byte, bool more);
 void cmdline_cancel(struct app *a);
 const char *cmdline_line(void);
+/* Without a screen: read a line from the terminal as readline does by itself, with
+ * history and completion. malloced; NULL at the end (Ctrl-D), or when Ctrl-C gave it up.
+ */
+char *cmdline_read(struct app *a, const char *prompt);
 void cmdline_size(int cols, int rows);
 
 #endif

@@ -34,6 +34,39 @@ const struct command_row *command_find(const char *name)
     return NULL;
 }
 
+const struct command_row *command_resolve(const char *name, char *others, size_t size)
+{
+    static const struct {
+        const char *word, *command;
+    } aliases[] = {
+#define ALIAS(word, command) {word, command},
+#include "alias.def"
+#undef ALIAS
+    };
+    const struct command_row *row = command_find(name), *first = NULL;
+    snprintf(others, size, "%s", "");
+    for (size_t i = 0; !row && i < sizeof aliases / sizeof aliases[0]; i++) {
+        if (!strcmp(aliases[i].word, name)) {
+            row = command_find(aliases[i].command);
+        }
+    }
+    size_t len = strlen(name), used = 0, nr = 0;
+    for (size_t i = 0; !row && len && i < commands_count(); i++) {
+        if (!strncmp(rows[i].name, name, len)) {
+            first = nr++ ? first : &rows[i];
+            int n = used < size ? snprintf(others + used, size - used, "%s%s",
+                                           used ? ", " : "", rows[i].name)
+                                : 0;
+            used += n > 0 ? (size_t)n : 0;
+        }
+    }
+    if (nr == 1) {
+        snprintf(others, size, "%s", "");
+        row = first;
+    }
+    return row;
+}
+
 /* ---- lines ---- */
 
 static void run_lua(struct app *a, const char *line)
@@ -61,6 +94,24 @@ static void run_lua(struct app *a, const char *line)
     free(out);
 }
 
+struct sought {
+    const char *word;
+    bool found;
+};
+
+static void compare_word(void *ctx, const char *word)
+{
+    struct sought *s = ctx;
+    s->found = s->found || !strcmp(word, s->word);
+}
+
+static bool is_lua_word(struct app *a, const char *word)
+{
+    struct sought s = {word, false};
+    session_complete(a->session, word, compare_word, &s);
+    return s.found;
+}
+
 void command_run(struct app *a, const char *line)
 {
     line += strspn(line, " ");
@@ -72,8 +123,15 @@ void command_run(struct app *a, const char *line)
     if (len < sizeof name) {
         memcpy(name, line, len);
         name[len] = 0;
-        const struct command_row *row = command_find(name);
+        char others[200];
+        const struct command_row *row = command_resolve(name, others, sizeof others);
         const char *args = line + len + strspn(line + len, " ");
+        if (!*args && !command_find(name) && is_lua_word(a, name)) {
+            row = NULL; /* the user's variable rather than an abbreviation */
+        } else if (*others && !*args) {
+            app_message(a, MESSAGE_ERROR, "%s may be one of: %s.", name, others);
+            return;
+        }
         if (row && *args != '=') { /* "step = 3" is Lua */
             char trimmed[1024];
             snprintf(trimmed, sizeof trimmed, "%s", args);
@@ -178,7 +236,8 @@ void command_complete(struct app *a, const char *line,
     char name[32];
     const char *last = strrchr(line, ' ') + 1;
     snprintf(name, sizeof name, "%.*s", len < sizeof name ? (int)len : 0, line);
-    const struct command_row *row = command_find(name);
+    char others[200];
+    const struct command_row *row = command_resolve(name, others, sizeof others);
     if (row) {
         complete_argument(a, row->complete, last, fn, ctx);
     } else {

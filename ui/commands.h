@@ -28,6 +28,9 @@ struct command_row {
 size_t commands_count(void);
 const struct command_row *command_row(size_t i); /* NULL past the end */
 const struct command_row *command_find(const char *name);
+/* By name, by another name of it (alias.def), or by the beginning of its name. NULL:
+ * none; others then lists the commands that begin so, when there are several. */
+const struct command_row *command_resolve(const char *name, char *others, size_t size);
 
 /* Run a line: a command of the table, or Lua. */
 void command_run(struct app *a, const char *line);

@@ -1,0 +1,61 @@
+# mmscope debug from outside: a plain session in a pipe.
+#
+# SPDX-License-Identifier: GPL-3.0-or-later
+. "$MMSCOPE_SOURCE/tests/tap.sh"
+scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || bail_out "no scratch folder"
+
+debug() { # scenario line...
+    local scenario=$1
+    shift
+    out=$(printf '%s\n' "$@" | "$MMSCOPE" debug "$scenario" 2>err)
+    status=$?
+    err=$(cat err)
+}
+
+cat >three.lua <<'END'
+return lesson {
+    title = "Three",
+    machine = { arch = "i386", ram = "64M" },
+    run = function()
+        say "First."
+        local page = alloc_pages(GFP_KERNEL, 3)
+        say "Second."
+        expect(page:order() == 3, "order 3")
+        __free_pages(page, 3)
+    end,
+}
+END
+
+debug three.lua step
+is "$status" 0 "a session ends with its input"
+matches "$out" '^Three' "it says what is open"
+matches "$out" '^\| First\.' "step stops at what the script says"
+debug three.lua 'break kmem:mm_page_alloc' continue 'check' digest rs
+matches "$out" 'kmem:mm_page_alloc in' "a breakpoint on an event"
+matches "$out" '^6[[:space:]]+local page = alloc_pages' "shows the script's line"
+debug three.lua 'b __rmqueue_smallest' c 'bogus_call()'
+matches "$out" 'in __rmqueue_smallest\(\)' "b and c are break and continue"
+matches "$out" 'bogus_call' "what is no command is Lua, and its error is told"
+debug three.lua 'next' 'next' '' 'rn' 'goto 0'
+matches "$out" 'op 0, the beginning' "goto 0 is the beginning"
+matches "$out" '\(past\)' "going back is told"
+debug three.lua continue '1 + 41' 'x = 7' 'x * 6' 'st' 'step-back'
+matches "$out" '^42$' "Lua expressions print their value"
+matches "$out" 'st may be one of: step, step-back' "an ambiguous beginning lists what it may be"
+matches "$out" '^holds: order 3' "claims that were passed are told"
+debug three.lua continue 'goto 3' 'alloc 0 GFP_KERNEL' 'branch list'
+matches "$out" 'branch 1' "doing something in the past makes a branch"
+debug three.lua prompt
+matches "$out" 'for the screen' "what needs a screen says so"
+debug missing.lua step
+is "$status" 2 "a file that is not there exits with 2"
+matches "$err" 'missing.lua' "and is named"
+printf 'return lesson { run = function() error("told") end }\n' >bad.lua
+debug bad.lua continue
+is "$status" 2 "a script that fails exits with 2"
+matches "$out" 'told' "and says why"
+debug sandbox 'alloc_pages(GFP_KERNEL, 2)' 'rs' 's'
+is "$status" 0 "the sandbox"
+matches "$out" 'op 0\.[0-9]+/' "going back into what was done by hand"
+done_testing
