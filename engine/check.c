@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "alloc.h"
 #include "context.h"
+#include "hardware.h"
 #include "vm.h"
 #include "vmstat.h"
 
@@ -36,5 +37,6 @@ const char *machine_check(struct machine *m)
     why = why ? why : buddy_check(m);
     why = why ? why : pcp_check(m);
     why = why ? why : vmstat_check(m);
-    return why ? why : vm_check(m);
+    why = why ? why : vm_check(m);
+    return why ? why : hardware_check(m);
 }

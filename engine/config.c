@@ -2,7 +2,7 @@
  * printing, help and completion are made.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "machine.h"
+#include "hardware.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -537,6 +537,7 @@ void config_init(struct machine_config *c, enum arch arch)
     c->lowmem_reserve_ratio[ZONE_DMA32] = 256;
     c->lowmem_reserve_ratio[ZONE_NORMAL] = 32;
     c->seed = 1;
+    hardware_config_init(&c->hw, arch);
 }
 
 bool config_set(struct machine_config *c, const char *name, const char *value, char *err,

@@ -141,6 +141,13 @@ static void add_reason(struct text *t, uint64_t v)
     add_name(t, texts, NR(texts), v);
 }
 
+static void add_access(struct text *t, uint64_t v)
+{
+    static const char *const names[] = {
+        [ACCESS_READ] = "load", [ACCESS_WRITE] = "store", [ACCESS_FETCH] = "fetch"};
+    add_name(t, names, NR(names), v);
+}
+
 static void add_op(struct text *t, uint64_t v)
 {
     const struct op_info *info = v < NR_OPS ? op_info((uint16_t)v) : NULL;
@@ -161,7 +168,7 @@ static const struct {
     {"n", add_number},        {"d", add_signed},           {"bool", add_bool},
     {"wmark", add_watermark}, {"aflags", add_alloc_flags}, {"addr", add_hex},
     {"op", add_op},           {"reason", add_reason},      {"list", add_pcp_list},
-    {"x", add_hex},
+    {"x", add_hex},           {"access", add_access},
 };
 
 static void add_zone(struct text *t, const struct machine *m, uint64_t v)

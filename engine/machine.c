@@ -10,6 +10,7 @@
 #include "bad_reasons.h"
 #include "boot.h"
 #include "context.h"
+#include "hardware.h"
 #include "quiet.h"
 #include "vm.h"
 #include "vmstat.h"
@@ -20,8 +21,8 @@ enum { MAX_WRITTEN_FRAMES = 1 << 18 };
 static uint64_t arena_bytes(const struct machine_config *c, uint64_t max_pfn)
 {
     uint64_t written = max_pfn < MAX_WRITTEN_FRAMES ? max_pfn : MAX_WRITTEN_FRAMES;
-    return mm_arena_bytes(c, max_pfn) + vm_arena_bytes(c) + max_pfn * sizeof(uint32_t) +
-           (written + 64) * ARENA_CHUNK;
+    return mm_arena_bytes(c, max_pfn) + vm_arena_bytes(c) + hardware_arena_bytes(c) +
+           max_pfn * sizeof(uint32_t) + (written + 64) * ARENA_CHUNK;
 }
 
 /* The hook may have made a snapshot or a digest: the marks are gone (mm.h, I3). */
@@ -58,11 +59,18 @@ struct machine *machine_create(const struct machine_config *c,
         machine_destroy(m);
         return NULL;
     }
+    if (!hardware_create(m)) {
+        snprintf(err, err_size,
+                 "the arena is too small for the caches: use smaller ones");
+        machine_destroy(m);
+        return NULL;
+    }
     if (!vm_create(m)) {
         snprintf(err, err_size, "the arena is too small for the address space");
         machine_destroy(m);
         return NULL;
     }
+    hardware_reset(m);
     m->probe.n = 0;
     return m;
 }
@@ -71,6 +79,7 @@ void machine_destroy(struct machine *m)
 {
     if (m) {
         arena_destroy(&m->arena);
+        free(m->hardware);
         free(m);
     }
 }
@@ -169,8 +178,8 @@ FAST uint64_t dispatch(struct machine *m, const struct op *op)
     case OP_NOTE:
     case NR_OPS:
         break;
-    default: /* the address space's */
-        return vm_do(m, op);
+    default:
+        return hardware_is_op(op->kind) ? hardware_do(m, op) : vm_do(m, op);
     }
     if (m->vm->pending) {
         vm_work(m);
@@ -239,7 +248,9 @@ bool machine_irq_deliverable(const struct machine *m, uint32_t cpu)
         return false;
     }
     const struct cpu *c = cpu_r(m, cpu);
-    return !c->irqs_disabled && !(c->preempt_count & HARDIRQ_MASK);
+    /* an interrupt comes between two instructions, not inside of one */
+    return !c->irqs_disabled && !(c->preempt_count & HARDIRQ_MASK) &&
+           !hardware_in_access(m, cpu);
 }
 
 uint64_t machine_digest(struct machine *m) { return arena_digest(&m->arena); }

@@ -12,8 +12,7 @@
 
 #include "arena.h"
 #include "gfp.h"
-#include "probe.h"
-#include "ram.h"
+#include "memsys.h"
 
 enum event_kind {
     EV_NONE,
@@ -53,6 +52,19 @@ struct memmap_entry {
     enum memmap_type type;
 };
 
+/* The processor: what it can, and each CPU's way to memory. translation and data of mem
+ * are set when the machine is made: page tables, and lines that hold bytes. */
+struct hardware_config {
+    struct memsys_config mem;
+    bool pse;     /* i386: pages of 4 MiB */
+    bool pge;     /* global pages */
+    bool nx;      /* PAE, x86-64: pages that cannot be executed */
+    bool pcid;    /* x86-64: TLB entries carry their address space's number */
+    bool smep;    /* the kernel fetches nothing from user pages */
+    bool smap;    /* ... nor reads or writes them, but where it says so */
+    bool gbpages; /* x86-64: pages of 1 GiB */
+};
+
 /* Everything that a machine is made from: the same configuration gives the same
  * machine. */
 struct machine_config {
@@ -81,6 +93,7 @@ struct machine_config {
     uint32_t user_gib; /* 32 bit: where PAGE_OFFSET is (CONFIG_VMSPLIT): 3, 2 or 1 GiB */
     bool la57;         /* x86-64: page tables of five levels */
     uint64_t seed;     /* of random workloads */
+    struct hardware_config hw;
 };
 
 void config_init(struct machine_config *c, enum arch arch);
@@ -125,6 +138,8 @@ struct vm_tables {
     struct kmap_ctrl *tasks;
 };
 
+struct hardware; /* engine/hardware.h: each CPU's caches, TLBs and registers */
+
 struct machine;
 
 /* Where OP_LOAD_STATE finds what it loads: the host's, the same as long as the machine
@@ -152,6 +167,7 @@ struct machine {
     struct cpu *cpu; /* the current one's state, among tables.cpus */
     struct vm *vm;
     struct vm_tables vm_tables;
+    struct hardware *hardware;
     const struct state_source *states; /* NULL: OP_LOAD_STATE does nothing */
     /* for describe.h; NULL: texts are shown as numbers */
     const struct text_source *texts;

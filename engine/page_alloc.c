@@ -15,6 +15,7 @@
 #include "alloc.h"
 #include "bad_reasons.h"
 #include "context.h"
+#include "hardware.h"
 #include "vmstat.h"
 
 enum { GFP_ZONEMASK = __GFP_DMA | __GFP_HIGHMEM | __GFP_DMA32 | __GFP_MOVABLE };
@@ -131,9 +132,7 @@ FAST void prep_new_page(struct machine *m, uint64_t frame, uint32_t order, gfp_t
     page->cpu = m->probe.cpu;
     page->op = (uint32_t)m->mm->nr_ops;
     if (UNLIKELY(gfp & __GFP_ZERO)) {
-        for (uint64_t i = 0; i < 1ULL << order; i++) {
-            ram_discard(&m->ram, pfn(frame + i));
-        }
+        hardware_clear_frames(m, frame, 1ULL << order);
         probe(&m->probe, EV_CLEAR_PAGES, frame, order);
     }
     fn_leave(&m->probe);

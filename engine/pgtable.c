@@ -4,6 +4,7 @@
 #include "pgtable.h"
 
 #include "alloc.h"
+#include "hardware.h"
 
 #define FRAME_MASK_64 0x000ffffffffff000u
 
@@ -34,7 +35,7 @@ static uint64_t read_entry(const struct machine *m, uint64_t at)
     unsigned char bytes[8] = {0};
     uint32_t size = entry_bytes(m);
     uint64_t v = 0;
-    ram_read(&m->ram, paddr(at), bytes, size);
+    hardware_read_phys(m, at, bytes, size);
     for (uint32_t i = 0; i < size; i++) {
         v |= (uint64_t)bytes[i] << 8 * i;
     }
@@ -48,7 +49,7 @@ static bool write_entry(struct machine *m, uint64_t at, uint64_t v)
     for (uint32_t i = 0; i < size; i++) {
         bytes[i] = (unsigned char)(v >> 8 * i);
     }
-    return ram_write(&m->ram, paddr(at), bytes, size);
+    return hardware_write_phys(m, at, bytes, size);
 }
 
 static uint64_t entry_address(const struct machine *m, uint64_t table, uint64_t va,
@@ -66,7 +67,8 @@ uint64_t pgtable_frame(const struct machine *m, uint64_t entry)
 
 uint64_t pgtable_kernel_flags(const struct machine *m)
 {
-    return PTE_P | PTE_W | PTE_A | PTE_D | PTE_G | (entry_bytes(m) == 8 ? PTE_NX : 0);
+    return PTE_P | PTE_W | PTE_A | PTE_D | (m->config.hw.pge ? PTE_G : 0) |
+           (entry_bytes(m) == 8 && m->config.hw.nx ? PTE_NX : 0);
 }
 
 uint64_t pgtable_io_flags(const struct machine *m)
@@ -124,7 +126,7 @@ static uint64_t new_table(struct machine *m, uint64_t va, uint32_t level)
         frame = alloc_pages(m, GFP_KERNEL | __GFP_ZERO, 0);
     }
     if (frame != PFN_NONE) {
-        ram_discard(&m->ram, pfn(frame));
+        hardware_clear_frames(m, frame, 1);
         vm_w(m)->nr_tables++;
         probe(&m->probe, EV_PTE_ALLOC, level, va, frame);
     }
@@ -141,6 +143,7 @@ static uint64_t find_or_make(struct machine *m, uint64_t va)
             return 0;
         }
         vm_w(m)->pgd = root;
+        hardware_reset(m);
     }
     uint64_t table = m->vm->pgd;
     for (uint32_t level = m->vm->kspace.levels;; level--) {
@@ -233,7 +236,7 @@ static void discard(void *ctx, uint64_t frame, uint32_t level)
 {
     struct machine *m = ctx;
     (void)level;
-    ram_discard(&m->ram, pfn(frame));
+    hardware_clear_frames(m, frame, 1);
 }
 
 void pgtable_forget(struct machine *m)
@@ -258,9 +261,11 @@ void pgtable_mmu(const struct machine *m, struct mmu *mmu)
                                          : m->vm->kspace.levels == 3 ? 36
                                                                      : 46,
                         .wp = true,
-                        .pse = true,
-                        .pge = true,
-                        .nxe = m->vm->kspace.levels > 2};
+                        .pse = m->config.hw.pse,
+                        .pge = m->config.hw.pge,
+                        .nxe = m->config.hw.nx && m->vm->kspace.levels > 2,
+                        .smep = m->config.hw.smep,
+                        .smap = m->config.hw.smap};
 }
 
 static uint64_t bus_read(void *ctx, uint64_t at, uint32_t size)

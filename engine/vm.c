@@ -8,6 +8,7 @@
 
 #include "bad_reasons.h"
 #include "context.h"
+#include "hardware.h"
 #include "inspect.h"
 #include "pgtable.h"
 
@@ -177,6 +178,7 @@ void vm_reset(struct machine *m, bool tables)
     if (tables) {
         find_boot_tables(m);
     }
+    hardware_reset(m);
     add_free_space(m);
 }
 
@@ -253,6 +255,7 @@ void vm_flush_range(struct machine *m, uint64_t start, uint64_t end)
 {
     fn_enter(&m->probe, FN_flush_tlb_kernel_range, start, end);
     vm_w(m)->nr_flushes++;
+    hardware_flush_tlb_range(m, start, end);
     probe(&m->probe, EV_TLB_FLUSH_RANGE, start, end, m->mm->nr_cpus);
     fn_leave(&m->probe);
 }

@@ -187,6 +187,16 @@ uint32_t memsys_flush_l2(struct memsys *m, bool clean, bool invalidate);
 void memsys_peek(const struct memsys *m, uint64_t pa, void *to, uint32_t size_bytes);
 void memsys_poke(struct memsys *m, uint64_t pa, const void *from, uint32_t size_bytes);
 
+/* Empty all TLBs; global entries stay unless with_global. */
+void memsys_flush_tlb(struct memsys *m, bool with_global);
+
+/* Every copy of these bytes that a cache of m holds, L1 as well: what is newest goes over
+ * to[] (the caller has read RAM into it); or all are changed, and stay as dirty as they
+ * are. Nothing is counted, announced or moved. */
+void memsys_snoop_read(const struct memsys *m, uint64_t pa, void *to, size_t size_bytes);
+void memsys_snoop_write(struct memsys *m, uint64_t pa, const void *from,
+                        size_t size_bytes);
+
 /* One access of size_bytes (1 to 4096) as an operation. bytes: what is written, where
  * what was read goes, or NULL. False: it faulted, s->fault says how; the part before a
  * page's border may have been done. */

@@ -245,6 +245,102 @@ void memsys_poke(struct memsys *m, uint64_t pa, const void *from, uint32_t size_
     }
 }
 
+void memsys_flush_tlb(struct memsys *m, bool with_global)
+{
+    for (int i = 0; i <= NR_SIDES; i++) {
+        struct tlb *t = tlb_of(m, i);
+        if (t) {
+            with_global ? tlb_flush(t) : tlb_flush_not_global(t);
+        }
+    }
+}
+
+/* Calls fn for each line of c that holds bytes of [pa, pa + size), at most one line's.
+ * A virtual index is the physical one below the page's size, and anything above. */
+static void each_copy(const struct cache *c, bool homes, uint64_t pa,
+                      void (*fn)(void *ctx, unsigned char *line, unsigned attr),
+                      void *ctx)
+{
+    const uint64_t line = pa >> c->line_shift;
+    const uint32_t lines_a_page = PAGE_SIZE >> c->line_shift, sets = c->config.sets;
+    uint32_t set = 0, step = 1;
+    if (!c->modulo) {
+        set = (uint32_t)(line & c->set_mask & (lines_a_page - 1));
+        step = lines_a_page < sets ? lines_a_page : sets;
+    }
+    for (; set < sets; set += step) {
+        struct cache_set *s = cache_set_at(c, set);
+        const uint64_t *key = homes ? cache_home(c, s, 0) : s->key;
+        for (uint32_t way = 0; way < c->config.ways; way++) {
+            if (key[way] == line && s->key[way] != CACHE_NO_KEY) {
+                fn(ctx, cache_data(c, s, way), *cache_attr(c, s, way));
+            }
+        }
+    }
+}
+
+struct copy {
+    struct arena *arena;
+    unsigned char *to;         /* reading */
+    const unsigned char *from; /* writing */
+    uint32_t offset, size;     /* in the line */
+};
+
+static void copy_line(void *ctx, unsigned char *line, unsigned attr)
+{
+    const struct copy *p = ctx;
+    (void)attr;
+    if (p->from) {
+        for (uint32_t at = 0; at < p->size; at += ARENA_CHUNK) {
+            arena_mark(p->arena, line + p->offset + at);
+        }
+        memcpy(line + p->offset, p->from, p->size);
+    } else {
+        memcpy(p->to, line + p->offset, p->size);
+    }
+}
+
+static void snoop(const struct memsys *m, const struct cache *c, bool homes, uint64_t pa,
+                  unsigned char *to, const unsigned char *from, size_t size_bytes)
+{
+    if (!c->data) {
+        return;
+    }
+    for (size_t done = 0, n; done < size_bytes; done += n) {
+        const uint32_t offset = (uint32_t)(pa + done) & (c->config.line_bytes - 1);
+        n = c->config.line_bytes - offset;
+        n = n < size_bytes - done ? n : size_bytes - done;
+        struct copy p = {.arena = m->arena,
+                         .to = to ? to + done : NULL,
+                         .from = from ? from + done : NULL,
+                         .offset = offset,
+                         .size = (uint32_t)n};
+        each_copy(c, homes, pa + done, copy_line, &p);
+    }
+}
+
+/* L2 first: what L1 has is newer. */
+static void snoop_all(const struct memsys *m, uint64_t pa, unsigned char *to,
+                      const unsigned char *from, size_t size_bytes)
+{
+    snoop(m, &m->l2, false, pa, to, from, size_bytes);
+    for (int side = 0; side < NR_SIDES; side++) {
+        const struct cache *l1 = &m->front[side].l1;
+        snoop(m, l1, l1->config.homes, pa, to, from, size_bytes);
+    }
+}
+
+void memsys_snoop_read(const struct memsys *m, uint64_t pa, void *to, size_t size_bytes)
+{
+    snoop_all(m, pa, to, NULL, size_bytes);
+}
+
+void memsys_snoop_write(struct memsys *m, uint64_t pa, const void *from,
+                        size_t size_bytes)
+{
+    snoop_all(m, pa, NULL, from, size_bytes);
+}
+
 uint64_t memsys_memory_bytes(const struct memsys *m)
 {
     const struct memsys_tally *n = &m->s->n;

@@ -171,6 +171,10 @@ uint64_t check_typed(lua_State *L, int idx, const char *who, const char *name,
                    ? timeline_intern(sc->session->timeline, lua_tostring(L, idx))
                    : 0;
     }
+    /* 64-bit kernel addresses are negative numbers in Lua */
+    if ((strcmp(type, "addr") == 0 || strcmp(type, "x") == 0) && lua_isinteger(L, idx)) {
+        return (uint64_t)lua_tointeger(L, idx);
+    }
     return check_count(L, idx, who, name);
 }
 

@@ -1,0 +1,288 @@
+/* Each CPU's caches, TLBs and registers, and accesses through them: see hardware.h.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "hardware.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bad_reasons.h"
+#include "mm.h"
+#include "pgtable.h"
+#include "vm.h"
+
+/* Field by field: configurations are compared as bytes, padding too. */
+static void set_cache(struct cache_config *c, uint32_t kib, uint32_t ways, uint32_t line)
+{
+    c->sets = kib * 1024 / line / ways;
+    c->ways = ways;
+    c->line_bytes = line;
+    c->policy = POLICY_LRU;
+}
+
+static void set_tlb(struct tlb_config *c, uint32_t entries, uint32_t ways)
+{
+    c->entries = entries;
+    c->ways = ways;
+    c->policy = POLICY_LRU;
+}
+
+void hardware_config_init(struct hardware_config *c, enum arch arch)
+{
+    memset(c, 0, sizeof *c);
+    struct memsys_config *mem = &c->mem;
+    if (arch == ARCH_X86_64) { /* Nehalem */
+        set_cache(&mem->l1[SIDE_I], 32, 4, 64);
+        set_cache(&mem->l1[SIDE_D], 32, 8, 64);
+        set_cache(&mem->l2, 256, 8, 64);
+        set_tlb(&mem->tlb[SIDE_I], 128, 4);
+        set_tlb(&mem->tlb[SIDE_D], 64, 4);
+        set_tlb(&mem->stlb, 512, 4);
+    } else { /* Pentium III (Coppermine) */
+        set_cache(&mem->l1[SIDE_I], 16, 4, 32);
+        set_cache(&mem->l1[SIDE_D], 16, 4, 32);
+        set_cache(&mem->l2, 256, 8, 32);
+        set_tlb(&mem->tlb[SIDE_I], 32, 4);
+        set_tlb(&mem->tlb[SIDE_D], 64, 4);
+    }
+    mem->tagging = TAG_VIPT;
+    c->pse = c->pge = true;
+    c->nx = arch != ARCH_I386; /* 32-bit entries have no bit for it */
+    c->gbpages = arch == ARCH_X86_64;
+}
+
+static struct memsys_config cpu_config(const struct machine_config *c)
+{
+    struct memsys_config mem = c->hw.mem;
+    mem.translation = TRANSLATE_TABLES;
+    mem.data = true;
+    return mem;
+}
+
+uint64_t hardware_arena_bytes(const struct machine_config *c)
+{
+    const struct memsys_config mem = cpu_config(c);
+    uint64_t chunks = 16; /* each part begins a chunk */
+    if (mem.causes) {
+        chunks += (1 << 16); /* which lines were ever there */
+    }
+    return sizeof(struct hardware_state) + 2 * (uint64_t)ARENA_CHUNK +
+           c->cpus * (memsys_size_bytes(&mem) + chunks * ARENA_CHUNK);
+}
+
+bool hardware_create(struct machine *m)
+{
+    const struct memsys_config mem = cpu_config(&m->config);
+    const uint32_t cpus = m->config.cpus;
+    struct hardware *h = calloc(1, sizeof *h + cpus * sizeof *h->cpu);
+    m->hardware = h;
+    if (!h) {
+        return false;
+    }
+    h->nr_cpus = cpus;
+    h->s = arena_alloc(&m->arena, sizeof *h->s, ARENA_CHUNK);
+    for (uint32_t i = 0; i < cpus && h->s; i++) {
+        if (!memsys_create(&h->cpu[i], &m->arena, &m->ram, &m->probe, &mem)) {
+            return false;
+        }
+    }
+    return h->s != NULL;
+}
+
+static struct hardware_state *state_w(struct machine *m)
+{
+    arena_mark(&m->arena, m->hardware->s);
+    return m->hardware->s;
+}
+
+static struct hardware_cpu *cpu_state_w(struct machine *m, uint32_t cpu)
+{
+    struct hardware_cpu *c = &m->hardware->s->cpu[cpu];
+    arena_mark(&m->arena, c);
+    arena_mark(&m->arena, (unsigned char *)(c + 1) - 1);
+    return c;
+}
+
+void hardware_reset(struct machine *m)
+{
+    struct hardware *h = m->hardware;
+    struct mmu mmu;
+    pgtable_mmu(m, &mmu);
+    for (uint32_t i = 0; i < h->nr_cpus; i++) {
+        struct memsys *cpu = &h->cpu[i];
+        if (h->s->used) {
+            memsys_flush_l1(cpu, SIDE_I, true, true);
+            memsys_flush_l1(cpu, SIDE_D, true, true);
+            memsys_flush_l2(cpu, true, true);
+            memsys_flush_tlb(cpu, true);
+        }
+        memsys_set_mmu(cpu, &mmu);
+    }
+    if (h->s->used) {
+        state_w(m)->used = false;
+    }
+}
+
+const struct memsys *hardware_cpu(const struct machine *m, uint32_t cpu)
+{
+    return cpu < m->hardware->nr_cpus ? &m->hardware->cpu[cpu] : NULL;
+}
+
+/* ---- memory as the kernel's own code changes it ---- */
+
+bool hardware_read_phys(const struct machine *m, uint64_t pa, void *to, size_t n)
+{
+    bool all = ram_read(&m->ram, paddr(pa), to, n);
+    for (uint32_t i = 0; m->hardware->s->used && i < m->hardware->nr_cpus; i++) {
+        memsys_snoop_read(&m->hardware->cpu[i], pa, to, n);
+    }
+    return all;
+}
+
+bool hardware_write_phys(struct machine *m, uint64_t pa, const void *from, size_t n)
+{
+    for (uint32_t i = 0; m->hardware->s->used && i < m->hardware->nr_cpus; i++) {
+        memsys_snoop_write(&m->hardware->cpu[i], pa, from, n);
+    }
+    return ram_write(&m->ram, paddr(pa), from, n);
+}
+
+void hardware_clear_frames(struct machine *m, uint64_t frame, uint64_t nr)
+{
+    static const unsigned char zeros[PAGE_SIZE];
+    for (uint64_t i = 0; i < nr; i++) {
+        ram_discard(&m->ram, pfn(frame + i));
+        for (uint32_t cpu = 0; m->hardware->s->used && cpu < m->hardware->nr_cpus;
+             cpu++) {
+            memsys_snoop_write(&m->hardware->cpu[cpu], (frame + i) << PAGE_SHIFT, zeros,
+                               PAGE_SIZE);
+        }
+    }
+}
+
+/* ---- TLBs ---- */
+
+cpu_mask hardware_all_cpus(const struct machine *m)
+{
+    return UINT64_MAX >> (64 - m->hardware->nr_cpus);
+}
+
+void hardware_flush_tlb_page(struct machine *m, cpu_mask cpus, uint64_t va)
+{
+    for (uint32_t i = 0; m->hardware->s->used && i < m->hardware->nr_cpus; i++) {
+        if (cpus >> i & 1) {
+            memsys_invlpg(&m->hardware->cpu[i], va);
+        }
+    }
+}
+
+void hardware_flush_tlb_all(struct machine *m, cpu_mask cpus, bool with_global)
+{
+    for (uint32_t i = 0; m->hardware->s->used && i < m->hardware->nr_cpus; i++) {
+        if (cpus >> i & 1) {
+            memsys_flush_tlb(&m->hardware->cpu[i], with_global);
+        }
+    }
+}
+
+enum { FLUSH_CEILING = 33 }; /* tlb_single_page_flush_ceiling */
+
+void hardware_flush_tlb_range(struct machine *m, uint64_t start, uint64_t end)
+{
+    const cpu_mask all = hardware_all_cpus(m);
+    if (end - start > (uint64_t)FLUSH_CEILING << PAGE_SHIFT) {
+        hardware_flush_tlb_all(m, all, true);
+        return;
+    }
+    for (uint64_t va = start & ~(uint64_t)(PAGE_SIZE - 1); va < end; va += PAGE_SIZE) {
+        hardware_flush_tlb_page(m, all, va);
+    }
+}
+
+/* ---- accesses ---- */
+
+bool hardware_in_access(const struct machine *m, uint32_t cpu)
+{
+    return m->hardware->s->cpu[cpu].in_access;
+}
+
+static void set_user(struct memsys *cpu, bool user)
+{
+    if (cpu->s->mmu.user != user) {
+        struct mmu mmu = cpu->s->mmu;
+        mmu.user = user;
+        memsys_set_mmu(cpu, &mmu);
+    }
+}
+
+/* One instruction's access; false: it faulted. */
+static bool try_access(struct machine *m, const struct hardware_access *a, void *bytes)
+{
+    struct memsys *cpu = &m->hardware->cpu[m->probe.cpu];
+    struct hardware_cpu *state = cpu_state_w(m, m->probe.cpu);
+    state_w(m)->used = true;
+    state->in_access++;
+    set_user(cpu, a->user);
+    bool done = memsys_access(cpu, a->va, a->size, (enum access_kind)a->kind, bytes);
+    cpu_state_w(m, m->probe.cpu)->in_access--;
+    return done;
+}
+
+static uint64_t access(struct machine *m, const struct op *op, struct hardware_access *a)
+{
+    unsigned char bytes[8] = {0};
+    const bool wide = m->vm->kspace.bits == 64;
+    if (a->size < 1 || a->size > 8 || (!wide && a->va + a->size - 1 > UINT32_MAX) ||
+        a->va + a->size - 1 < a->va) {
+        probe(&m->probe, EV_BAD_CALL, op->kind, a->va, BAD_WILD);
+        return 0;
+    }
+    for (uint32_t i = 0; i < a->size; i++) {
+        bytes[i] = (unsigned char)(a->value >> 8 * i);
+    }
+    a->done = try_access(m, a, bytes);
+    a->there = true;
+    a->value = 0;
+    for (uint32_t i = 0; i < a->size && a->done; i++) {
+        a->value |= (uint64_t)bytes[i] << 8 * i;
+    }
+    cpu_state_w(m, m->probe.cpu)->last = *a;
+    if (a->done) {
+        probe(&m->probe, EV_ACCESS, a->kind, a->va, a->size, a->value);
+    }
+    return a->kind == ACCESS_READ ? a->value : a->done;
+}
+
+uint64_t hardware_do(struct machine *m, const struct op *op)
+{
+    const uint64_t *arg = op->arg;
+    struct hardware_access a;
+    memset(&a, 0, sizeof a);
+    a.va = arg[0];
+    switch (op->kind) {
+    case OP_LOAD:
+    case OP_STORE:
+        a.kind = op->kind == OP_LOAD ? ACCESS_READ : ACCESS_WRITE;
+        a.size = arg[1] <= 8 ? (uint32_t)arg[1] : 0;
+        a.value = op->kind == OP_STORE ? arg[2] : 0;
+        a.user = arg[op->kind == OP_LOAD ? 2 : 3] != 0;
+        break;
+    default:
+        a.kind = ACCESS_FETCH;
+        a.size = 1;
+        a.user = arg[1] != 0;
+    }
+    return access(m, op, &a);
+}
+
+const char *hardware_check(const struct machine *m)
+{
+    for (uint32_t i = 0; m->hardware->s->used && i < m->hardware->nr_cpus; i++) {
+        const char *why =
+            hardware_in_access(m, i) ? NULL : memsys_check(&m->hardware->cpu[i]);
+        if (why) {
+            return why;
+        }
+    }
+    return NULL;
+}

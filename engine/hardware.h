@@ -1,0 +1,99 @@
+/* The machine's hardware: each CPU's caches, TLBs and control registers (hw/memsys.h),
+ * and RAM behind them.
+ *
+ *   CPU 0: struct memsys    CPU 1: struct memsys    ...
+ *                  \          |         /
+ *                     RAM (struct machine)
+ *
+ * Two ways lead to memory. An access (OP_LOAD, OP_STORE, OP_FETCH) is what a CPU does: it
+ * goes through TLBs and caches and is counted. What the simulated kernel does on its own
+ * behalf (page-table entries, cleared pages) goes past them, hardware_read_phys() and
+ * hardware_write_phys(): the bytes change wherever a copy of them is, so no cache
+ * disagrees with RAM because of the kernel, only because of accesses.
+ *
+ * An access that faults is an instruction that did not happen: the fault is handled
+ * between, and the instruction runs again. Interrupts come before it or behind it, not
+ * inside.
+ *
+ * Left out so far: processes, coherence between CPUs, cycles.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef ENGINE_HARDWARE_H
+#define ENGINE_HARDWARE_H
+
+#include "machine.h"
+
+/* What the last access of a CPU was. */
+struct hardware_access {
+    uint64_t va, value; /* value: what was loaded or stored, little-endian */
+    uint32_t size;
+    uint8_t kind; /* enum access_kind */
+    uint8_t user, done, there;
+};
+
+/* In the arena, by CPU. */
+struct hardware_cpu {
+    struct hardware_access last;
+    uint32_t in_access, pad;
+};
+
+struct hardware_state { /* in the arena */
+    bool used;          /* caches and TLBs may hold something */
+    struct hardware_cpu cpu[MAX_CPUS];
+};
+
+struct hardware { /* the host's handle */
+    uint32_t nr_cpus;
+    struct hardware_state *s;
+    struct memsys cpu[];
+};
+
+/* The processor that arch's machines have unless told otherwise. */
+void hardware_config_init(struct hardware_config *c, enum arch arch);
+/* Bytes of arena for all CPUs. */
+uint64_t hardware_arena_bytes(const struct machine_config *c);
+/* False: the arena is too small. */
+bool hardware_create(struct machine *m);
+/* The kernel's page tables have another root: every CPU starts with empty TLBs and
+ * caches there. */
+void hardware_reset(struct machine *m);
+
+/* For looking; NULL: no such CPU. */
+const struct memsys *hardware_cpu(const struct machine *m, uint32_t cpu);
+
+/* One of OP_LOAD ... OP_FETCH. */
+uint64_t hardware_do(struct machine *m, const struct op *op);
+static inline bool hardware_is_op(uint16_t kind)
+{
+    return kind >= OP_LOAD && kind <= OP_FETCH;
+}
+/* Is an access under way on this CPU? */
+bool hardware_in_access(const struct machine *m, uint32_t cpu);
+
+/* ---- memory as the kernel's own code changes it ---- */
+
+/* The newest copy of the bytes, wherever it is; the range may cross frames. False: part
+ * of it is not there (0xff bytes). */
+bool hardware_read_phys(const struct machine *m, uint64_t pa, void *to, size_t n);
+bool hardware_write_phys(struct machine *m, uint64_t pa, const void *from, size_t n);
+/* Frames become zeros. */
+void hardware_clear_frames(struct machine *m, uint64_t frame, uint64_t nr);
+
+/* ---- TLBs ----
+ * What each does to the hardware, on the CPUs of the mask, at once. Who must interrupt
+ * whom to get there is the caller's. */
+typedef uint64_t cpu_mask; /* bit n: CPU n */
+_Static_assert(MAX_CPUS <= 64, "cpu_mask");
+
+cpu_mask hardware_all_cpus(const struct machine *m);
+/* invlpg: one page, global or not. */
+void hardware_flush_tlb_page(struct machine *m, cpu_mask cpus, uint64_t va);
+/* flush_tlb_kernel_range(): all CPUs, page by page, or everything if that is more than
+ * 33 pages (tlb_single_page_flush_ceiling). end is not in it. */
+void hardware_flush_tlb_range(struct machine *m, uint64_t start, uint64_t end);
+/* A CR3 load, or with with_global what also throws out global entries. */
+void hardware_flush_tlb_all(struct machine *m, cpu_mask cpus, bool with_global);
+
+const char *hardware_check(const struct machine *m);
+
+#endif
