@@ -228,6 +228,20 @@ static bool try_access(struct machine *m, const struct hardware_access *a, void 
     return done;
 }
 
+/* A tally is nothing but counts of 64 bits. */
+static void tally_difference(struct memsys_tally *out, const struct memsys_tally *now,
+                             const struct memsys_tally *before)
+{
+    uint64_t a[sizeof *out / 8], b[sizeof *out / 8];
+    _Static_assert(sizeof a == sizeof *out, "only counts");
+    memcpy(a, now, sizeof a);
+    memcpy(b, before, sizeof b);
+    for (size_t i = 0; i < sizeof a / 8; i++) {
+        a[i] -= b[i];
+    }
+    memcpy(out, a, sizeof a);
+}
+
 static uint64_t access(struct machine *m, const struct op *op, struct hardware_access *a)
 {
     unsigned char bytes[8] = {0};
@@ -240,7 +254,13 @@ static uint64_t access(struct machine *m, const struct op *op, struct hardware_a
     for (uint32_t i = 0; i < a->size; i++) {
         bytes[i] = (unsigned char)(a->value >> 8 * i);
     }
+    const struct memsys *cpu = &m->hardware->cpu[m->probe.cpu];
+    const struct memsys_tally before = cpu->s->n;
     a->done = try_access(m, a, bytes);
+    tally_difference(&a->n, &cpu->s->n, &before);
+    if (!a->done) {
+        a->fault = cpu->s->fault;
+    }
     a->there = true;
     a->value = 0;
     for (uint32_t i = 0; i < a->size && a->done; i++) {

@@ -29,6 +29,8 @@ struct hardware_access {
     uint32_t size;
     uint8_t kind; /* enum access_kind */
     uint8_t user, done, there;
+    struct fault fault;    /* the one that ended it */
+    struct memsys_tally n; /* what it counted, with all restarts of the instruction */
 };
 
 /* In the arena, by CPU. */
