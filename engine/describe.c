@@ -9,6 +9,7 @@
 #include "bad_reasons.h"
 #include "inspect.h"
 #include "mm.h"
+#include "smp.h"
 #include "text.h"
 
 static void add_bytes(struct text *t, const char *bytes, size_t nr)
@@ -158,17 +159,57 @@ static void add_op(struct text *t, uint64_t v)
     }
 }
 
+static void add_mesi(struct text *t, uint64_t v) { add(t, mesi_name((uint32_t)v)); }
+
+static void add_memtype(struct text *t, uint64_t v) { add(t, memtype_name((uint32_t)v)); }
+
+static void add_bus(struct text *t, uint64_t v)
+{
+    static const char *const names[NR_BUS_KINDS] = {"BusRd", "BusRdX", "BusUpgr",
+                                                    "BusWr"};
+    add_name(t, names, NR_BUS_KINDS, v);
+}
+
+static void add_tlb_flush(struct text *t, uint64_t v)
+{
+    static const char *const names[NR_TLB_FLUSH_KINDS] = {"range", "all",
+                                                          "all but global"};
+    add_name(t, names, NR_TLB_FLUSH_KINDS, v);
+}
+
+static void add_cache_op(struct text *t, uint64_t v)
+{
+    static const char *const names[NR_CACHE_OPS] = {"", "clean", "invalidate", "flush"};
+    add_name(t, names, NR_CACHE_OPS, v);
+}
+
 /* By type, those that need no machine. */
 static const struct {
     const char *type;
     void (*add)(struct text *t, uint64_t v);
 } value_types[] = {
-    {"pfn", add_pfn},         {"order", add_number},       {"mt", add_migratetype},
-    {"gfp", add_gfp},         {"cpu", add_number},         {"ctx", add_context},
-    {"n", add_number},        {"d", add_signed},           {"bool", add_bool},
-    {"wmark", add_watermark}, {"aflags", add_alloc_flags}, {"addr", add_hex},
-    {"op", add_op},           {"reason", add_reason},      {"list", add_pcp_list},
-    {"x", add_hex},           {"access", add_access},
+    {"pfn", add_pfn},
+    {"order", add_number},
+    {"mt", add_migratetype},
+    {"gfp", add_gfp},
+    {"cpu", add_number},
+    {"ctx", add_context},
+    {"n", add_number},
+    {"d", add_signed},
+    {"bool", add_bool},
+    {"wmark", add_watermark},
+    {"aflags", add_alloc_flags},
+    {"addr", add_hex},
+    {"op", add_op},
+    {"reason", add_reason},
+    {"list", add_pcp_list},
+    {"x", add_hex},
+    {"access", add_access},
+    {"mesi", add_mesi},
+    {"memtype", add_memtype},
+    {"bus", add_bus},
+    {"tlbflush", add_tlb_flush},
+    {"cacheop", add_cache_op},
 };
 
 static void add_zone(struct text *t, const struct machine *m, uint64_t v)

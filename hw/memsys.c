@@ -8,6 +8,10 @@ static HW_NOINLINE bool reference_live(struct memsys *m, uint64_t va, uint32_t s
                                        enum access_kind access, unsigned char *bytes)
 {
     memsys_mark_state(m);
+    if (m->config.cost) {
+        m->s->before = m->s->n;
+        m->s->last_quick = 0;
+    }
     return reference(m, va, size, access, bytes, LIVE);
 }
 
@@ -32,6 +36,10 @@ bool memsys_access(struct memsys *m, uint64_t va, uint32_t size_bytes,
     }
     arena_mark(m->arena, &m->s->n.l1_access[access]);
     m->s->n.l1_access[access]++;
+    if (m->config.cost) {
+        arena_mark(m->arena, &m->s->last_quick);
+        m->s->last_quick = 1 + (uint32_t)access;
+    }
     probe(m->probe, HW_EV_L1_PROBE, access != ACCESS_FETCH, va, set, way, true);
     if (access == ACCESS_WRITE) {
         arena_mark(m->arena, attr);
@@ -39,6 +47,8 @@ bool memsys_access(struct memsys *m, uint64_t va, uint32_t size_bytes,
     }
     return true;
 }
+
+void memsys_fence(struct memsys *m) { (void)m; }
 
 /* ---- flushes ---- */
 

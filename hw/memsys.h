@@ -1,5 +1,5 @@
 /* One processor's way to memory: TLBs, page-table walker, first-level caches,
- * second-level cache, RAM.
+ * second-level cache, RAM. Several of them, joined by a bus: hw/smp.h.
  *
  *      virtual address
  *        |            \                          physical or VIPT tags: translation first
@@ -33,6 +33,8 @@
 #ifndef HW_MEMSYS_H
 #define HW_MEMSYS_H
 
+#include "cost.h"
+#include "memtype.h"
 #include "missclass.h"
 #include "mmu.h"
 #include "probe.h"
@@ -54,6 +56,13 @@ enum translation {
 
 enum side { SIDE_I, SIDE_D, NR_SIDES };
 
+/* Between L1 and L2. */
+enum inclusion {
+    INCLUSION_NONE,      /* neither (NINE): each fills and evicts by itself */
+    INCLUSION_INCLUSIVE, /* what L2 evicts leaves L1 too (back-invalidation) */
+    INCLUSION_EXCLUSIVE  /* a line is in L1 or in L2: hits move up, victims move down */
+};
+
 struct memsys_config {
     struct cache_config l1[NR_SIDES],
         l2; /* ways 0: not there. L2's lines are at least as long as L1's */
@@ -65,6 +74,35 @@ struct memsys_config {
     bool no_write_allocate; /* L1D: a store that misses goes to L2 only */
     bool data;              /* lines hold bytes: memsys_access only */
     bool causes;            /* tell misses by cause (costs time) */
+    /* The rest is for memsys_access; memsys_run does not have it. */
+    enum inclusion inclusion;
+    /* L1I, L1D, the walker, devices and other processors see each other's writes, by
+     * snooping (hw/smp.h) */
+    bool coherent;
+    bool memory_types;   /* PWT, PCD and PAT are obeyed; else all is write-back */
+    uint64_t pat;        /* the PAT to begin with: PAT_POWER_ON, PAT_LINUX */
+    uint32_t wc_buffers; /* write-combining buffers, up to WC_MAX; 0: each store alone */
+    uint32_t psc[MMU_MAX_LEVELS + 1]; /* paging-structure caches: entries for level 2 (PD)
+                                         to 5; 0: none */
+    bool detect;                      /* announce synonyms, homonyms, stale entries */
+    const struct cost_model *cost;    /* NULL: no cycles */
+};
+
+/* What goes over the bus that joins processors. */
+enum bus_kind {
+    BUS_RD,   /* a line, to read: others keep it, shared */
+    BUS_RDX,  /* a line, to write: others lose it */
+    BUS_UPGR, /* the right to write a line that we have: others lose it */
+    BUS_WR,   /* bytes to memory, past our caches: others lose the line */
+    NR_BUS_KINDS
+};
+
+/* What software does to lines. */
+enum cache_op {
+    CACHE_CLEAN = 1,      /* write back what is dirty, keep it (clwb) */
+    CACHE_INVALIDATE = 2, /* throw out, dirty or not: what was not written back is lost */
+    CACHE_FLUSH = 3,      /* write back and throw out (clflush, wbinvd) */
+    NR_CACHE_OPS = 4
 };
 
 enum l2_use {
@@ -87,7 +125,20 @@ struct memsys_tally {
     uint64_t stlb_access, stlb_miss;
     uint64_t walks, faults;
     uint64_t direct_bytes; /* written to memory past L2 */
-    struct miss_causes l1_causes[NR_SIDES], l2_causes;
+    struct miss_causes l1_causes[NR_SIDES], l2_causes, tlb_causes[NR_SIDES], stlb_causes;
+    /* memsys_access only */
+    uint64_t bus[NR_BUS_KINDS]; /* transactions of ours */
+    uint64_t supplied;          /* lines that another cache had changed and gave us */
+    uint64_t spared;            /* L2_FETCH misses that memory did not have to answer */
+    uint64_t invalidated;       /* lines of ours that others' writes took */
+    uint64_t back_invalidated;  /* lines of L1 that went because L2 evicted them */
+    uint64_t uncached[NR_ACCESS_KINDS];
+    uint64_t wc_stores, wc_bursts;
+    uint64_t psc_access[MMU_MAX_LEVELS + 1], psc_hit[MMU_MAX_LEVELS + 1];
+    uint64_t walk_steps; /* table entries read */
+    uint64_t line_flushes;
+    uint64_t ipi_sent, ipi_received, ipi_acked, tlb_flushed; /* entries thrown out */
+    uint64_t synonyms, homonyms, stale_entries;              /* with config.detect */
 };
 
 HW_INLINE uint64_t tally_l1_accesses(const struct memsys_tally *n, enum side side)
@@ -111,6 +162,14 @@ HW_INLINE uint64_t tally_l2_misses(const struct memsys_tally *n)
            n->l2_miss[L2_WALK];
 }
 
+/* A write-combining buffer. */
+enum { WC_MAX = 8, WC_BYTES = 64 };
+struct wc_buffer {
+    uint64_t line; /* physical address of its first byte */
+    uint64_t mask; /* bit i: byte i has been written; 0: the buffer is free */
+    unsigned char bytes[WC_BYTES];
+};
+
 /* All that changes while it runs, apart from the arrays of caches and TLBs; in the
 
  * arena. */
@@ -123,16 +182,22 @@ struct memsys_state {
     uint32_t frames_given; /* TRANSLATE_FIRST_TOUCH */
     struct memsys_tally n;
     struct fault fault; /* of the last access that faulted */
+    uint64_t pat;
+    struct memsys_tally before; /* n as it was before the last access ... */
+    uint32_t last_quick;        /* ... but 1 + its kind when it was only an L1 hit */
+    uint32_t wc_next;           /* the write-combining buffer that goes next */
+    struct wc_buffer wc[WC_MAX];
 };
 
 /* One side of the first level. */
 struct front {
     struct cache l1;
     struct tlb tlb;
-    struct missclass causes;
+    struct missclass causes, tlb_causes;
     bool has_l1, has_tlb;
 };
 
+struct smp;
 struct memsys;
 /* Asked when a walk faults: true, it has been mended, walk again. */
 typedef bool memsys_fault_fn(void *ctx, struct memsys *m, const struct fault *f);
@@ -145,8 +210,12 @@ struct memsys {
     struct front front[NR_SIDES];
     struct cache l2;
     struct tlb stlb;
-    struct missclass l2_causes;
-    bool has_l2, has_stlb;
+    struct missclass l2_causes, stlb_causes;
+    struct cache psc[MMU_MAX_LEVELS + 1]; /* [level], home[]: see hw/psc.h */
+    bool has_l2, has_stlb, has_psc;
+    bool full; /* something that only the full way of an access does: hw/memsys_full.c */
+    struct smp *smp; /* NULL: alone */
+    uint32_t cpu;    /* which of its processors */
     bool virtual_tags;
     bool quick_live;      /* see memsys_access: a hit of the youngest line is simple */
     struct sparse frames; /* page number to 1 + how many frames were given before it */
@@ -164,6 +233,24 @@ size_t memsys_size_bytes(const struct memsys_config *c);
 /* False when the arena is full. The configuration is a good one. */
 bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
                    struct probe *probe, const struct memsys_config *config);
+
+/* The same for one of several processors (hw/smp.c): L2 is sharer's, if given. */
+bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,
+                           struct probe *probe, const struct memsys_config *config,
+                           const struct memsys *sharer);
+/* After the arena has been restored to another time: what is remembered outside of it no
+ * longer holds. */
+void memsys_forget(struct memsys *m);
+/* All that is not in caches and TLBs is about to change. */
+static inline void memsys_mark_state(struct memsys *m)
+{
+    arena_mark(m->arena, m->s);
+    arena_mark(m->arena, (unsigned char *)(m->s + 1) - 1);
+}
+
+/* What all accesses so far cost, and the last one (with config.cost, else 0). */
+struct cycles memsys_cycles(const struct memsys *m);
+struct cycles memsys_last_cycles(const struct memsys *m);
 
 /* Load the control registers. Flushes nothing: see the tlb_* calls and
 
@@ -186,6 +273,9 @@ uint32_t memsys_flush_l2(struct memsys *m, bool clean, bool invalidate);
  * else than the simulated software writes. The range lies in one page. */
 void memsys_peek(const struct memsys *m, uint64_t pa, void *to, uint32_t size_bytes);
 void memsys_poke(struct memsys *m, uint64_t pa, const void *from, uint32_t size_bytes);
+
+/* SFENCE, MFENCE and the like: write-combining buffers are emptied to memory. */
+void memsys_fence(struct memsys *m);
 
 /* Empty all TLBs; global entries stay unless with_global. */
 void memsys_flush_tlb(struct memsys *m, bool with_global);

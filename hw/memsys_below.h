@@ -28,13 +28,6 @@ enum run {
 #define YES(run, question) ((run) == LEAN || HW_LIKELY(question))
 #define NO(run, question) ((run) != LEAN && (question))
 
-/* All that is not in caches and TLBs is about to change. */
-static inline void memsys_mark_state(struct memsys *m)
-{
-    arena_mark(m->arena, m->s);
-    arena_mark(m->arena, (unsigned char *)(m->s + 1) - 1);
-}
-
 /* ---- RAM ---- */
 
 /* A table entry as RAM has it. Beyond RAM: all ones, as a bus answers without a

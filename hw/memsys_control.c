@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "memsys.h"
+#include "events.h"
+#include "smp.h"
 
 static const char *const l1_names[NR_SIDES] = {"l1i", "l1d"};
 static const char *const tlb_names[NR_SIDES] = {"itlb", "dtlb"};
@@ -114,6 +115,13 @@ static bool create_side(struct memsys *m, int side)
 bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
                    struct probe *probe, const struct memsys_config *config)
 {
+    return memsys_create_sharing(m, a, ram, probe, config, NULL);
+}
+
+bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,
+                           struct probe *probe, const struct memsys_config *config,
+                           const struct memsys *sharer)
+{
     memset(m, 0, sizeof *m);
     m->config = *config;
     m->arena = a;
@@ -126,7 +134,10 @@ bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
     if (!m->s || !create_side(m, SIDE_I) || !create_side(m, SIDE_D)) {
         return false;
     }
-    if (config->l2.ways) {
+    if (config->l2.ways && sharer) {
+        m->l2 = sharer->l2;
+        m->l2_causes = sharer->l2_causes;
+    } else if (config->l2.ways) {
         struct cache_config l2 = l2_config(config);
         if (!cache_create(&m->l2, a, &l2) ||
             (config->causes && !missclass_create(&m->l2_causes, a, l2.sets * l2.ways))) {
@@ -150,16 +161,10 @@ bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
     return true;
 }
 
-static void mark_state(struct memsys *m)
-{
-    arena_mark(m->arena, m->s);
-    arena_mark(m->arena, (unsigned char *)(m->s + 1) - 1);
-}
-
 void memsys_set_mmu(struct memsys *m, const struct mmu *mmu)
 {
     const bool tables = m->config.translation == TRANSLATE_TABLES;
-    mark_state(m);
+    memsys_mark_state(m);
     m->s->mmu = *mmu;
     m->s->space = tlb_space(mmu->pcid);
     m->s->line_space = m->config.tagging == TAG_VIVT_ASID ? m->s->space : 0;
@@ -255,6 +260,39 @@ void memsys_flush_tlb(struct memsys *m, bool with_global)
     }
 }
 
+static uint32_t flush_entries(struct memsys *m, struct tlb *t,
+                              const struct tlb_flush *what)
+{
+    uint32_t gone = 0;
+    switch (what->kind) {
+    case TLB_FLUSH_ALL:
+        return tlb_flush(t);
+    case TLB_FLUSH_NOT_GLOBAL:
+        return tlb_flush_not_global(t);
+    case TLB_FLUSH_RANGE:
+        for (uint64_t i = 0; i < what->nr_pages; i++) {
+            gone +=
+                tlb_flush_page(t, what->va + (i << page_shift(what->size)), m->s->space);
+        }
+        break;
+    case NR_TLB_FLUSH_KINDS:
+        break;
+    }
+    return gone;
+}
+
+uint32_t memsys_flush_translations(struct memsys *m, const struct tlb_flush *what)
+{
+    uint32_t gone = 0;
+    for (int i = 0; i <= NR_SIDES; i++) {
+        gone += tlb_of(m, i) ? flush_entries(m, tlb_of(m, i), what) : 0;
+    }
+    memsys_mark_state(m);
+    m->s->n.tlb_flushed += gone;
+    probe(m->probe, HW_EV_TLB_FLUSH, m->cpu, what->kind, what->va, what->nr_pages, gone);
+    return gone;
+}
+
 /* Calls fn for each line of c that holds bytes of [pa, pa + size), at most one line's.
  * A virtual index is the physical one below the page's size, and anything above. */
 static void each_copy(const struct cache *c, bool homes, uint64_t pa,
@@ -339,6 +377,39 @@ void memsys_snoop_write(struct memsys *m, uint64_t pa, const void *from,
                         size_t size_bytes)
 {
     snoop_all(m, pa, NULL, from, size_bytes);
+}
+
+void memsys_forget(struct memsys *m)
+{
+    struct sparse *remembers[] = {
+        &m->frames,
+        &m->l2_causes.seen,
+        &m->stlb_causes.seen,
+        &m->front[SIDE_I].causes.seen,
+        &m->front[SIDE_D].causes.seen,
+        &m->front[SIDE_I].tlb_causes.seen,
+        &m->front[SIDE_D].tlb_causes.seen,
+    };
+    for (size_t i = 0; i < sizeof remembers / sizeof *remembers; i++) {
+        sparse_forget(remembers[i]);
+    }
+}
+
+struct cycles memsys_cycles(const struct memsys *m)
+{
+    return cost_of(m->config.cost, &m->config, &m->s->n);
+}
+
+struct cycles memsys_last_cycles(const struct memsys *m)
+{
+    if (m->s->last_quick) {
+        struct memsys_tally hit = {0};
+        hit.l1_access[m->s->last_quick - 1] = 1;
+        return cost_of(m->config.cost, &m->config, &hit);
+    }
+    const struct cycles now = memsys_cycles(m);
+    const struct cycles before = cost_of(m->config.cost, &m->config, &m->s->before);
+    return cycles_since(&now, &before);
 }
 
 uint64_t memsys_memory_bytes(const struct memsys *m)

@@ -10,19 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct cost_model costs[] = {
-    /* 60 ns at 2.93 GHz are 176 cycles */
-    {"nehalem", "Core i7/Xeon 5500: Intel's guide for caches and DRAM; TLBs assumed", 4,
-     10, 176, 7, 30},
-    {"flat", "every stage one cycle, memory a hundred: for arithmetic by head", 1, 1, 100,
-     1, 1},
-};
-
-const struct cost_model *cost_models(size_t i)
-{
-    return i < sizeof costs / sizeof *costs ? &costs[i] : NULL;
-}
-
 static const struct trace_option options[] = {
     {"l1i", "SIZE,WAYS[,LINE[,POLICY]]|none", "first-level instruction cache"},
     {"l1d", "SIZE,WAYS[,LINE[,POLICY]]|none", "first-level data cache"},
@@ -40,7 +27,8 @@ static const struct trace_option options[] = {
     {"seed", "NUMBER", "of the policy random"},
     {"ram", "SIZE", "--mmu: memory of the machine that gives the process its pages"},
     {"arch", "NAME", "--mmu: its architecture, as mmscope show machine has it"},
-    {"cost", "NAME", "the cost model: nehalem, flat"},
+    {"cost", "NAME",
+     "the cost model: nehalem, pentium-m, skylake, cortex-a9, geode-lx, flat"},
 };
 
 const struct trace_option *trace_options(size_t i)
@@ -93,7 +81,7 @@ void trace_setup_init(struct trace_setup *t)
     t->machine.first_pfn = 0x100000;
     config_init(&t->kernel, ARCH_X86_64);
     t->kernel.ram_bytes = (uint64_t)1 << 30;
-    t->cost = &costs[0];
+    t->cost = cost_models(0);
     t->mode = 'W';
 }
 
@@ -358,13 +346,15 @@ bool trace_setup_set(struct trace_setup *t, const char *name, const char *value,
         return true;
     }
     if (!strcmp(name, "cost")) {
+        char all[160] = "";
         for (size_t i = 0; cost_models(i); i++) {
-            if (!strcmp(cost_models(i)->name, value)) {
-                t->cost = cost_models(i);
-                return true;
-            }
+            size_t used = strlen(all);
+            snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "",
+                     cost_models(i)->name);
         }
-        return fail(err, err_size, "cost=%s: nehalem or flat is wanted", value);
+        const struct cost_model *model = cost_model_by_name(value);
+        t->cost = model ? model : t->cost;
+        return model || fail(err, err_size, "cost=%s: one of %s is wanted", value, all);
     }
     if (!strcmp(name, "ram") || !strcmp(name, "arch")) {
         return config_set(&t->kernel, name, value, err, err_size);

@@ -8,19 +8,6 @@
 #include "machine.h"
 #include "memsys.h"
 
-/* Cycles that each stage of an access costs. */
-struct cost_model {
-    const char *name, *source;
-    uint32_t l1;     /* each L1 access */
-    uint32_t l2;     /* each L2 access that somebody waits for */
-    uint32_t memory; /* ... that misses */
-    uint32_t stlb;   /* each second-level TLB access */
-    uint32_t
-        walk; /* each walk whose entries are not read from memory (identity mapping) */
-};
-/* NULL past the end. */
-const struct cost_model *cost_models(size_t i);
-
 struct trace_setup {
     struct memsys_config machine;
     const struct cost_model *cost;
