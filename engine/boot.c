@@ -14,6 +14,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "boot.h"
 
+#include "image.h"
 #include "kspace.h"
 #include "page.h"
 #include "watermark.h"
@@ -41,6 +42,7 @@ struct map {
     uint32_t nr_memory, nr_taken;
     uint64_t max_pfn, max_low_pfn;
     bool bare, full;
+    struct boot_places places;
 };
 
 static uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -181,6 +183,17 @@ static bool take_some(struct map *map, uint64_t nr, uint64_t align)
     return true;
 }
 
+/* The same, and where it is. */
+static bool take_at(struct map *map, uint64_t nr, uint64_t align, struct boot_span *out)
+{
+    *out = (struct boot_span){nr ? place(map, nr, align) : 0, nr};
+    if (out->first == PFN_NONE) {
+        return false;
+    }
+    take(map, out->first, out->first + nr);
+    return true;
+}
+
 static uint64_t present_in(const struct map *map, uint64_t start, uint64_t end)
 {
     uint64_t nr = 0;
@@ -289,7 +302,10 @@ static uint64_t hash_table_pages(const struct machine_config *c, uint64_t kernel
 static bool take_percpu(struct map *map, const struct machine_config *c)
 {
     if (c->arch != ARCH_X86_64) {
-        return take_some(map, 27 * (uint64_t)c->cpus, 1);
+        const uint64_t used = 27;
+        bool room = take_at(map, used * c->cpus, 1, &map->places.percpu);
+        map->places.percpu.nr = map->places.percpu_stride = used;
+        return room;
     }
     const uint64_t used = 47, atom = 512;
     uint64_t per_atom = 8, best = 1, fewest = UINT64_MAX;
@@ -309,6 +325,8 @@ static bool take_percpu(struct map *map, const struct machine_config *c)
     if (start == PFN_NONE) {
         return false;
     }
+    map->places.percpu = (struct boot_span){start, used};
+    map->places.percpu_stride = unit;
     for (uint64_t cpu = 0; cpu < c->cpus; cpu++) {
         take(map, start + cpu * unit, start + cpu * unit + used);
     }
@@ -322,7 +340,8 @@ static bool take_memmap(struct map *map, const struct machine_config *c)
         /* FLATMEM: 32 bytes a frame from the first to the last, in whole top blocks; and
          * a page for the node */
         uint64_t frames = (map->max_pfn + 1023) / 1024 * 1024;
-        return take_some(map, PAGES_OF(frames * 32), 1) && take_some(map, 1, 1);
+        return take_at(map, PAGES_OF(frames * 32), 1, &map->places.memmap) &&
+               take_some(map, 1, 1);
     }
     /* SPARSEMEM_VMEMMAP: 64 bytes a frame, for each section of 128 MiB that has memory */
     const uint64_t section = 128 * MIB_PAGES;
@@ -335,9 +354,23 @@ static bool take_memmap(struct map *map, const struct machine_config *c)
     uint64_t pages = sections * 512;
     uint64_t tables = pages / GIB_PAGES + 1 + pages / (512 * GIB_PAGES) + 1;
     uint64_t roots = 4 + sections / 256 + 1;
-    return take_some(map, roots, 1) && take_some(map, pages, 512) &&
-           take_some(map, tables, 1) &&
+    return take_some(map, roots, 1) && take_at(map, pages, 512, &map->places.memmap) &&
+           take_at(map, tables, 1, &map->places.memmap_tables) &&
            take_some(map, 7, 1); /* the node and the pageblocks' bits */
+}
+
+/* Tables for the direct map that do not find room in the image's heap. */
+static uint64_t direct_map_tables(const struct map *map, const struct machine_config *c)
+{
+    const uint64_t large = c->arch == ARCH_I386 ? 1024 : 512; /* pages */
+    if (c->arch == ARCH_X86_64) {
+        /* the ends that are smaller than 2 MiB; the directories of what is in such pages;
+         * where they point from */
+        const uint64_t ends = 2, roots = map->max_pfn / (512 * GIB_PAGES) + 1;
+        const uint64_t gib = map->max_pfn / GIB_PAGES; /* a whole one: a page itself */
+        return ends + (c->hw.gbpages ? min_u64(gib, 2) : gib) + 1 + roots;
+    }
+    return large == 512 || c->hw.pse ? 0 : (map->max_low_pfn + large - 1) / large;
 }
 
 static bool take_hash_tables(struct map *map, const struct machine_config *c)
@@ -356,15 +389,9 @@ static bool take_hash_tables(struct map *map, const struct machine_config *c)
 static bool take_for_kernel(struct map *map, const struct machine_config *c, char *err,
                             size_t err_size)
 {
-    static const uint64_t image_end[] = {
-        [ARCH_I386] = 0x1583000, [ARCH_I386_PAE] = 0x1599000, [ARCH_X86_64] = 0x1e00000};
-    const uint64_t slub_is_larger = c->slub && c->arch == ARCH_I386 ? 0x10000 : 0;
-    uint64_t start = c->kernel_start, end = c->kernel_end;
-    if (!end) {
-        start = (uint64_t)16 << 20;
-        end =
-            image_end[c->arch] + slub_is_larger; /* with the heap right behind it (brk) */
-    }
+    struct boot_places *at = &map->places;
+    uint64_t start, end;
+    image_bytes(c, &start, &end); /* with the heap right behind it (brk) */
     if (end > map->max_low_pfn << PAGE_SHIFT || start >= end) {
         snprintf(
             err, err_size,
@@ -376,13 +403,7 @@ static bool take_for_kernel(struct map *map, const struct machine_config *c, cha
     take(map, 0, MIB_PAGES); /* reserve_real_mode(): all of the first MiB */
     take(map, start >> PAGE_SHIFT, PAGES_OF(end));
     bool room = take_some(map, PAGES_OF(c->initrd_bytes), 1);
-    if (c->arch == ARCH_X86_64) {
-        /* the direct map in pages of 2 MiB, and the ends that are smaller */
-        room = room && take_some(map,
-                                 2 + map->max_pfn / GIB_PAGES + 1 +
-                                     map->max_pfn / (512 * GIB_PAGES) + 1,
-                                 1);
-    }
+    room = room && take_at(map, direct_map_tables(map, c), 1, &at->direct_tables);
     room = room && take_memmap(map, c);
     uint64_t gap = PFN_NONE;
     if (c->arch != ARCH_X86_64 && room) {
@@ -616,6 +637,7 @@ bool boot_memory(struct machine *m, char *err, size_t err_size)
         (!map.bare && !take_for_kernel(&map, c, err, err_size))) {
         return false;
     }
+    m->places = map.places;
     if (!describe_ranges(m, &map)) {
         snprintf(err, err_size, "the memory map has too many pieces: join some");
         return false;

@@ -46,7 +46,7 @@ void hardware_config_init(struct hardware_config *c, enum arch arch)
         set_tlb(&mem->tlb[SIDE_D], 64, 4);
     }
     mem->tagging = TAG_VIPT;
-    c->pse = c->pge = true;
+    c->pse = c->pge = c->intel = true;
     c->nx = arch != ARCH_I386; /* 32-bit entries have no bit for it */
     c->gbpages = arch == ARCH_X86_64;
 }

@@ -11,6 +11,7 @@
 #include "boot.h"
 #include "context.h"
 #include "hardware.h"
+#include "pgtable.h"
 #include "quiet.h"
 #include "vm.h"
 #include "vmstat.h"
@@ -50,7 +51,7 @@ struct machine *machine_create(const struct machine_config *c,
     m->probe.stop = UINT64_MAX;
     m->probe.after = after_hook;
     if (!mm_create(m, max_pfn) ||
-        !ram_create(&m->ram, &m->arena, max_pfn + VM_BOOT_TABLES)) {
+        !ram_create(&m->ram, &m->arena, max_pfn + pgtable_bare_frames(c, max_pfn))) {
         snprintf(err, err_size, "the arena is too small for the frame table");
         machine_destroy(m);
         return NULL;

@@ -63,6 +63,7 @@ struct hardware_config {
     bool smep;    /* the kernel fetches nothing from user pages */
     bool smap;    /* ... nor reads or writes them, but where it says so */
     bool gbpages; /* x86-64: pages of 1 GiB */
+    bool intel;   /* rather than AMD: CPU entry areas have room for its debug store */
 };
 
 /* Everything that a machine is made from: the same configuration gives the same
@@ -139,6 +140,18 @@ struct vm_tables {
 };
 
 struct hardware; /* engine/hardware.h: each CPU's caches, TLBs and registers */
+/* Where the boot put what lies in memory that nobody can allocate: frames, nr 0: there is
+ * none. Follows from the configuration. */
+struct boot_span {
+    uint64_t first, nr;
+};
+struct boot_places {
+    struct boot_span direct_tables; /* page tables of the direct map */
+    struct boot_span memmap;        /* the frame table's own frames */
+    struct boot_span memmap_tables;
+    struct boot_span percpu; /* CPU 0's area */
+    uint64_t percpu_stride;  /* to the next CPU's */
+};
 
 struct machine;
 
@@ -168,6 +181,7 @@ struct machine {
     struct vm *vm;
     struct vm_tables vm_tables;
     struct hardware *hardware;
+    struct boot_places places;
     const struct state_source *states; /* NULL: OP_LOAD_STATE does nothing */
     /* for describe.h; NULL: texts are shown as numbers */
     const struct text_source *texts;

@@ -17,6 +17,8 @@ static uint32_t entry_bytes(const struct machine *m)
     return m->vm->kspace.levels == 2 ? 4 : 8;
 }
 
+uint32_t pgtable_entry_bytes(const struct machine *m) { return entry_bytes(m); }
+
 /* Index bits of a table of this level, 1 the last. */
 static uint32_t index_bits(const struct machine *m, uint32_t level)
 {
@@ -28,6 +30,21 @@ static uint32_t index_bits(const struct machine *m, uint32_t level)
 static uint32_t level_shift(const struct machine *m, uint32_t level)
 {
     return PAGE_SHIFT + (level - 1) * (m->vm->kspace.levels == 2 ? 10 : 9);
+}
+
+uint32_t pgtable_shift(const struct machine *m, uint32_t level)
+{
+    return level_shift(m, level);
+}
+
+uint32_t pgtable_entries(const struct machine *m, uint32_t level)
+{
+    return 1u << index_bits(m, level);
+}
+
+uint32_t pgtable_index(const struct machine *m, uint64_t va, uint32_t level)
+{
+    return (uint32_t)(va >> level_shift(m, level)) & (pgtable_entries(m, level) - 1);
 }
 
 static uint64_t read_entry(const struct machine *m, uint64_t at)
@@ -76,22 +93,63 @@ uint64_t pgtable_io_flags(const struct machine *m)
     return pgtable_kernel_flags(m) | PTE_PCD;
 }
 
-/* Where va's last entry is; 0: the table of level *missing (2: the last) has no entry
- * for it. */
+bool pgtable_level_has_pages(const struct machine *m, uint32_t level)
+{
+    switch (m->vm->kspace.levels) {
+    case 2:
+        return level == 2 && m->config.hw.pse;
+    case 3:
+        return level == 2;
+    default:
+        return level == 2 || (level == 3 && m->config.hw.gbpages);
+    }
+}
+
+bool pgtable_maps_page(const struct machine *m, uint64_t entry, uint32_t level)
+{
+    if (level == 1) {
+        return true;
+    }
+    const uint32_t most = m->vm->kspace.levels > 3 ? 3 : 2;
+    return (entry & PTE_PS) && level <= most &&
+           (m->vm->kspace.levels > 2 || pgtable_level_has_pages(m, level));
+}
+
+struct pgtable_entry pgtable_find(const struct machine *m, uint64_t va)
+{
+    struct pgtable_entry e = {.level = m->vm->kspace.levels};
+    uint64_t table = m->vm->pgd;
+    if (table == PFN_NONE) {
+        return e;
+    }
+    for (;; e.level--) {
+        e.at = entry_address(m, table, va, e.level);
+        e.value = read_entry(m, e.at);
+        e.maps = (e.value & PTE_P) && pgtable_maps_page(m, e.value, e.level);
+        if (e.maps || e.level == 1 || !(e.value & PTE_P)) {
+            return e;
+        }
+        table = pgtable_frame(m, e.value);
+    }
+}
+
+uint64_t pgtable_translate(const struct machine *m, uint64_t va)
+{
+    const struct pgtable_entry e = pgtable_find(m, va);
+    if (!e.maps) {
+        return PFN_NONE;
+    }
+    const uint64_t pages = (uint64_t)1 << (level_shift(m, e.level) - PAGE_SHIFT);
+    return (pgtable_frame(m, e.value) & ~(pages - 1)) | (va >> PAGE_SHIFT & (pages - 1));
+}
+
+/* Where va's last entry is; 0: the entry of level *missing (2: the last) leads to no
+ * table for it. */
 static uint64_t find_level(const struct machine *m, uint64_t va, uint32_t *missing)
 {
-    uint64_t table = m->vm->pgd;
-    uint32_t level = m->vm->kspace.levels;
-    for (; table != PFN_NONE; level--) {
-        uint64_t at = entry_address(m, table, va, level);
-        if (level == 1) {
-            return at;
-        }
-        uint64_t entry = read_entry(m, at);
-        *missing = level;
-        table = entry & PTE_P ? pgtable_frame(m, entry) : PFN_NONE;
-    }
-    return 0;
+    const struct pgtable_entry e = pgtable_find(m, va);
+    *missing = e.level;
+    return e.level == 1 ? e.at : 0;
 }
 
 static uint64_t find(const struct machine *m, uint64_t va)
@@ -116,18 +174,15 @@ static bool is_boot_table(const struct machine *m, uint64_t va)
 /* A frame of zeros for a table; PFN_NONE: no memory. */
 static uint64_t new_table(struct machine *m, uint64_t va, uint32_t level)
 {
-    struct vm *vm = vm_w(m);
     uint64_t frame;
     fn_enter(&m->probe, FN___pte_alloc_kernel, va, level);
-    if (vm->boot_table < vm->boot_end &&
-        (level == vm->kspace.levels || is_boot_table(m, va))) {
-        frame = vm->boot_table++;
+    if (is_boot_table(m, va)) {
+        frame = pgtable_boot_frame(m);
     } else {
         frame = alloc_pages(m, GFP_KERNEL | __GFP_ZERO, 0);
+        vm_w(m)->nr_tables += frame != PFN_NONE;
     }
     if (frame != PFN_NONE) {
-        hardware_clear_frames(m, frame, 1);
-        vm_w(m)->nr_tables++;
         probe(&m->probe, EV_PTE_ALLOC, level, va, frame);
     }
     fn_leave(&m->probe);
@@ -137,37 +192,80 @@ static uint64_t new_table(struct machine *m, uint64_t va, uint32_t level)
 /* find(), making the tables that are missing. */
 static uint64_t find_or_make(struct machine *m, uint64_t va)
 {
-    if (m->vm->pgd == PFN_NONE) {
-        uint64_t root = new_table(m, va, m->vm->kspace.levels);
-        if (root == PFN_NONE) {
+    for (;;) {
+        const struct pgtable_entry e = pgtable_find(m, va);
+        if (e.level == 1 || e.maps || !e.at) {
+            return e.level == 1 ? e.at : 0;
+        }
+        uint64_t frame = new_table(m, va, e.level - 1);
+        if (frame == PFN_NONE ||
+            !write_entry(m, e.at, pgtable_pointer(m, frame, e.level))) {
             return 0;
         }
-        vm_w(m)->pgd = root;
-        hardware_reset(m);
-    }
-    uint64_t table = m->vm->pgd;
-    for (uint32_t level = m->vm->kspace.levels;; level--) {
-        uint64_t at = entry_address(m, table, va, level);
-        if (level == 1) {
-            return at;
-        }
-        uint64_t entry = read_entry(m, at);
-        if (!(entry & PTE_P)) {
-            uint64_t frame = new_table(m, va, level - 1);
-            if (frame == PFN_NONE) {
-                return 0;
-            }
-            bool pointer = level == 3 && m->vm->kspace.levels == 3;
-            entry = frame << PAGE_SHIFT | (pointer ? PTE_P : TABLE_FLAGS);
-            if (!write_entry(m, at, entry)) {
-                return 0;
-            }
-        }
-        table = pgtable_frame(m, entry);
     }
 }
 
-bool pgtable_prepare(struct machine *m, uint64_t va) { return find_or_make(m, va) != 0; }
+uint64_t pgtable_pointer(const struct machine *m, uint64_t frame, uint32_t level)
+{
+    const bool directory = level == 3 && m->vm->kspace.levels == 3;
+    return frame << PAGE_SHIFT | (directory ? PTE_P : TABLE_FLAGS);
+}
+
+uint64_t pgtable_boot_slot(struct machine *m, uint64_t va, uint32_t level)
+{
+    for (;;) {
+        const struct pgtable_entry e = pgtable_find(m, va);
+        if (e.level <= level || e.maps || !e.at) {
+            return e.level == level ? e.at : 0;
+        }
+        uint64_t frame = pgtable_boot_frame(m);
+        if (frame == PFN_NONE ||
+            !write_entry(m, e.at, pgtable_pointer(m, frame, e.level))) {
+            return 0;
+        }
+    }
+}
+
+bool pgtable_write_entry(struct machine *m, uint64_t at, uint64_t value)
+{
+    return write_entry(m, at, value);
+}
+
+/* ---- whole tables ---- */
+
+void pgtable_read_table(const struct machine *m, uint64_t frame,
+                        unsigned char table[PGTABLE_BYTES])
+{
+    hardware_read_phys(m, frame << PAGE_SHIFT, table, PGTABLE_BYTES);
+}
+
+bool pgtable_write_table(struct machine *m, uint64_t frame,
+                         const unsigned char table[PGTABLE_BYTES])
+{
+    return hardware_write_phys(m, frame << PAGE_SHIFT, table, PGTABLE_BYTES);
+}
+
+uint64_t pgtable_table_entry(const struct machine *m, const unsigned char *table,
+                             uint32_t index)
+{
+    const uint32_t size = entry_bytes(m);
+    const unsigned char *at = table + (size_t)index * size;
+    uint64_t v = 0;
+    for (uint32_t i = 0; i < size; i++) {
+        v |= (uint64_t)at[i] << 8 * i;
+    }
+    return v;
+}
+
+void pgtable_table_set(const struct machine *m, unsigned char *table, uint32_t index,
+                       uint64_t value)
+{
+    const uint32_t size = entry_bytes(m);
+    unsigned char *at = table + (size_t)index * size;
+    for (uint32_t i = 0; i < size; i++) {
+        at[i] = (unsigned char)(value >> 8 * i);
+    }
+}
 
 bool pgtable_set(struct machine *m, uint64_t va, uint64_t frame, uint64_t flags)
 {
@@ -214,9 +312,11 @@ static void each_table(const struct machine *m, uint64_t table, uint32_t level, 
                        void (*visit)(void *ctx, uint64_t frame, uint32_t level))
 {
     if (level > 1 && ram_peek(&m->ram, pfn(table))) {
-        for (uint64_t i = 0; i < (uint64_t)1 << index_bits(m, level); i++) {
-            uint64_t entry = read_entry(m, (table << PAGE_SHIFT) + i * entry_bytes(m));
-            if (entry & PTE_P && !(entry & PTE_PS && level < m->vm->kspace.levels)) {
+        unsigned char bytes[PGTABLE_BYTES];
+        pgtable_read_table(m, table, bytes);
+        for (uint32_t i = 0; i < pgtable_entries(m, level); i++) {
+            uint64_t entry = pgtable_table_entry(m, bytes, i);
+            if (entry & PTE_P && !pgtable_maps_page(m, entry, level)) {
                 each_table(m, pgtable_frame(m, entry), level - 1, ctx, visit);
             }
         }

@@ -1,15 +1,20 @@
 /* The kernel's page tables (init_mm): real entries in simulated RAM, as hw/mmu.h walks
  * them.
  *
- * swapper_pg_dir and the tables of the fixed mappings lie in the kernel image; the others
- * are allocated by alloc_pages when something is mapped there first (__pte_alloc_kernel),
- * and stay. A bare machine has no image: its fixed tables lie in a few frames behind its
- * memory.
+ *   pgtable.c        reading, setting and clearing entries
+ *   pgtable_boot.c   swapper_pg_dir as the boot leaves it
+ *   pgtable_dump.c   /sys/kernel/debug/page_tables/kernel
+ *
+ * Where tables lie: those of the direct map and of the frame table where the boot
+ * reserved room for them (boot.c); all others that the boot makes at the end of the
+ * kernel image; later ones are allocated by alloc_pages when something is mapped there
+ * first (__pte_alloc_kernel), and stay. A bare machine has no image: its tables lie in frames
+ * behind its memory.
  *
  * I1  A table's entries that were never set are 0.
+ * I2  An entry of a level above the last is a table's, or maps a large page, or is 0.
  *
- * Left out: the direct map's own entries (the layout says where it is), large pages for
- * vmalloc and ioremap, other processes' copies of the kernel's half.
+ * Left out: large pages for vmalloc and ioremap.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_PGTABLE_H
@@ -23,7 +28,24 @@
 uint64_t pgtable_kernel_flags(const struct machine *m);
 uint64_t pgtable_io_flags(const struct machine *m);
 
-/* The entry for va: 0 when there is none. */
+/* The last entry on va's way: the one that maps it, or the first that is not present. */
+struct pgtable_entry {
+    uint64_t at;    /* its physical address; 0: there is no root yet */
+    uint64_t value; /* as in memory */
+    uint32_t level; /* 1: the last */
+    bool maps;      /* present, and a page rather than a table */
+};
+struct pgtable_entry pgtable_find(const struct machine *m, uint64_t va);
+/* What an entry of this level maps, or would: log2 of bytes. */
+uint32_t pgtable_shift(const struct machine *m, uint32_t level);
+/* Has this machine large pages of this level? */
+bool pgtable_level_has_pages(const struct machine *m, uint32_t level);
+/* Does a present entry of this level map a page, rather than point to a table? As the
+ * processor takes it. */
+bool pgtable_maps_page(const struct machine *m, uint64_t entry, uint32_t level);
+/* The frame that the tables have for va, PFN_NONE: none. */
+uint64_t pgtable_translate(const struct machine *m, uint64_t va);
+/* The entry of the last level for va: 0 when there is none, or a large page. */
 uint64_t pgtable_get(const struct machine *m, uint64_t va);
 /* The frame that an entry maps. */
 uint64_t pgtable_frame(const struct machine *m, uint64_t entry);
@@ -37,6 +59,58 @@ bool pgtable_prepare(struct machine *m, uint64_t va);
 void pgtable_clear_range(struct machine *m, uint64_t start, uint64_t end);
 /* Forget all tables (their frames belong to somebody else now). */
 void pgtable_forget(struct machine *m);
+
+/* ---- pgtable_boot.c ---- */
+
+/* Frames behind a bare machine's memory that its tables need. */
+uint64_t pgtable_bare_frames(const struct machine_config *c, uint64_t max_pfn);
+/* Build swapper_pg_dir: direct map, kernel image, frame table, CPU entry areas, fixmap,
+ * and the tables of areas whose place is fixed. None is there before. */
+void pgtable_boot(struct machine *m);
+/* A zeroed frame for a table of the boot's; PFN_NONE: none left. */
+uint64_t pgtable_boot_frame(struct machine *m);
+/* Change the flags of pages that are mapped, as change_page_attr() does: large pages that
+ * keep others' flags too are split first. False: no room for a table. */
+bool pgtable_protect(struct machine *m, uint64_t va, uint64_t nr_pages, uint64_t set,
+                     uint64_t clear);
+
+/* ---- for those two ---- */
+
+enum { PGTABLE_BYTES = 4096 };
+uint32_t pgtable_entry_bytes(const struct machine *m);
+uint32_t pgtable_entries(const struct machine *m, uint32_t level);
+/* A whole table at once. */
+void pgtable_read_table(const struct machine *m, uint64_t frame,
+                        unsigned char table[PGTABLE_BYTES]);
+bool pgtable_write_table(struct machine *m, uint64_t frame,
+                         const unsigned char table[PGTABLE_BYTES]);
+uint64_t pgtable_table_entry(const struct machine *m, const unsigned char *table,
+                             uint32_t index);
+void pgtable_table_set(const struct machine *m, unsigned char *table, uint32_t index,
+                       uint64_t value);
+uint32_t pgtable_index(const struct machine *m, uint64_t va, uint32_t level);
+/* An entry that points to the table in this frame. */
+uint64_t pgtable_pointer(const struct machine *m, uint64_t frame, uint32_t level);
+/* The entry of this level for va, tables above it made from the boot's frames; 0: none
+ * left, or a large page is in the way. */
+uint64_t pgtable_boot_slot(struct machine *m, uint64_t va, uint32_t level);
+bool pgtable_write_entry(struct machine *m, uint64_t at, uint64_t value);
+
+/* ---- pgtable_dump.c ---- */
+
+/* One line of the dump: a marker, or a range of addresses whose entries have the same
+ * level and flags. */
+struct pgtable_line {
+    const char *marker;  /* NULL: a range */
+    uint64_t start, end; /* bytes; end is not in it, and 0 behind the last byte */
+    uint64_t flags;      /* PTE_*; not present: all is empty there */
+    uint32_t level;      /* 0 pgd, 1 p4d, 2 pud, 3 pmd, 4 pte, as the kernel counts */
+};
+/* The kernel's ptdump_walk_pgd() over the tables under root. */
+void pgtable_dump(const struct machine *m, uint64_t root, void *ctx,
+                  void (*line)(void *ctx, const struct pgtable_line *l));
+/* /sys/kernel/debug/page_tables/kernel, in the kernel's layout. Length as snprintf. */
+int pgtable_dump_text(char *buf, size_t size, const struct machine *m, uint64_t root);
 
 /* The MMU with these tables, for hw/mmu.h; bus reads and writes m's RAM. */
 void pgtable_mmu(const struct machine *m, struct mmu *mmu);

@@ -47,37 +47,6 @@ static void add_free_space(struct machine *m)
     }
 }
 
-/* Tables that are part of the image come from its end; a bare machine keeps them
- * behind its memory. */
-static void find_boot_tables(struct machine *m)
-{
-    const struct machine_config *c = &m->config;
-    const uint64_t image =
-        (c->kernel_end ? c->kernel_start : (uint64_t)16 << 20) >> PAGE_SHIFT;
-    struct vm *vm = vm_w(m);
-    vm->boot_table = m->mm->max_pfn;
-    vm->boot_end = m->mm->max_pfn + VM_BOOT_TABLES;
-    for (uint32_t i = 0; i < m->mm->nr_ranges; i++) {
-        const struct frame_range *r = &m->tables.ranges[i];
-        if (r->kind == RANGE_RESERVED && image >= r->start && image < r->end) {
-            uint64_t end = c->kernel_end ? c->kernel_end >> PAGE_SHIFT : r->end;
-            vm->boot_end = end < r->end ? end : r->end;
-            vm->boot_table = vm->boot_end > image + VM_BOOT_TABLES
-                                 ? vm->boot_end - VM_BOOT_TABLES
-                                 : image;
-        }
-    }
-    if (vm->kspace.bits == 32) {
-        /* permanent_kmaps_init(), early_ioremap_page_table_range_init() */
-        const uint64_t step = (uint64_t)1 << vm->kspace.pmd_shift;
-        pgtable_prepare(m, vm->kspace.pkmap_base);
-        for (uint64_t va = vm->kspace.fixaddr_tot_start & ~(step - 1);
-             va < (uint64_t)1 << 32; va += step) {
-            pgtable_prepare(m, va);
-        }
-    }
-}
-
 bool vm_create(struct machine *m)
 {
     struct vm_tables *t = &m->vm_tables;
@@ -96,7 +65,7 @@ bool vm_create(struct machine *m)
     for (uint32_t cpu = 0; cpu < m->mm->nr_cpus; cpu++) {
         vm->task[cpu] = cpu; /* the idle tasks */
     }
-    find_boot_tables(m);
+    pgtable_boot(m);
     add_free_space(m);
     return true;
 }
@@ -176,7 +145,7 @@ void vm_reset(struct machine *m, bool tables)
     vm->last_pkmap_nr = vm->nr_sleepers = vm->pending = vm->locked = 0;
     kspace_init(&vm->kspace, &m->config, end_of_low_memory(m), m->mm->max_pfn);
     if (tables) {
-        find_boot_tables(m);
+        pgtable_boot(m);
     }
     hardware_reset(m);
     add_free_space(m);

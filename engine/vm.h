@@ -41,8 +41,8 @@ enum {
     VM_MAX_STAGED = 1024, /* pages that vmap_page() has collected for the next vmap() */
     VM_MAX_TASKS = 64,
     VM_MAX_SLEEPERS = 32,
-    /* frames behind a bare machine's memory, for the tables that are part of an image */
-    VM_BOOT_TABLES = 32
+    /* frames of the image for tables of the boot's, at most */
+    VM_BOOT_TABLES = 128
 };
 
 /* What an area is. */
