@@ -36,39 +36,47 @@ struct screen {
     const char *name;
     int cols, rows;
     enum glyph_set glyphs;
-    const char *keys; /* NULL: the menu */
+    const char *keys;  /* NULL: the menu */
+    const char *story; /* tests/screens/STORY.lua; NULL: story */
 };
 
 static const struct screen screens[] = {
-    {"80x24-start", 80, 24, GLYPHS_UTF8, ""},
-    {"80x24-note", 80, 24, GLYPHS_UTF8, "s"},
-    {"80x24-split", 80, 24, GLYPHS_UTF8, "sssssssssss"},
-    {"80x24-back", 80, 24, GLYPHS_UTF8, "sssssssssssSS"},
-    {"80x24-done", 80, 24, GLYPHS_UTF8, "nnn"},
-    {"80x24-merge", 80, 24, GLYPHS_UTF8, "nnnnn"},
-    {"80x24-branch", 80, 24, GLYPHS_UTF8, "nnnnNNa\r"},
-    {"80x24-question", 80, 24, GLYPHS_UTF8, "cS"},
-    {"80x24-answer", 80, 24, GLYPHS_UTF8, "cS1"},
-    {"80x24-end", 80, 24, GLYPHS_UTF8, "cs"},
-    {"80x24-alloc", 80, 24, GLYPHS_UTF8, "na\4\4\2"},
-    {"80x24-page", 80, 24, GLYPHS_UTF8, "nnnn6++++++++++++\r"},
-    {"80x24-chain", 80, 24, GLYPHS_UTF8, "nnnn4\2\2\2\4\r\4"},
-    {"80x24-pcp", 80, 24, GLYPHS_UTF8, "nnnnnnnnn5\2\4"},
-    {"80x24-zones", 80, 24, GLYPHS_UTF8, "nnn7\r"},
-    {"80x24-events", 80, 24, GLYPHS_UTF8, "nnssssss8\1\1\r"},
-    {"80x24-calls", 80, 24, GLYPHS_UTF8, "nnssssss3\1\r"},
-    {"80x24-zoom", 80, 24, GLYPHS_UTF8, "nn4z"},
-    {"80x24-help", 80, 24, GLYPHS_UTF8, "?"},
-    {"80x24-leave", 80, 24, GLYPHS_UTF8, "q"},
-    {"80x24-ascii", 80, 24, GLYPHS_ASCII, "sssssssssss"},
-    {"80x24-braille", 80, 24, GLYPHS_BRAILLE, "sssssssssss"},
-    {"120x40-split", 120, 40, GLYPHS_UTF8, "sssssssssss"},
-    {"140x24-split", 140, 24, GLYPHS_UTF8, "sssssssssss"},
-    {"200x60-split", 200, 60, GLYPHS_UTF8, "sssssssssss"},
-    {"60x15-narrow", 60, 15, GLYPHS_UTF8, "sssssssssss4"},
-    {"59x10-small", 59, 10, GLYPHS_UTF8, "ss"},
-    {"80x24-menu", 80, 24, GLYPHS_UTF8, NULL},
-    {"60x15-menu", 60, 15, GLYPHS_ASCII, NULL},
+    {"80x24-start", 80, 24, GLYPHS_UTF8, "", NULL},
+    {"80x24-note", 80, 24, GLYPHS_UTF8, "s", NULL},
+    {"80x24-split", 80, 24, GLYPHS_UTF8, "sssssssssss", NULL},
+    {"80x24-back", 80, 24, GLYPHS_UTF8, "sssssssssssSS", NULL},
+    {"80x24-done", 80, 24, GLYPHS_UTF8, "nnn", NULL},
+    {"80x24-merge", 80, 24, GLYPHS_UTF8, "nnnnn", NULL},
+    {"80x24-branch", 80, 24, GLYPHS_UTF8, "nnnnNNa\r", NULL},
+    {"80x24-question", 80, 24, GLYPHS_UTF8, "cS", NULL},
+    {"80x24-answer", 80, 24, GLYPHS_UTF8, "cS1", NULL},
+    {"80x24-end", 80, 24, GLYPHS_UTF8, "cs", NULL},
+    {"80x24-alloc", 80, 24, GLYPHS_UTF8, "na\4\4\2", NULL},
+    {"80x24-page", 80, 24, GLYPHS_UTF8, "nnnn6++++++++++++\r", NULL},
+    {"80x24-chain", 80, 24, GLYPHS_UTF8, "nnnn4\2\2\2\4\r\4", NULL},
+    {"80x24-pcp", 80, 24, GLYPHS_UTF8, "nnnnnnnnn5\2\4", NULL},
+    {"80x24-zones", 80, 24, GLYPHS_UTF8, "nnn7\r", NULL},
+    {"80x24-events", 80, 24, GLYPHS_UTF8, "nnssssss8\1\1\r", NULL},
+    {"80x24-calls", 80, 24, GLYPHS_UTF8, "nnssssss3\1\r", NULL},
+    {"80x24-zoom", 80, 24, GLYPHS_UTF8, "nn4z", NULL},
+    {"80x24-help", 80, 24, GLYPHS_UTF8, "?", NULL},
+    {"80x24-leave", 80, 24, GLYPHS_UTF8, "q", NULL},
+    {"80x24-ascii", 80, 24, GLYPHS_ASCII, "sssssssssss", NULL},
+    {"80x24-braille", 80, 24, GLYPHS_BRAILLE, "sssssssssss", NULL},
+    {"120x40-split", 120, 40, GLYPHS_UTF8, "sssssssssss", NULL},
+    {"140x24-split", 140, 24, GLYPHS_UTF8, "sssssssssss", NULL},
+    {"200x60-split", 200, 60, GLYPHS_UTF8, "sssssssssss", NULL},
+    {"60x15-narrow", 60, 15, GLYPHS_UTF8, "sssssssssss4", NULL},
+    {"59x10-small", 59, 10, GLYPHS_UTF8, "ss", NULL},
+    {"hw-80x24-ram", 80, 24, GLYPHS_UTF8, "nnnS", "hardware"},
+    {"hw-80x24-walk", 80, 24, GLYPHS_UTF8, "nnssss", "hardware"},
+    {"hw-80x24-hit", 80, 24, GLYPHS_UTF8, "nnnn", "hardware"},
+    {"hw-80x24-ascii", 80, 24, GLYPHS_ASCII, "nnssssss", "hardware"},
+    {"hw-120x40-miss", 120, 40, GLYPHS_UTF8, "nnsssssss", "hardware"},
+    {"hw-200x60-store", 200, 60, GLYPHS_UTF8, "nnnnssss", "hardware"},
+    {"hw-60x15-narrow", 60, 15, GLYPHS_UTF8, "nnsss4", "hardware"},
+    {"80x24-menu", 80, 24, GLYPHS_UTF8, NULL, NULL},
+    {"60x15-menu", 60, 15, GLYPHS_ASCII, NULL, NULL},
 };
 
 static int key_of(char c)
@@ -190,11 +198,12 @@ static void compare(const char *name, const char *got)
     free(want);
 }
 
-static struct session *open_story(void)
+static struct session *open_story(const char *name)
 {
-    char path[512], err[512];
-    struct session *s = session_open(
-        source_path(path, sizeof path, "tests/screens/story.lua"), NULL, err, sizeof err);
+    char file[128], path[512], err[512];
+    snprintf(file, sizeof file, "tests/screens/%s.lua", name ? name : "story");
+    struct session *s =
+        session_open(source_path(path, sizeof path, file), NULL, err, sizeof err);
     if (!s) {
         bail_out("%s", err);
     }
@@ -203,7 +212,7 @@ static struct session *open_story(void)
 
 static void test_golden(const struct screen *sc)
 {
-    struct session *s = open_story();
+    struct session *s = open_story(sc->story);
     struct app a;
     struct grid g;
     app_init(&a, s, sc->glyphs);
@@ -329,8 +338,8 @@ static void test_random(uint64_t seed, unsigned nr, bool sandbox)
         "all",  "zoneinfo", "list", "expand",       "buddy:split", "nonsense"};
     struct prng r = {seed};
     char err[512];
-    struct session *s =
-        sandbox ? session_open_sandbox(NULL, err, sizeof err) : open_story();
+    struct session *s = sandbox ? session_open_sandbox(NULL, err, sizeof err)
+                                : open_story(seed % 3 ? "hardware" : NULL);
     struct app a;
     struct grid g;
     unsigned broken = 0;

@@ -112,6 +112,7 @@ void app_free(struct app *a)
         pagemap_destroy(a->pagemap);
     }
     model_free(&a->model);
+    access_paths_free(&a->paths);
     *a = (struct app){0};
 }
 
@@ -196,6 +197,7 @@ void app_moved(struct app *a, struct position from)
     }
     model_refresh(&a->model, from, a->cpu);
     follow(a);
+    access_paths_refresh(&a->paths, a->model.has_op ? &a->model.view : NULL, a->model.m);
     follow_view(a);
     if (a->pagemap) {
         pagemap_update(a->pagemap);

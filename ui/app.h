@@ -12,6 +12,7 @@
 #ifndef UI_APP_H
 #define UI_APP_H
 
+#include "access.h"
 #include "glyphs.h"
 #include "grid.h"
 #include "key.h"
@@ -108,6 +109,7 @@ struct app {
     struct timeline *t;
     struct pagemap *pagemap;
     struct model model;
+    struct access_paths paths; /* of the operation in view */
     bool sandbox;
     const char *api_words
         [API_WORDS]; /* the calls of the scenario API, by hash: for colouring scripts */
