@@ -130,7 +130,7 @@ static uint64_t bits_of(uint64_t address, int low, int nr)
     return nr >= 64 ? address >> low : address >> low & (((uint64_t)1 << nr) - 1);
 }
 
-/* word and brief stand before the number, where there is room and where there is little. */
+/* word and brief stand before the number: where there is room, where there is little. */
 static void field(struct bit_field *f, int low, int nr, int style, char letter,
                   const char *word, const char *brief, bool hex, uint64_t value)
 {
