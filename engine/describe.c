@@ -149,6 +149,8 @@ static void add_access(struct text *t, uint64_t v)
     add_name(t, names, NR(names), v);
 }
 
+static void add_mode(struct text *t, uint64_t v) { add(t, v ? "user" : "kernel"); }
+
 static void add_op(struct text *t, uint64_t v)
 {
     const struct op_info *info = v < NR_OPS ? op_info((uint16_t)v) : NULL;
@@ -205,6 +207,7 @@ static const struct {
     {"list", add_pcp_list},
     {"x", add_hex},
     {"access", add_access},
+    {"mode", add_mode},
     {"mesi", add_mesi},
     {"memtype", add_memtype},
     {"bus", add_bus},

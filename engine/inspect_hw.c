@@ -295,6 +295,71 @@ bool hw_peek(const struct machine *m, uint32_t cpu_nr, uint64_t va, enum access_
     return true;
 }
 
+struct probe_view hw_find(const struct machine *m, uint32_t cpu_nr, enum hw_part part,
+                          uint64_t va, enum access_kind kind)
+{
+    const struct memsys *cpu = hardware_cpu(m, cpu_nr);
+    const struct cache *c = hw_cache(m, cpu_nr, part);
+    struct access_view v;
+    uint64_t entry;
+    memset(&v, 0, sizeof v);
+    v.va = va;
+    v.kind = kind;
+    v.l1.part = part;
+    if (!c) {
+        return v.l1;
+    }
+    if (part_is_tlb(part)) {
+        look_in_tlb(cpu,
+                    part == PART_STLB ? &cpu->stlb : &cpu->front[part - PART_ITLB].tlb,
+                    va, &v.l1, &entry);
+        return v.l1;
+    }
+    if (part == PART_L2 || !cpu->virtual_tags) {
+        struct mmu mmu = cpu->s->mmu;
+        mmu.smap = mmu.smep = mmu.wp = false;
+        look_translate(cpu, &mmu, &v);
+        if (!v.translated) {
+            return v.l1;
+        }
+    }
+    if (part == PART_L2) {
+        look_in(c, v.pa >> c->line_shift, v.pa >> c->line_shift, &v.l1);
+    } else {
+        look_in_l1(cpu, &v);
+    }
+    return v.l1;
+}
+
+const struct memsys *hw_memsys(const struct machine *m, uint32_t cpu)
+{
+    return hardware_cpu(m, cpu);
+}
+
+bool hw_walk(const struct machine *m, uint32_t cpu_nr, uint64_t va, enum access_kind kind,
+             bool user, struct walk *w)
+{
+    const struct memsys *cpu = hardware_cpu(m, cpu_nr);
+    memset(w, 0, sizeof *w);
+    if (!cpu) {
+        return false;
+    }
+    struct mmu mmu = cpu->s->mmu;
+    mmu.user = user;
+    peek_walk(cpu, &mmu, va, kind, w);
+    return true;
+}
+
+bool hw_is_user(const struct machine *m, uint32_t cpu, uint64_t va)
+{
+    const bool low =
+        m->vm->kspace.bits == 32 ? va < m->vm->kspace.page_offset : !(va >> 63);
+    struct mmu kernel;
+    pgtable_mmu(m, &kernel);
+    const struct memsys *c = hardware_cpu(m, cpu);
+    return low && c && c->s->mmu.cr3 != kernel.cr3;
+}
+
 /* ---- the last access ---- */
 
 struct last_access hw_last_access(const struct machine *m, uint32_t cpu)

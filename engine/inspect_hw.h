@@ -19,6 +19,8 @@ const char *part_name(enum hw_part part);
 enum hw_part part_by_name(const char *name);
 static inline bool part_is_tlb(enum hw_part part) { return part >= PART_ITLB; }
 
+/* A CPU's memory system: hardware_cpu() for those who do not include hardware.h. */
+const struct memsys *hw_memsys(const struct machine *m, uint32_t cpu);
 /* The cache, or the cache that a TLB is made of; NULL: the CPU has none. */
 const struct cache *hw_cache(const struct machine *m, uint32_t cpu, enum hw_part part);
 
@@ -79,6 +81,17 @@ struct access_view {
 bool hw_peek(const struct machine *m, uint32_t cpu, uint64_t va, enum access_kind kind,
              bool user, struct access_view *out);
 
+/* Where one part has va, whether or not the access would come so far: tags that are
+ * physical are compared with what the tables say. there: false when they say nothing. */
+struct probe_view hw_find(const struct machine *m, uint32_t cpu, enum hw_part part,
+                          uint64_t va, enum access_kind kind);
+/* What the walker would find for this access now, whatever the TLBs have. */
+bool hw_walk(const struct machine *m, uint32_t cpu, uint64_t va, enum access_kind kind,
+             bool user, struct walk *w);
+/* Does the address lie in user space, and has the CPU a user address space loaded? Then
+ * the access is most likely meant to be user mode's. */
+bool hw_is_user(const struct machine *m, uint32_t cpu, uint64_t va);
+
 /* ---- the last access ---- */
 
 struct last_access {
@@ -114,8 +127,8 @@ struct entry_view {
     uint64_t pa;        /* of the page or table that it points to */
     bool present, page; /* page: it maps one; otherwise it points to a table */
 };
-/* The top table of what a CPU has loaded, or of address space mm (0: the kernel's). False:
- * paging is off, no such mm. */
+/* The top table of what a CPU has loaded, or of address space mm (0: the kernel's).
+ * False: paging is off, no such mm. */
 bool hw_root_of_cpu(const struct machine *m, uint32_t cpu, struct table_view *out);
 bool hw_root_of_mm(const struct machine *m, uint32_t mm, struct table_view *out);
 struct entry_view hw_entry(const struct machine *m, const struct table_view *t,

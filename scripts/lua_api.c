@@ -58,8 +58,8 @@ static const struct api_entry entries[] = {
 };
 
 static const char *const groups[] = {"a scenario", "narration", "operations", "contexts",
-                                     "pages",      "looking",   "hooks",      "workloads",
-                                     "GFP flags",  "constants"};
+                                     "pages",      "looking",   "memory",     "hooks",
+                                     "workloads",  "GFP flags", "constants"};
 
 const struct api_entry *session_api(size_t i)
 {

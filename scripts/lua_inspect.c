@@ -376,6 +376,7 @@ static int cpu(lua_State *L)
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     lua_setfield(L, -2, "locks");
+    push_cpu_parts(L, n);
     return 1;
 }
 

@@ -17,6 +17,7 @@ static int open_api(lua_State *L)
     open_constants(L);
     open_pages(L);
     open_inspect(L);
+    open_hw(L);
     open_ops(L);
     open_hooks(L);
     open_notes(L);

@@ -162,6 +162,17 @@ uint64_t check_typed(lua_State *L, int idx, const char *who, const char *name,
     if (strcmp(type, "zone") == 0) {
         return check_zone(L, idx, who);
     }
+    if (strcmp(type, "mode") == 0) {
+        if (lua_type(L, idx) == LUA_TSTRING) {
+            const char *mode = lua_tostring(L, idx);
+            if (strcmp(mode, "user") != 0 && strcmp(mode, "kernel") != 0) {
+                luaL_error(L, "%s: there is no mode '%s': \"user\" or \"kernel\"", who,
+                           mode);
+            }
+            return *mode == 'u';
+        }
+        return (uint64_t)lua_toboolean(L, idx);
+    }
     if (strcmp(type, "bool") == 0) {
         return lua_isnone(L, idx) || lua_toboolean(L, idx);
     }

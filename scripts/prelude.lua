@@ -144,6 +144,142 @@ function sayf(...)
     return say(string.format(...))
 end
 
+---- memory through the hardware ----
+
+local user_mode, last_fault = __user_mode, __last_fault
+__user_mode, __last_fault = nil, nil
+
+-- Calls fn(va, size, done) for pieces of at most 8 bytes that do not cross a multiple
+-- of 8: an access each.
+local function pieces(va, n, fn)
+    local done = 0
+    while done < n do
+        local size = math.min(8 - (va + done) % 8, n - done)
+        local fault = fn(va + done, size, done)
+        if fault then
+            return fault, done
+        end
+        done = done + size
+    end
+end
+
+local function check_size(n, who)
+    if math.type(n) ~= "integer" or n < 1 or n > 65536 then
+        error(who .. ": the number of bytes should be 1 to 65536, but is " ..
+              tostring(n), 3)
+    end
+end
+
+-- The bytes at va as a string; nil and the fault when they cannot be read.
+function read(va, n, mode)
+    n = n or 1
+    check_size(n, "read")
+    local user, parts = user_mode(va, mode, "read"), {}
+    local fault = pieces(va, n, function(at, size)
+        local value = cpu_load(at, size, user)
+        if value == 0 and last_fault() then
+            return last_fault()
+        end
+        parts[#parts + 1] = string.pack("<i8", value):sub(1, size)
+    end)
+    if fault then
+        return nil, fault
+    end
+    return table.concat(parts)
+end
+
+-- A number of 1, 2, 4 or 8 bytes, in one access.
+local function reader(size, name)
+    return function(va, mode)
+        local user = user_mode(va, mode, name)
+        local value = cpu_load(va, size, user)
+        if value == 0 then
+            local fault = last_fault()
+            if fault then
+                return nil, fault
+            end
+        end
+        return value
+    end
+end
+
+-- True; false and the fault when it could not be written.
+local function store(va, size, value, user)
+    if cpu_store(va, size, value, user) then
+        return true
+    end
+    return false, last_fault()
+end
+
+local function writer(size, name)
+    return function(va, value, mode)
+        if math.type(value) ~= "integer" then
+            error(name .. ": the value should be a whole number, but is " ..
+                  tostring(value), 2)
+        end
+        if size < 8 then
+            value = value & (1 << 8 * size) - 1
+        end
+        return store(va, size, value, user_mode(va, mode, name))
+    end
+end
+
+read_u8, write_u8 = reader(1, "read_u8"), writer(1, "write_u8")
+read_u16, write_u16 = reader(2, "read_u16"), writer(2, "write_u16")
+read_u32, write_u32 = reader(4, "read_u32"), writer(4, "write_u32")
+read_u64, write_u64 = reader(8, "read_u64"), writer(8, "write_u64")
+
+-- Write the bytes of a string.
+function write(va, bytes, mode)
+    if type(bytes) ~= "string" then
+        error("write: needs the bytes as a string; write_u8, write_u16, write_u32 and " ..
+              "write_u64 write a number", 2)
+    end
+    check_size(#bytes, "write")
+    local user = user_mode(va, mode, "write")
+    local fault = pieces(va, #bytes, function(at, size, done)
+        local eight = bytes:sub(done + 1, done + size) .. ("\0"):rep(8 - size)
+        local ok, why = store(at, size, string.unpack("<i8", eight), user)
+        if not ok then
+            return why or true
+        end
+    end)
+    if fault then
+        return false, fault
+    end
+    return true
+end
+
+-- True; false and the fault when no instruction can be fetched there.
+function fetch(va, mode)
+    if cpu_fetch(va, user_mode(va, mode, "fetch")) then
+        return true
+    end
+    return false, last_fault()
+end
+
+-- What fn made the CPU count: counters() after less counters() before.
+function measure(fn, ...)
+    check_function(fn, "measure")
+    local before = counters()
+    fn(...)
+    local function less(a, b)
+        local t = {}
+        for k, v in pairs(a) do
+            if type(v) == "table" then
+                t[k] = less(v, b[k])
+            elseif k ~= "miss_rate" and k ~= "amat" then
+                t[k] = v - b[k]
+            end
+        end
+        if t.access then
+            t.miss_rate = t.access > 0 and t.miss / t.access or 0.0
+        end
+        return t
+    end
+    return less(counters(), before)
+end
+
 ---- table.sort: stable, and a comparator may do anything, also be paused ----
 
 local function default_less(a, b)

@@ -138,6 +138,9 @@ void push_event(lua_State *L, const struct machine *m,
                 const struct event *ev); /* a table */
 uint16_t check_event_kind(lua_State *L, int idx, const char *who);
 
+/* lua_hw.c: a CPU's caches and TLBs as fields of the table on top */
+void push_cpu_parts(lua_State *L, uint32_t cpu);
+
 /* lua_page.c */
 void push_page(lua_State *L, uint64_t pfn); /* nil for PFN_NONE */
 bool to_page(lua_State *L, int idx, uint64_t *pfn);
@@ -158,6 +161,7 @@ void open_ops(lua_State *L);
 void open_pages(lua_State *L);
 void open_inspect(lua_State *L);
 void open_hooks(lua_State *L);
+void open_hw(lua_State *L);
 void open_notes(lua_State *L);
 /* An error unless the value is the name of a view; who: what the message begins with. */
 void check_view_name(lua_State *L, int idx, const char *who);

@@ -597,7 +597,9 @@ static void api_table(void)
         const char *colon = strchr(e->name, ':');
         if (colon) {
             snprintf(line, sizeof line, "assert(%s.%s)",
-                     strncmp(e->name, "page:", 5) == 0 ? "pfn_to_page(1)" : "zone.Normal",
+                     strncmp(e->name, "page:", 5) == 0    ? "pfn_to_page(1)"
+                     : strncmp(e->name, "cache:", 6) == 0 ? "cache('l2')"
+                                                          : "zone.Normal",
                      colon + 1);
         } else {
             snprintf(line, sizeof line, "assert(%s ~= nil)", e->name);
