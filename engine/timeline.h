@@ -106,6 +106,25 @@ bool timeline_step_event(struct timeline *t, int direction);
 typedef bool position_fn(void *ctx, struct machine *m, const struct event *ev);
 bool timeline_search(struct timeline *t, int direction, position_fn *pred, void *ctx,
                      bool (*interrupted)(void *ctx));
+/* The same, for a pred that compares an event's state with the one before: begin is
+ * called with the machine as it is where a stretch begins that is then seen without a
+ * gap (searching backwards goes through several, the latest first). Returns from a
+ * search that was interrupted are told apart by *stopped, if it is not NULL. */
+struct search_calls {
+    void (*begin)(void *ctx, struct machine *m);
+    position_fn *pred;
+    bool (*interrupted)(void *ctx);
+    void *ctx;
+};
+bool timeline_search_with(struct timeline *t, int direction,
+                          const struct search_calls *calls, bool *stopped);
+
+/* The last event at or before the position (direction -1), or the first one behind it
+ * (1), that changed what w watches; the position moves there. False: nothing did (the
+ * position stays), or it was interrupted. */
+struct watch;
+bool timeline_find_change(struct timeline *t, int direction, const struct watch *w,
+                          bool (*interrupted)(void *ctx), void *interrupted_ctx);
 
 /* ---- what happened ---- */
 

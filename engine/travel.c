@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "timeline_private.h"
+#include "watch.h"
 
 /* ---- one operation ---- */
 
@@ -298,11 +299,10 @@ bool timeline_step_event(struct timeline *t, int direction)
 /* ---- search ---- */
 
 struct search {
-    position_fn *pred;
-    void *ctx;
+    struct search_calls calls;
     struct timeline *t;
-    bool first; /* stop at the first match; else remember the last */
-    bool (*interrupted)(void *ctx);
+    bool first;   /* stop at the first match; else remember the last */
+    bool stopped; /* interrupted */
     uint64_t before_op, before_event; /* matches count only before this position */
     bool found;
     struct position at;
@@ -315,7 +315,7 @@ static bool search_watch(void *ctx, struct machine *m, const struct event *ev)
     if (op == s->before_op && ev->n >= s->before_event) {
         return false;
     }
-    if (!s->pred(s->ctx, m, ev)) {
+    if (!s->calls.pred(s->calls.ctx, m, ev)) {
         return false;
     }
     s->found = true;
@@ -328,6 +328,9 @@ static bool watch_run(struct timeline *t, struct search *s, uint64_t op)
 {
     uint64_t from_event = t->pos.event;
     struct full_op o;
+    if (s->calls.begin) {
+        s->calls.begin(s->calls.ctx, t->m);
+    }
     travel_to_boundary(t, t->pos.branch, t->pos.op);
     t->run.watch = search_watch;
     t->run.watch_ctx = s;
@@ -339,7 +342,7 @@ static bool watch_run(struct timeline *t, struct search *s, uint64_t op)
         t->pos.op += !stopped;
         t->run.watch_from = 0;
     }
-    stopped = stopped || run_on(t, op, s->interrupted, s->ctx);
+    stopped = stopped || run_on(t, op, s->calls.interrupted, s->calls.ctx);
     run_clear(t);
     return stopped;
 }
@@ -352,6 +355,7 @@ static bool search_forward(struct timeline *t, struct search *s)
     if (s->found) {
         timeline_seek(t, s->at);
     }
+    s->stopped = !s->found && t->pos.op < branch_nr_ops(&t->branches[t->pos.branch]);
     return s->found;
 }
 
@@ -364,13 +368,15 @@ static bool search_backward(struct timeline *t, struct search *s)
     while (!s->found && end > t->first_op) {
         const struct checkpoint *c = checkpoint_before(t, branch, end - 1);
         const uint64_t begin = c->op;
-        if (s->interrupted && s->interrupted(s->ctx)) {
+        if (s->calls.interrupted && s->calls.interrupted(s->calls.ctx)) {
+            s->stopped = true;
             return false;
         }
         travel_to_boundary(t, branch, begin);
         watch_run(t, s, end);
         if (t->pos.op < end) { /* interrupted: what was found may not be the last one */
             s->found = false;
+            s->stopped = true;
             return false;
         }
         end = begin;
@@ -379,11 +385,74 @@ static bool search_backward(struct timeline *t, struct search *s)
     return s->found;
 }
 
+bool timeline_search_with(struct timeline *t, int direction,
+                          const struct search_calls *calls, bool *stopped)
+{
+    struct search s = {.calls = *calls, .t = t};
+    const bool found = direction >= 0 ? search_forward(t, &s) : search_backward(t, &s);
+    if (stopped) {
+        *stopped = s.stopped;
+    }
+    return found;
+}
+
 bool timeline_search(struct timeline *t, int direction, position_fn *pred, void *ctx,
                      bool (*interrupted)(void *ctx))
 {
-    struct search s = {.pred = pred, .ctx = ctx, .t = t, .interrupted = interrupted};
-    return direction >= 0 ? search_forward(t, &s) : search_backward(t, &s);
+    const struct search_calls calls = {NULL, pred, interrupted, ctx};
+    return timeline_search_with(t, direction, &calls, NULL);
+}
+
+/* ---- what changed it? ---- */
+
+struct change {
+    const struct watch *w;
+    struct watch_value value;
+    bool (*interrupted)(void *ctx);
+    void *interrupted_ctx;
+};
+
+static void change_begin(void *ctx, struct machine *m)
+{
+    struct change *c = ctx;
+    c->value = watch_read(c->w, m);
+}
+
+static bool changed(void *ctx, struct machine *m, const struct event *ev)
+{
+    struct change *c = ctx;
+    (void)ev;
+    return watch_changed(c->w, m, &c->value);
+}
+
+static bool change_interrupted(void *ctx)
+{
+    const struct change *c = ctx;
+    return c->interrupted && c->interrupted(c->interrupted_ctx);
+}
+
+bool timeline_find_change(struct timeline *t, int direction, const struct watch *w,
+                          bool (*interrupted)(void *ctx), void *interrupted_ctx)
+{
+    const struct position from = t->pos;
+    struct change c = {.w = w, .interrupted = interrupted};
+    c.interrupted_ctx = interrupted_ctx;
+    const struct search_calls calls = {change_begin, changed, change_interrupted, &c};
+    struct event at;
+    if (direction < 0 && from.event && timeline_current_event(t, &at)) {
+        /* the event at the position itself may be the one */
+        timeline_step_event(t, -1);
+        c.value = watch_read(w, t->m);
+        timeline_seek(t, from);
+        if (watch_changed(w, t->m, &c.value)) {
+            return true;
+        }
+    }
+    const bool found = timeline_search_with(t, direction, &calls, NULL);
+    if (!found) {
+        timeline_seek(t, from);
+    }
+    return found;
 }
 
 /* ---- looking at one operation ---- */

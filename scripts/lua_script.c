@@ -205,6 +205,9 @@ uint64_t script_issue(lua_State *L, struct op *op)
     if (!t || !sc->may_operate) {
         luaL_error(L, "%s", hint_no_machine);
     }
+    if (sc->looking) {
+        luaL_error(L, "a condition may only look at the machine: this would change it");
+    }
     op->cpu = (uint8_t)sc->cpu;
     op->origin = sc->console ? ORIGIN_USER : ORIGIN_SCRIPT;
     op->site = sc->console ? 0 : site_here(L, t);

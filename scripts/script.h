@@ -27,6 +27,7 @@ struct script {
     bool console; /* operations are the user's, print goes to out, nothing is run again */
     bool
         may_operate; /* false while the file's main chunk runs: there is no machine yet */
+    bool looking;    /* a condition is tested: nothing may be done */
     uint32_t cpu;    /* operations run here */
     uint64_t seed;
     uint32_t branch; /* cursor counts operations of this branch */

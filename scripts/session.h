@@ -86,6 +86,21 @@ void session_set_feed(struct session *s, bool (*feed)(void *ctx, struct timeline
  * the past). out receives what was printed or the error (malloced, never NULL; free it).
  * False on an error. Globals that it sets stay for the next line. */
 bool session_console(struct session *s, const char *line, char **out);
+/* A condition: an expression over the machine's state, compiled once. Beside what the
+ * console knows, the fields of the event and `ev` itself are in scope. It can look at the
+ * machine, but do nothing to it. NULL: err says what is wrong with it. It lives as long
+ * as the session. */
+struct condition;
+struct condition *session_condition(struct session *s, const char *expression, char *err,
+                                    size_t err_size);
+/* Its value as text, as the console prints it, at this event (ev may be NULL: between
+ * operations) of the session's machine; buf holds the error if it has none. True: it is
+ * neither nil nor false, nor an error. */
+enum verdict { VERDICT_NO, VERDICT_YES, VERDICT_ERROR };
+enum verdict condition_test(struct condition *c, struct machine *m,
+                            const struct event *ev, char *buf, size_t size);
+void condition_forget(struct condition *c);
+
 /* Words that complete the last word of line at the console: calls fn for each. */
 void session_complete(struct session *s, const char *line,
                       void (*fn)(void *ctx, const char *word), void *ctx);

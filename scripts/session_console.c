@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "describe.h"
 #include "script.h"
 
 enum { CONSOLE_STEPS = 100000000 };
@@ -58,11 +59,38 @@ static void push_parsed(lua_State *L, const char *value, size_t len)
     }
 }
 
+/* Inside a condition: a field of the event, or all of it as ev. */
+static bool push_event_field(lua_State *L, const char *name)
+{
+    const struct script *sc = script_of(L);
+    const struct event *ev = sc->hook_event;
+    const struct event_info *info = ev ? event_info(ev->kind) : NULL;
+    char field[32], type[32];
+    if (!info) {
+        return false;
+    }
+    if (!strcmp(name, "ev")) {
+        push_event(L, sc->hook_machine, ev);
+        return true;
+    }
+    for (uint32_t i = 0; i < PROBE_ARGS && arg_describe(info->args, i, field, type);
+         i++) {
+        if (!strcmp(field, name)) {
+            push_typed(L, sc->hook_machine, type, ev->arg[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
 static int find_local(lua_State *L)
 {
     struct session *s = script_of(L)->session;
     const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
     size_t len = strlen(name);
+    if (push_event_field(L, name)) {
+        return 1;
+    }
     for (const char *line = locals_here(s); len && *line;) {
         const char *end = line + strcspn(line, "\n");
         if (strncmp(line, name, len) == 0 && strncmp(line + len, " = ", 3) == 0) {
@@ -266,6 +294,109 @@ bool session_console(struct session *s, const char *line, char **out)
     lua_settop(sc->sandbox.L, 0);
     *out = buffer_copy_string(buffer_of(&sc->out));
     return good;
+}
+
+/* ---- conditions ---- */
+
+enum { CONDITION_STEPS = 10000000 };
+
+struct condition {
+    struct script *sc;
+    lua_State *co;   /* runs it, again and again */
+    int ref, co_ref; /* its function and its coroutine in the registry */
+};
+
+/* Argument: the expression as light userdata. Answers the references of both. */
+static int compile_condition(lua_State *L)
+{
+    const char *expression = lua_touserdata(L, 1);
+    const char *chunk = lua_pushfstring(L, "return %s", expression);
+    if (sandbox_load(L, chunk, strlen(chunk), "=condition") != LUA_OK) {
+        return lua_error(L);
+    }
+    const int ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_State *co = lua_newthread(L);
+    lua_pushinteger(L, luaL_ref(L, LUA_REGISTRYINDEX));
+    lua_pushinteger(L, ref);
+    lua_pushlightuserdata(L, co);
+    return 3;
+}
+
+struct condition *session_condition(struct session *s, const char *expression, char *err,
+                                    size_t err_size)
+{
+    struct script *sc = console_of(s);
+    struct condition *c = sc ? malloc(sizeof *c) : NULL;
+    if (!c) {
+        snprintf(err, err_size, "out of memory");
+        return NULL;
+    }
+    lua_State *L = sc->sandbox.L;
+    lua_settop(L, 0);
+    sc->sandbox.steps = CONSOLE_STEPS;
+    lua_pushcfunction(L, compile_condition);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)expression);
+    if (lua_pcall(L, 1, 3, 0) != LUA_OK) {
+        snprintf(err, err_size, "%s",
+                 lua_isstring(L, -1) ? lua_tostring(L, -1) : "it is no expression");
+        lua_settop(L, 0);
+        free(c);
+        return NULL;
+    }
+    *c = (struct condition){.sc = sc,
+                            .co = lua_touserdata(L, 3),
+                            .ref = (int)lua_tointeger(L, 2),
+                            .co_ref = (int)lua_tointeger(L, 1)};
+    lua_settop(L, 0);
+    return c;
+}
+
+void condition_forget(struct condition *c)
+{
+    if (c) {
+        luaL_unref(c->sc->sandbox.L, LUA_REGISTRYINDEX, c->ref);
+        luaL_unref(c->sc->sandbox.L, LUA_REGISTRYINDEX, c->co_ref);
+        free(c);
+    }
+}
+
+enum verdict condition_test(struct condition *c, struct machine *m,
+                            const struct event *ev, char *buf, size_t size)
+{
+    struct script *sc = c->sc;
+    lua_State *L = sc->sandbox.L;
+    sc->hook_machine = m;
+    sc->hook_event = ev;
+    sc->looking = true;
+    sc->sandbox.steps = CONDITION_STEPS;
+    sc->sandbox.broken = false;
+    lua_rawgeti(c->co, LUA_REGISTRYINDEX, c->ref);
+    const int status = sandbox_resume(&sc->sandbox, c->co, 0);
+    const bool holds = status == LUA_OK && lua_toboolean(c->co, 1);
+    if (buf) {
+        buffer_clear(&sc->out);
+        if (status == LUA_YIELD) {
+            buffer_string(&sc->out, "it takes too long");
+        } else {
+            lua_settop(L, 0);
+            lua_pushcfunction(L, status == LUA_OK ? print_values : error_text);
+            lua_rawgeti(L, LUA_REGISTRYINDEX, c->co_ref);
+            lua_pcall(L, 1, 0, 0); /* out of memory: less text */
+        }
+        const char *text = buffer_of(&sc->out);
+        snprintf(buf, size, "%.*s", (int)strcspn(text, "\n"), text);
+    }
+    if (status == LUA_OK) {
+        lua_settop(c->co, 0);
+    } else {
+        lua_resetthread(c->co);
+        lua_settop(c->co, 0);
+    }
+    lua_settop(L, 0);
+    sc->looking = false;
+    sc->hook_machine = NULL;
+    sc->hook_event = NULL;
+    return status != LUA_OK ? VERDICT_ERROR : holds ? VERDICT_YES : VERDICT_NO;
 }
 
 /* ---- completion ---- */

@@ -46,6 +46,27 @@ matches "$out" 'st may be one of: step, step-back' "an ambiguous beginning lists
 matches "$out" '^holds: order 3' "claims that were passed are told"
 debug three.lua continue 'goto 3' 'alloc 0 GFP_KERNEL' 'branch list'
 matches "$out" 'branch 1' "doing something in the past makes a branch"
+debug three.lua 'break buddy:split if order == 5' continue 'breakpoints' rc
+matches "$out" 'Breakpoint 1: event buddy:split if order == 5' "a condition on the event's fields"
+matches "$out" 'hit 1 time' "breakpoints counts the hits"
+debug three.lua 'break -r __rmqueue_smallest' continue
+matches "$out" 'Breakpoint 1: return from' "-r stops where a function has returned"
+debug three.lua 'tbreak 6' 'ignore 1 0' continue breakpoints
+matches "$out" 'There are no breakpoints' "a temporary breakpoint goes when it has stopped"
+debug three.lua 'watch zone.Normal.free' continue continue
+matches "$out" 'Watchpoint 1: change of zone.Normal.free' "the value of an expression is watched"
+debug three.lua 'watch free Normal 3 Unmovable' continue 'disable 1' 'delete 1' 'delete 7'
+matches "$out" 'change of the Unmovable free list of order 3' "a free list is watched"
+matches "$out" 'no breakpoint 7' "a number that is none is told"
+debug three.lua 'break kmem:mm_page_alloc' 'commands 1 print("here"); 40+2' continue
+matches "$out" '^42$' "a breakpoint runs its commands"
+debug three.lua 'until zone.Normal.free < 0' 'back-until true' 'until nosuch.field' 'condition 1 x' 'watch alloc_page(GFP_KERNEL)' c
+matches "$out" 'attempt to index a nil value' "an expression that fails stops and says why"
+matches "$out" 'Which breakpoint' "condition wants a number"
+debug three.lua continue 'why free Normal 3 Unmovable' 'history page 0' 'next-change' 'why free Normal 99' 'why'
+matches "$out" 'Why the Unmovable free list' "why shows the chain"
+matches "$out" 'goto [0-9]+\.[0-9]+ +.*(buddy:|pcp:)' "that ends with the event"
+matches "$out" 'there is no such order' "what is not there is told"
 debug three.lua prompt
 matches "$out" 'for the screen' "what needs a screen says so"
 debug missing.lua step

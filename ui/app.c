@@ -108,6 +108,7 @@ void app_free(struct app *a)
 {
     popup_close(a);
     free(a->prompt_matches);
+    stops_clear(&a->stops);
     if (a->pagemap) {
         pagemap_destroy(a->pagemap);
     }
@@ -330,9 +331,22 @@ void app_key(struct app *a, int key)
     app_layout(a);
 }
 
+bool app_next_todo(struct app *a, char *line, size_t size)
+{
+    const char *at = a->todo + strspn(a->todo, "; ");
+    const size_t len = strcspn(at, ";");
+    snprintf(line, size, "%.*s", (int)len, at);
+    memmove(a->todo, at + len, strlen(at + len) + 1);
+    return *line;
+}
+
 void app_command(struct app *a, const char *line)
 {
+    char next[256];
     command_run(a, line);
+    while (!a->keeps_todo && app_next_todo(a, next, sizeof next)) {
+        command_run(a, next);
+    }
     app_layout(a);
 }
 

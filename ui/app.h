@@ -18,6 +18,7 @@
 #include "key.h"
 #include "layout.h"
 #include "model.h"
+#include "stops.h"
 #include "style.h"
 
 struct pane_list { /* a pane that shows rows */
@@ -83,12 +84,7 @@ struct popup {
 
 enum message_kind { MESSAGE_NONE, MESSAGE_INFO, MESSAGE_ERROR };
 
-enum { MAX_BREAKPOINTS = 32, MAX_ANSWERS = 64 };
-
-struct breakpoint {
-    enum { BREAK_EVENT, BREAK_FUNCTION, BREAK_LINE, BREAK_PFN } kind;
-    uint64_t what; /* event kind, function, line of the script, pfn */
-};
+enum { MAX_ANSWERS = 64 };
 
 /* What the screen asks of the program around it. */
 enum app_request {
@@ -151,8 +147,11 @@ struct app {
 
     bool running;
     int speed; /* index into app_speed() */
-    struct breakpoint breakpoints[MAX_BREAKPOINTS];
-    int nr_breakpoints;
+    struct stops stops;
+    char todo[256];     /* commands of the breakpoint that was reached, divided by ; */
+    bool keeps_todo;    /* whoever drives the app runs them itself */
+    struct watch asked; /* what why and history were asked about last */
+    bool has_asked;
     struct {
         uint32_t text; /* the question: a string of the timeline */
         int choice;
@@ -176,6 +175,8 @@ void app_mouse(struct app *a, int x, int y,
                int wheel); /* wheel: -1 up, 1 down, 0 a click */
 /* A line from the command prompt, or a key's command. */
 void app_command(struct app *a, const char *line);
+/* The next command that a breakpoint has left to do; false: none. */
+bool app_next_todo(struct app *a, char *line, size_t size);
 void app_draw(const struct app *a, struct grid *g);
 /* Milliseconds until app_tick wants to be called; -1: never, nothing moves by itself. */
 int app_timeout(const struct app *a);

@@ -1,4 +1,4 @@
-/* Commands: breakpoints.
+/* Commands: breakpoints and watchpoints.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _XOPEN_SOURCE 700
@@ -7,54 +7,11 @@
 #include "describe.h"
 #include "pane.h"
 #include "popup.h"
+#include "target.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-void breakpoint_text(const struct app *a, const struct breakpoint *b, char *buf,
-                     size_t size)
-{
-    switch (b->kind) {
-    case BREAK_EVENT:
-        snprintf(buf, size, "event %s", event_info((uint16_t)b->what)->name);
-        break;
-    case BREAK_FUNCTION:
-        snprintf(buf, size, "call of %s()", fn_info((uint16_t)b->what)->name);
-        break;
-    case BREAK_LINE:
-        snprintf(buf, size, "line %llu of the script", (unsigned long long)b->what);
-        break;
-    default:
-        snprintf(buf, size, "page " PFN_FORMAT, (unsigned long long)b->what);
-        break;
-    }
-    (void)a;
-}
-
-static void toggle_breakpoint(struct app *a, struct breakpoint b)
-{
-    char text[128];
-    breakpoint_text(a, &b, text, sizeof text);
-    for (int i = 0; i < a->nr_breakpoints; i++) {
-        if (a->breakpoints[i].kind == b.kind && a->breakpoints[i].what == b.what) {
-            memmove(&a->breakpoints[i], &a->breakpoints[i + 1],
-                    (size_t)(a->nr_breakpoints - i - 1) * sizeof a->breakpoints[0]);
-            a->nr_breakpoints--;
-            app_message(a, MESSAGE_INFO, "No longer a breakpoint: %s.", text);
-            return;
-        }
-    }
-    if (a->nr_breakpoints == MAX_BREAKPOINTS) {
-        app_message(a, MESSAGE_ERROR,
-                    "There are %d breakpoints: remove one first (:breakpoints).",
-                    MAX_BREAKPOINTS);
-        return;
-    }
-    a->breakpoints[a->nr_breakpoints++] = b;
-    app_message(a, MESSAGE_INFO, "Breakpoint: %s. c continues to it, C goes back to it.",
-                text);
-}
 
 static uint16_t function_by_name(const char *name)
 {
@@ -66,19 +23,56 @@ static uint16_t function_by_name(const char *name)
     return 0;
 }
 
-static void break_at_selection(struct app *a)
+/* ---- setting ---- */
+
+static void add(struct app *a, const struct stop *like)
+{
+    char err[300], text[400];
+    struct stop *stop = stops_add(&a->stops, a->session, like, err, sizeof err);
+    if (!stop) {
+        app_message(a, MESSAGE_ERROR, "%s", err);
+        return;
+    }
+    stop_format(text, sizeof text, stop, a->model.m);
+    bool watches = stop->kind >= STOP_PAGE;
+    app_message(a, MESSAGE_INFO, "%s %d: %s. c continues to it, C goes back to it.",
+                stop->temporary ? "Temporary breakpoint"
+                : watches       ? "Watchpoint"
+                                : "Breakpoint",
+                stop->number, text);
+}
+
+/* A key sets one, and the same key takes it away. */
+static void toggle(struct app *a, const struct stop *like)
+{
+    char text[400];
+    struct stop *same = stops_same(&a->stops, like);
+    if (same && !*like->condition && !like->temporary) {
+        stop_format(text, sizeof text, same, a->model.m);
+        app_message(a, MESSAGE_INFO, "No longer a breakpoint: %s.", text);
+        stops_remove(&a->stops, same->number);
+    } else {
+        add(a, like);
+    }
+}
+
+static void break_at_selection(struct app *a, struct stop *like)
 {
     const struct model *md = &a->model;
     if (a->focus == PANE_SCRIPT && session_nr_lines(a->session)) {
         int row = a->script.selected >= 0 ? a->script.selected : (int)md->line - 1;
         if (row >= 0) {
-            toggle_breakpoint(a, (struct breakpoint){BREAK_LINE, (uint64_t)row + 1});
+            like->kind = STOP_LINE;
+            like->what = (uint64_t)row + 1;
+            toggle(a, like);
             return;
         }
     }
     if (a->focus == PANE_STACK && md->depth) {
         int row = a->stack.selected >= 0 ? a->stack.selected : (int)md->depth - 1;
-        toggle_breakpoint(a, (struct breakpoint){BREAK_FUNCTION, md->stack[row].fn});
+        like->kind = STOP_FUNCTION;
+        like->what = md->stack[row].fn;
+        toggle(a, like);
         return;
     }
     const struct event *ev = md->has_event ? &md->event : NULL;
@@ -87,36 +81,80 @@ static void break_at_selection(struct app *a)
         ev = op_events_get(&md->view, (uint64_t)a->events.selected - md->view.op);
     }
     if (ev) {
-        toggle_breakpoint(a, (struct breakpoint){BREAK_EVENT, ev->kind});
+        like->kind = STOP_EVENT;
+        like->what = ev->kind;
+        toggle(a, like);
     } else {
         app_message(
             a, MESSAGE_INFO,
-            "Nothing to break on here: :break EVENT, :break FUNCTION or :break LINE.");
+            "Nothing to break on here: break EVENT, FUNCTION, LINE or op NUMBER.");
     }
 }
 
-void run_break(struct app *a, const char *args)
+/* Cut " if EXPR" off args; the expression, or "". */
+static const char *take_condition(char *args)
 {
-    if (!*args) {
-        break_at_selection(a);
-        return;
+    char *at = !strncmp(args, "if ", 3) ? args : strstr(args, " if ");
+    if (!at) {
+        return "";
     }
+    const char *expression = at + (*at == ' ' ? 4 : 3);
+    *at = 0;
+    return expression + strspn(expression, " ");
+}
+
+static bool parse_place(struct app *a, const char *what, bool returns, struct stop *like)
+{
     char *end;
-    unsigned long line = strtoul(args, &end, 10);
-    uint16_t kind = event_kind_by_name(args), fn = function_by_name(args);
+    const char *rest;
+    unsigned long line = strtoul(what, &end, 10);
+    uint16_t kind = event_kind_by_name(what), fn = function_by_name(what);
+    if (first_word_is(what, "op", &rest) && *rest) {
+        like->kind = STOP_OP;
+        like->what = strtoull(rest, &end, 0);
+        return !*end;
+    }
     if (!*end && line && line <= session_nr_lines(a->session)) {
-        toggle_breakpoint(a, (struct breakpoint){BREAK_LINE, line});
+        like->kind = STOP_LINE;
+        like->what = line;
     } else if (kind) {
-        toggle_breakpoint(a, (struct breakpoint){BREAK_EVENT, kind});
+        like->kind = STOP_EVENT;
+        like->what = kind;
     } else if (fn) {
-        toggle_breakpoint(a, (struct breakpoint){BREAK_FUNCTION, fn});
+        like->kind = returns ? STOP_RETURN : STOP_FUNCTION;
+        like->what = fn;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void set_break(struct app *a, const char *args, bool temporary)
+{
+    char text[1024];
+    const char *rest;
+    snprintf(text, sizeof text, "%s", args);
+    struct stop like = {.temporary = temporary};
+    snprintf(like.condition, sizeof like.condition, "%s", take_condition(text));
+    bool returns = first_word_is(text, "-r", &rest);
+    char *what = text + (returns ? rest - text : 0);
+    for (size_t n = strlen(what); n && what[n - 1] == ' '; n--) {
+        what[n - 1] = 0;
+    }
+    if (!*what) {
+        break_at_selection(a, &like);
+    } else if (parse_place(a, what, returns, &like)) {
+        toggle(a, &like);
     } else {
         app_message(a, MESSAGE_ERROR,
                     "%s is no event, no function and no line of the script (:events "
                     "lists events).",
-                    args);
+                    what);
     }
 }
+
+void run_break(struct app *a, const char *args) { set_break(a, args, false); }
+void run_tbreak(struct app *a, const char *args) { set_break(a, args, true); }
 
 bool selected_page(struct app *a, const char *args, uint64_t *p)
 {
@@ -136,41 +174,175 @@ bool selected_page(struct app *a, const char *args, uint64_t *p)
 
 void run_watch(struct app *a, const char *args)
 {
-    uint64_t p;
-    if (selected_page(a, args, &p)) {
-        toggle_breakpoint(a, (struct breakpoint){BREAK_PFN, p});
-    } else if (!*args) {
-        app_message(a, MESSAGE_INFO,
-                    "Select a page first (in 4, 5 or 6), or :watch PFN.");
+    char text[STOP_TEXT], err[200];
+    snprintf(text, sizeof text, "%s", args);
+    struct stop like = {.kind = STOP_PAGE};
+    snprintf(like.condition, sizeof like.condition, "%s", take_condition(text));
+    char *end;
+    like.what = strtoull(text, &end, 0);
+    if (end != text && !end[strspn(end, " ")]) { /* a page frame number */
+        toggle(a, &like);
+    } else if (!*text) {
+        if (selected_page(a, "", &like.what)) {
+            toggle(a, &like);
+        } else {
+            app_message(a, MESSAGE_INFO,
+                        "Select a page first (in 4, 5 or 6), or :watch PFN.");
+        }
+    } else if (target_parse(a, text, &like.watch, err, sizeof err)) {
+        like.kind = STOP_CHANGE;
+        toggle(a, &like);
+    } else if (*err) {
+        app_message(a, MESSAGE_ERROR, "%s", err);
+    } else {
+        like.kind = STOP_VALUE;
+        snprintf(like.text, sizeof like.text, "%s", text);
+        toggle(a, &like);
+    }
+}
+
+/* ---- changing ---- */
+
+/* The breakpoints that args name by number, or all; each is given to fn. */
+static void for_each(struct app *a, const char *args,
+                     void (*fn)(struct app *a, struct stop *stop))
+{
+    if (!*args) {
+        for (int i = a->stops.nr - 1; i >= 0; i--) {
+            fn(a, &a->stops.list[i]);
+        }
+        return;
+    }
+    for (char *end; *args; args = end + strspn(end, " ,")) {
+        long number = strtol(args, &end, 10);
+        struct stop *stop = end != args ? stops_find(&a->stops, (int)number) : NULL;
+        if (!stop) {
+            app_message(a, MESSAGE_ERROR,
+                        "There is no breakpoint %.*s: breakpoints lists them.",
+                        (int)strcspn(args, " ,"), args);
+            return;
+        }
+        fn(a, stop);
+    }
+}
+
+static void delete_stop(struct app *a, struct stop *stop)
+{
+    stops_remove(&a->stops, stop->number);
+}
+
+static void enable_stop(struct app *a, struct stop *stop)
+{
+    stop->enabled = true;
+    stops_changed(&a->stops);
+}
+
+static void disable_stop(struct app *a, struct stop *stop)
+{
+    stop->enabled = false;
+    stops_changed(&a->stops);
+}
+
+static void tell_number(struct app *a)
+{
+    if (a->message_kind != MESSAGE_ERROR) {
+        app_message(a, MESSAGE_INFO, "%d breakpoint%s now.", a->stops.nr,
+                    a->stops.nr == 1 ? "" : "s");
+    }
+}
+
+void run_delete(struct app *a, const char *args)
+{
+    for_each(a, args, delete_stop);
+    tell_number(a);
+}
+void run_enable(struct app *a, const char *args)
+{
+    for_each(a, args, enable_stop);
+    tell_number(a);
+}
+void run_disable(struct app *a, const char *args)
+{
+    for_each(a, args, disable_stop);
+    tell_number(a);
+}
+
+/* The breakpoint whose number args begin with; rest is what follows. NULL: it is told. */
+static struct stop *numbered(struct app *a, const char *args, const char **rest)
+{
+    char *end;
+    long number = strtol(args, &end, 10);
+    struct stop *stop = end != args ? stops_find(&a->stops, (int)number) : NULL;
+    *rest = end + strspn(end, " ");
+    if (!stop) {
+        app_message(a, MESSAGE_ERROR,
+                    "Which breakpoint? A number comes first; breakpoints lists them.");
+    }
+    return stop;
+}
+
+void run_ignore(struct app *a, const char *args)
+{
+    const char *rest;
+    struct stop *stop = numbered(a, args, &rest);
+    if (stop) {
+        stop->ignore = strtoull(rest, NULL, 0);
+        app_message(a, MESSAGE_INFO, "The next %llu times %d does not stop.",
+                    (unsigned long long)stop->ignore, stop->number);
+    }
+}
+
+void run_condition(struct app *a, const char *args)
+{
+    const char *rest;
+    char err[300];
+    struct stop *stop = numbered(a, args, &rest);
+    if (!stop) {
+        return;
+    }
+    if (!stop_set_condition(&a->stops, stop, a->session, rest, err, sizeof err)) {
+        app_message(a, MESSAGE_ERROR, "%s", err);
+    } else if (*rest) {
+        app_message(a, MESSAGE_INFO, "%d stops if %s.", stop->number, rest);
+    } else {
+        app_message(a, MESSAGE_INFO, "%d stops always.", stop->number);
+    }
+}
+
+void run_commands(struct app *a, const char *args)
+{
+    const char *rest;
+    struct stop *stop = numbered(a, args, &rest);
+    if (stop) {
+        snprintf(stop->commands, sizeof stop->commands, "%s", rest);
+        app_message(a, MESSAGE_INFO, *rest ? "When %d stops: %s" : "%d runs nothing.%s",
+                    stop->number, rest);
     }
 }
 
 void run_breakpoints(struct app *a, const char *args)
 {
     if (!strcmp(args, "clear")) {
-        a->nr_breakpoints = 0;
+        stops_clear(&a->stops);
         app_message(a, MESSAGE_INFO, "No breakpoints now.");
         return;
     }
-    if (!a->nr_breakpoints) {
+    if (!a->stops.nr) {
         app_message(a, MESSAGE_INFO,
                     "There are no breakpoints: b sets one, w watches a page.");
         return;
     }
-    popup_choice(a, "Breakpoints (Enter removes one)");
-    for (int i = 0; i < a->nr_breakpoints; i++) {
-        const struct breakpoint *b = &a->breakpoints[i];
-        char text[128], command[160];
-        breakpoint_text(a, b, text, sizeof text);
-        const char *word = strrchr(text, ' ');
-        if (b->kind == BREAK_PFN) {
-            snprintf(command, sizeof command, "watch %llu", (unsigned long long)b->what);
-        } else if (b->kind == BREAK_LINE) {
-            snprintf(command, sizeof command, "break %llu", (unsigned long long)b->what);
-        } else {
-            snprintf(command, sizeof command, "break %.*s", (int)strcspn(word + 1, "("),
-                     word + 1);
+    popup_choice(a, "Breakpoints (Enter deletes one)");
+    for (int i = 0; i < a->stops.nr; i++) {
+        const struct stop *stop = &a->stops.list[i];
+        char text[400], command[32], more[300] = "";
+        stop_format(text, sizeof text, stop, a->model.m);
+        if (*stop->commands) {
+            snprintf(more, sizeof more, ", then %s", stop->commands);
         }
-        popup_add(a, command, "%s", text);
+        snprintf(command, sizeof command, "delete %d", stop->number);
+        popup_add(a, command, "%d %s%s%s, hit %llu time%s%s", stop->number,
+                  stop->temporary ? "(once) " : "", stop->enabled ? "" : "(disabled) ",
+                  text, (unsigned long long)stop->hits, stop->hits == 1 ? "" : "s", more);
     }
 }

@@ -3,7 +3,8 @@
  *
  *   commands.c          the table, lines, completion
  *   command_time.c      going through time, branches
- *   command_break.c     breakpoints
+ *   command_break.c     breakpoints and watchpoints
+ *   command_why.c       what changed this, and why
  *   command_look.c      looking around
  *   command_do.c        doing something to the machine
  *   command_program.c   the program
@@ -19,8 +20,6 @@
 #include "command.def"
 #undef COMMAND
 
-void breakpoint_text(const struct app *a, const struct breakpoint *b, char *buf,
-                     size_t size);
 /* The page of the argument, else the one under the cursor. False: there is none (and if
  * args is not a number, that is said). */
 bool selected_page(struct app *a, const char *args, uint64_t *p);

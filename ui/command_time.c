@@ -83,22 +83,62 @@ void run_finish_back(struct app *a, const char *args)
     (void)args, travel(a, travel_finish, -1);
 }
 
+static void stopped_at(struct app *a, struct stop *stop)
+{
+    char text[400];
+    stop_format(text, sizeof text, stop, a->model.m);
+    stop->hits++;
+    if (*a->stops.error) {
+        app_message(a, MESSAGE_ERROR, "%d: %s: %s", stop->number, text, a->stops.error);
+    } else {
+        app_message(a, MESSAGE_INFO, "%s %d: %s.",
+                    stop->kind >= STOP_PAGE ? "Watchpoint" : "Breakpoint", stop->number,
+                    text);
+    }
+    snprintf(a->todo, sizeof a->todo, "%s", stop->commands);
+    if (stop->temporary) {
+        stops_remove(&a->stops, stop->number);
+    }
+}
+
 static void continue_to(struct app *a, int direction)
 {
     struct position from = timeline_position(a->t);
-    int which;
+    struct stop *which;
     enum travel result = travel_continue(a, direction, &which);
     travelled(a, result, from);
-    if (result == TRAVEL_BREAK && which >= 0) {
-        char text[128];
-        breakpoint_text(a, &a->breakpoints[which], text, sizeof text);
-        app_message(a, MESSAGE_INFO, "Breakpoint: %s.", text);
+    if (result == TRAVEL_BREAK && which) {
+        stopped_at(a, which);
     } else if (result == TRAVEL_MOVED && direction > 0 &&
                session_state(a->session) == SESSION_DONE) {
         app_message(a, MESSAGE_INFO,
                     "The script ends here. S goes back, R to the beginning.");
     }
 }
+
+/* To where an expression is true, with all other breakpoints as they are. */
+static void continue_until(struct app *a, const char *expression, int direction)
+{
+    struct stop like = {.kind = STOP_WHEN, .temporary = true};
+    char err[300];
+    if (!*expression) {
+        app_message(a, MESSAGE_ERROR,
+                    "Until what? As in: until zone.Normal.free < zone.Normal.low");
+        return;
+    }
+    snprintf(like.text, sizeof like.text, "%s", expression);
+    const struct stop *stop = stops_add(&a->stops, a->session, &like, err, sizeof err);
+    if (!stop) {
+        app_message(a, MESSAGE_ERROR, "%s", err);
+        return;
+    }
+    const int number = stop->number;
+    continue_to(a, direction);
+    stops_remove(&a->stops, number);
+}
+
+void run_until(struct app *a, const char *args) { continue_until(a, args, 1); }
+void run_until_back(struct app *a, const char *args) { continue_until(a, args, -1); }
 
 void run_continue(struct app *a, const char *args) { (void)args, continue_to(a, 1); }
 void run_continue_back(struct app *a, const char *args)

@@ -160,6 +160,9 @@ static void complete_argument(struct app *a, enum complete_kind kind, const char
 {
     static const char *const procs[] = {"buddyinfo", "pagetypeinfo", "zoneinfo",
                                         "vmstat"};
+    static const char *const targets[] = {"page", "free", "pcp",  "zone", "phys",
+                                          "virt", "pte",  "l1i",  "l1d",  "l2",
+                                          "itlb", "dtlb", "stlb", "if"};
     static const char *const settings[] = {"speed", "glyphs"};
     static const char *const gfps[] = {
 #define GFP_NAME_(name, value, meaning) #name,
@@ -174,6 +177,12 @@ static void complete_argument(struct app *a, enum complete_kind kind, const char
         for (uint16_t i = 1; i < NR_FUNCTIONS; i++) {
             offer(prefix, fn_info(i)->name, fn, ctx);
         }
+        break;
+    case COMPLETE_TARGET:
+        for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+            offer(prefix, targets[i], fn, ctx);
+        }
+        session_complete(a->session, prefix, fn, ctx);
         break;
     case COMPLETE_ZONE:
         for (uint32_t i = 0; i < machine_nr_zones(a->model.m); i++) {

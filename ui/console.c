@@ -164,7 +164,7 @@ void console_begin(struct console *c)
     console_where(c);
 }
 
-void console_run(struct console *c, const char *line)
+static void run_one(struct console *c, const char *line)
 {
     struct app *a = c->app;
     struct position from = timeline_position(a->t);
@@ -191,4 +191,14 @@ void console_run(struct console *c, const char *line)
         put_text(c->out, "", a->message);
     }
     put_popup(c);
+}
+
+void console_run(struct console *c, const char *line)
+{
+    char next[256];
+    c->app->keeps_todo = true;
+    run_one(c, line);
+    while (app_next_todo(c->app, next, sizeof next)) {
+        run_one(c, next);
+    }
 }

@@ -158,8 +158,8 @@ static void draw_code(const struct app *a, struct grid *g, int x, int y, int w,
 
 static bool line_has_breakpoint(const struct app *a, uint32_t line)
 {
-    for (int i = 0; i < a->nr_breakpoints; i++) {
-        if (a->breakpoints[i].kind == BREAK_LINE && a->breakpoints[i].what == line) {
+    for (int i = 0; i < a->stops.nr; i++) {
+        if (a->stops.list[i].kind == STOP_LINE && a->stops.list[i].what == line) {
             return true;
         }
     }

@@ -326,149 +326,205 @@ enum travel travel_finish(struct app *a, int direction)
 
 /* ---- breakpoints ---- */
 
-static int breakpoint_at(const struct app *a, const struct machine *m,
-                         const struct event *ev)
-{
-    const struct probe *p = &m->probe;
-    for (int i = 0; i < a->nr_breakpoints; i++) {
-        const struct breakpoint *b = &a->breakpoints[i];
-        bool hit = false;
-        if (b->kind == BREAK_EVENT) {
-            hit = ev->kind == b->what;
-        } else if (b->kind == BREAK_PFN) {
-            hit = event_touches_pfn(ev, b->what);
-        } else if (b->kind == BREAK_FUNCTION && p->depth && p->depth <= PROBE_STACK) {
-            /* the first event since it was called */
-            const struct probe_frame *f = NULL;
-            for (uint32_t d = 0; d < p->depth; d++) {
-                f = p->stack[d].fn == b->what ? &p->stack[d] : f;
-            }
-            hit = f && f->event_entered == (uint16_t)(ev->n - 1);
-        }
-        if (hit) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-struct break_search {
+/* A search through what is recorded, between two operations' beginnings. */
+struct hunt {
     struct app *a;
-    uint64_t low, high; /* events strictly between are looked at */
-    bool last;          /* the last hit, not the first */
-    uint64_t found;
-    int which;
+    uint64_t floor, limit; /* operations that count: floor <= op < limit */
+    struct stop *which;    /* the last one that stopped; NULL: only the bounds did */
 };
 
-static void look_for_break(void *ctx, struct machine *m, const struct event *ev)
+static void hunt_begin(void *ctx, struct machine *m)
 {
-    struct break_search *b = ctx;
-    if (ev->n <= b->low || ev->n >= b->high || (b->found && !b->last)) {
-        return;
-    }
-    int which = breakpoint_at(b->a, m, ev);
-    if (which >= 0) {
-        b->found = ev->n;
-        b->which = which;
-    }
+    struct hunt *h = ctx;
+    stops_begin(&h->a->stops, m);
 }
 
-static bool break_in_op(struct app *a, uint32_t branch, uint64_t op, uint64_t low,
-                        uint64_t high, bool last, uint64_t *n, int *which)
+static bool hunt_at(void *ctx, struct machine *m, const struct event *ev)
 {
-    struct op_record rec;
-    if (!timeline_op(a->t, branch, op, &rec)) {
-        return false;
+    struct hunt *h = ctx;
+    const uint64_t op = timeline_position(h->a->t).op;
+    if (op < h->floor || op >= h->limit) {
+        h->which = NULL;
+        return true;
     }
-    struct break_search b = {a, low, high, last, 0, -1};
-    bool events = false;
-    for (int i = 0; i < a->nr_breakpoints; i++) {
-        events = events || a->breakpoints[i].kind != BREAK_LINE;
+    struct stop *stop = stops_at(&h->a->stops, m, ev);
+    h->which = stop ? stop : h->which;
+    return stop != NULL;
+}
+
+static bool hunt_interrupted(void *ctx)
+{
+    const struct hunt *h = ctx;
+    return interrupted(h->a);
+}
+
+/* The next operation (in that direction, op itself included) at whose beginning a line or
+ * a number stops; UINT64_MAX: none. */
+static uint64_t next_place(struct app *a, uint32_t branch, uint64_t op, int direction,
+                           struct stop **which)
+{
+    const uint64_t first = timeline_first_op(a->t), end = timeline_nr_ops(a->t, branch);
+    uint32_t before = 0;
+    *which = NULL;
+    if (!stops_places(&a->stops)) {
+        return UINT64_MAX;
     }
-    if (events && rec.nr_events) {
-        timeline_events(a->t, branch, op, look_for_break, &b);
-    }
-    uint32_t line = timeline_site(a->t, rec.op.site).line;
-    for (int i = 0; i < a->nr_breakpoints && line;
-         i++) { /* a line stops at its operation's first event */
-        uint64_t first = rec.nr_events > 1 ? 1 : rec.nr_events;
-        bool in_range =
-            rec.nr_events ? first > low && first < high : low == 0 && high == UINT64_MAX;
-        if (a->breakpoints[i].kind == BREAK_LINE && a->breakpoints[i].what == line &&
-            in_range && (!op || line_of(a, branch, op - 1) != line) &&
-            (last ? !b.found : true)) {
-            b.found = first ? first : UINT64_MAX;
-            b.which = i;
+    for (bool known = false; op >= first && op < end;
+         op += (uint64_t)(int64_t)direction) {
+        const uint32_t line = line_of(a, branch, op);
+        before = known && direction > 0 ? before : op ? line_of(a, branch, op - 1) : 0;
+        struct stop *stop = stops_at_place(&a->stops, op, line, before);
+        if (stop && stop_holds(&a->stops, stop, timeline_machine(a->t), NULL)) {
+            *which = stop;
+            return op;
         }
+        before = line;
+        known = true;
     }
-    *n = b.found;
-    *which = b.which;
-    return b.found != 0;
+    return UINT64_MAX;
 }
 
-static enum travel continue_back(struct app *a, int *which)
+/* A place is the first event of its operation. */
+static void go_place(struct app *a, uint32_t branch, uint64_t op)
+{
+    go(a, branch, op, 1);
+}
+
+static enum travel continue_back(struct app *a, struct stop **which)
 {
     struct spot s = spot_now(a);
     if (s.start) {
         return TRAVEL_START;
     }
-    uint64_t n;
-    for (uint64_t op = s.op, high = s.n; a->nr_breakpoints; op--, high = UINT64_MAX) {
-        if (break_in_op(a, s.branch, op, 0, high, true, &n, which)) {
-            go(a, s.branch, op, n);
-            return TRAVEL_BREAK;
+    const struct position from = timeline_position(a->t);
+    struct stop *placed;
+    /* the place of this operation counts if we are behind it */
+    uint64_t place = next_place(a, s.branch, s.n > 1 ? s.op : s.op - 1, -1, &placed);
+    if (s.op == timeline_first_op(a->t) && s.n <= 1) {
+        place = UINT64_MAX;
+    }
+    struct hunt h = {a, place == UINT64_MAX ? 0 : place, UINT64_MAX, NULL};
+    if (stops_events(&a->stops)) {
+        const struct search_calls calls = {hunt_begin, hunt_at, hunt_interrupted, &h};
+        bool stopped = false;
+        if (!from.event && s.nr) { /* its last event is where we are */
+            timeline_seek(a->t, (struct position){s.branch, s.op, s.nr});
         }
-        if (interrupted(a)) {
-            timeline_seek(a->t, (struct position){s.branch, op, 0});
+        const bool found = timeline_search_with(a->t, -1, &calls, &stopped);
+        if (stopped) {
             return TRAVEL_INTERRUPTED;
         }
-        if (op == timeline_first_op(a->t)) {
-            break;
+        if (found && h.which) {
+            struct position at = timeline_position(a->t);
+            go(a, at.branch, at.op, at.event);
+            *which = h.which;
+            return TRAVEL_BREAK;
         }
+    }
+    if (place != UINT64_MAX) {
+        go_place(a, s.branch, place);
+        *which = placed;
+        return TRAVEL_BREAK;
     }
     go_start(a);
     return TRAVEL_MOVED;
 }
 
-enum travel travel_continue(struct app *a, int direction, int *which)
+/* Through what is recorded. TRAVEL_MOVED: nothing stopped, we are at the branch's end. */
+static enum travel continue_recorded(struct app *a, struct stop **which)
 {
-    *which = -1;
-    if (direction < 0) {
-        return continue_back(a, which);
-    }
     struct spot s = spot_now(a);
-    uint64_t op = s.op, low = s.n;
-    if (s.start || s.n >= s.nr) {
-        op++;
-        low = 0;
-    }
-    uint64_t n;
-    while (true) {
-        enum travel result = need_op(a, op);
-        uint32_t branch = timeline_position(a->t).branch;
-        if (result != TRAVEL_MOVED) {
-            timeline_seek(a->t,
-                          (struct position){branch, timeline_nr_ops(a->t, branch), 0});
-            struct spot end = spot_now(a);
-            bool moved = end.op != s.op || end.n != s.n;
-            return result == TRAVEL_END && moved ? TRAVEL_MOVED : result;
+    const uint64_t end = timeline_nr_ops(a->t, s.branch);
+    struct stop *placed;
+    const uint64_t place = next_place(a, s.branch, s.op + 1, 1, &placed);
+    struct hunt h = {a, 0, place, NULL};
+    if (stops_events(&a->stops)) {
+        const struct search_calls calls = {hunt_begin, hunt_at, hunt_interrupted, &h};
+        bool stopped = false;
+        const bool found = timeline_search_with(a->t, 1, &calls, &stopped);
+        if (found && h.which) {
+            struct position at = timeline_position(a->t);
+            go(a, at.branch, at.op, at.event);
+            *which = h.which;
+            return TRAVEL_BREAK;
         }
-        if (a->nr_breakpoints &&
-            break_in_op(a, branch, op, low, UINT64_MAX, false, &n, which)) {
-            go(a, branch, op, n);
+        if (stopped && !found) {
+            return TRAVEL_INTERRUPTED;
+        }
+    }
+    if (place != UINT64_MAX) {
+        go_place(a, s.branch, place);
+        *which = placed;
+        return TRAVEL_BREAK;
+    }
+    timeline_seek(a->t, (struct position){s.branch, end, 0});
+    return TRAVEL_MOVED;
+}
+
+/* One operation that has just been done. */
+struct look_op {
+    struct app *a;
+    uint64_t found; /* the first event that stops; 0: none */
+    struct stop *which;
+};
+
+static void look_at(void *ctx, struct machine *m, const struct event *ev)
+{
+    struct look_op *l = ctx;
+    if (!l->found) {
+        l->which = stops_at(&l->a->stops, m, ev);
+        l->found = l->which ? ev->n : 0;
+    }
+}
+
+/* Let the script go on, an operation at a time. */
+static enum travel continue_live(struct app *a, struct stop **which)
+{
+    const bool events = stops_events(&a->stops);
+    stops_begin(&a->stops, timeline_machine(a->t));
+    for (uint64_t op = timeline_position(a->t).op;; op++) {
+        enum travel result = need_op(a, op);
+        const uint32_t branch = timeline_position(a->t).branch;
+        struct op_record rec;
+        struct stop *placed = NULL;
+        struct look_op l = {a, 0, NULL};
+        if (result != TRAVEL_MOVED) {
+            return result;
+        }
+        const bool place =
+            stops_places(&a->stops) && next_place(a, branch, op, 1, &placed) == op;
+        if (events && timeline_op(a->t, branch, op, &rec) && rec.nr_events) {
+            timeline_events(a->t, branch, op, look_at, &l);
+        }
+        if (place || l.found) {
+            go(a, branch, op, place ? 1 : l.found);
+            *which = place ? placed : l.which;
             return TRAVEL_BREAK;
         }
         if (interrupted(a)) {
             timeline_seek(a->t, (struct position){branch, op + 1, 0});
             return TRAVEL_INTERRUPTED;
         }
-        if (!a->nr_breakpoints) { /* nothing to look for in what is recorded */
-            uint64_t end = timeline_nr_ops(a->t, branch);
-            op = end > op + 1 ? end - 1 : op;
-        }
-        op++;
-        low = 0;
     }
+}
+
+enum travel travel_continue(struct app *a, int direction, struct stop **which)
+{
+    *which = NULL;
+    a->stops.error[0] = 0;
+    a->stops.backwards = direction < 0;
+    if (direction < 0) {
+        return continue_back(a, which);
+    }
+    struct spot s = spot_now(a);
+    enum travel result = continue_recorded(a, which);
+    if (result != TRAVEL_MOVED) {
+        return result;
+    }
+    result = continue_live(a, which);
+    struct spot end = spot_now(a);
+    bool moved = end.op != s.op || end.n != s.n;
+    return result == TRAVEL_END && moved ? TRAVEL_MOVED : result;
 }
 
 enum travel travel_to(struct app *a, uint64_t op, uint64_t event)

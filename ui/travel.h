@@ -33,8 +33,8 @@ enum travel travel_event(struct app *a, int direction);
 enum travel travel_step(struct app *a, int direction);
 enum travel travel_next(struct app *a, int direction);
 enum travel travel_finish(struct app *a, int direction);
-/* which: the breakpoint reached, if one was. */
-enum travel travel_continue(struct app *a, int direction, int *which);
+/* which: the breakpoint reached, or NULL. */
+enum travel travel_continue(struct app *a, int direction, struct stop **which);
 /* To operation op, event event of the current branch; operations that do not exist yet
  * are run. */
 enum travel travel_to(struct app *a, uint64_t op, uint64_t event);

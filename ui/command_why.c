@@ -1,0 +1,252 @@
+/* Commands: what changed this, and why?
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#define _XOPEN_SOURCE 700
+#include "command_run.h"
+
+#include "describe.h"
+#include "pane.h"
+#include "popup.h"
+#include "target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_HISTORY = MAX_CHOICES - 1 };
+
+/* The thing that args name, or the selected one. False: it is told what is missing. */
+static bool asked_about(struct app *a, const char *args, struct watch *w)
+{
+    char err[300];
+    uint64_t page;
+    if (*args) {
+        char *end;
+        page = strtoull(args, &end, 0);
+        if (!*end) {
+            *w = (struct watch){WATCH_PAGE, page, 0, 0};
+            const char *error = watch_error(w, a->model.m);
+            if (error) {
+                app_message(a, MESSAGE_ERROR, "%s: %s.", args, error);
+            }
+            return !error;
+        }
+        if (target_parse(a, args, w, err, sizeof err)) {
+            return true;
+        }
+        app_message(a, MESSAGE_ERROR, "%s",
+                    *err
+                        ? err
+                        : "Ask about: a page's number, free ZONE ORDER, pcp ZONE CPU "
+                          "LIST, zone NAME, phys or virt ADDRESS, pte ADDRESS, l1d SET.");
+        return false;
+    }
+    if (!target_selected(a, w)) {
+        app_message(a, MESSAGE_INFO,
+                    "Select a page or a list first, or name it: why "
+                    "0x1c04, why free Normal 3.");
+        return false;
+    }
+    return true;
+}
+
+static bool find(struct app *a, int direction, const struct watch *w)
+{
+    a->asked = *w;
+    a->has_asked = true;
+    return timeline_find_change(a->t, direction, w, a->interrupted, a->interrupted_ctx);
+}
+
+/* ---- the chain ---- */
+
+static void add_event(struct app *a, uint64_t op, const struct event *ev,
+                      const char *indent)
+{
+    char sentence[300], command[48];
+    event_explain(sentence, sizeof sentence, a->model.m, ev);
+    snprintf(command, sizeof command, "goto %llu.%llu", (unsigned long long)op,
+             (unsigned long long)ev->n);
+    popup_add(a, command, "%s%s: %s", indent, event_info(ev->kind)->name, sentence);
+}
+
+/* From the script's line through the kernel functions that were on the stack, each with
+ * the event before it was called (what led there), to the event. */
+static void show_chain(struct app *a, const struct watch *w)
+{
+    const struct model *md = &a->model;
+    char name[128], now[160], call[256], command[48], indent[32];
+    watch_name(name, sizeof name, w, md->m);
+    watch_format(now, sizeof now, w, md->m);
+    if (!md->has_op) {
+        app_message(a, MESSAGE_INFO, "Nothing has happened yet: %s is as it was booted.",
+                    name);
+        return;
+    }
+    char title[96];
+    snprintf(title, sizeof title, "Why %.60s", name);
+    popup_choice(a, title);
+    const uint64_t op = md->view.op;
+    struct site site = timeline_site(a->t, md->view.rec.op.site);
+    op_format(call, sizeof call, md->m, &md->view.rec.op, NULL);
+    snprintf(command, sizeof command, "goto %llu", (unsigned long long)op);
+    if (site.line) {
+        popup_add(a, command, "line %u: %s", site.line,
+                  session_line(a->session, site.line) +
+                      strspn(session_line(a->session, site.line), " \t"));
+    }
+    popup_add(a, command, "operation %llu: %s", (unsigned long long)op, call);
+    uint64_t last = 0;
+    for (uint32_t d = 0; d < md->depth && md->has_event; d++) {
+        const struct probe_frame *f = &md->stack[d];
+        uint64_t n = (md->event.n & ~UINT64_C(0xffff)) | f->event_entered;
+        n = n >= md->event.n ? n - 0x10000 : n;
+        snprintf(indent, sizeof indent, "%*s", (int)(d < 12 ? d + 1 : 13), "");
+        const struct event *before = n > last ? op_events_get(&md->view, n) : NULL;
+        if (before) {
+            add_event(a, op, before, indent);
+            last = n;
+        }
+        frame_format(call, sizeof call, md->m, f);
+        char entered[48];
+        snprintf(entered, sizeof entered, "goto %llu.%llu", (unsigned long long)op,
+                 (unsigned long long)n + 1);
+        popup_add(a, entered, "%s%s", indent, call);
+    }
+    if (md->has_event) {
+        snprintf(indent, sizeof indent, "%*s", (int)(md->depth < 12 ? md->depth + 1 : 13),
+                 "");
+        add_event(a, op, &md->event, indent);
+    }
+    popup_add(a, "previous-change", "now: %s. Enter: the change before", now);
+    a->popup.selected = app_max_int(0, a->popup.nr_choices - 2);
+}
+
+void run_why(struct app *a, const char *args)
+{
+    struct watch w;
+    char name[128];
+    if (!asked_about(a, args, &w)) {
+        return;
+    }
+    const struct position from = timeline_position(a->t);
+    watch_name(name, sizeof name, &w, a->model.m);
+    if (!find(a, -1, &w)) {
+        app_moved(a, from);
+        app_message(a, MESSAGE_INFO,
+                    "Nothing here has changed %s: it is as it was at the beginning.",
+                    name);
+        return;
+    }
+    app_moved(a, from);
+    show_chain(a, &w);
+}
+
+static void change(struct app *a, const char *args, int direction)
+{
+    struct watch w;
+    char name[128], now[160];
+    if (!asked_about(a, args, &w)) {
+        return;
+    }
+    const struct position from = timeline_position(a->t);
+    bool found;
+    if (direction < 0) { /* not the one where we are */
+        timeline_step_event(a->t, -1);
+    }
+    found = find(a, direction, &w);
+    if (!found) {
+        timeline_seek(a->t, from);
+    }
+    app_moved(a, from);
+    watch_name(name, sizeof name, &w, a->model.m);
+    watch_format(now, sizeof now, &w, a->model.m);
+    if (found) {
+        app_message(a, MESSAGE_INFO, "This changed %s; now: %s.", name, now);
+    } else {
+        app_message(a, MESSAGE_INFO, "There is no %s change of %s.",
+                    direction < 0 ? "earlier" : "later", name);
+    }
+}
+
+void run_next_change(struct app *a, const char *args) { change(a, args, 1); }
+void run_previous_change(struct app *a, const char *args) { change(a, args, -1); }
+
+/* ---- all changes ---- */
+
+struct changes {
+    struct app *a;
+    struct watch w;
+    struct watch_value value;
+    struct {
+        struct position at;
+        char now[120];
+    } list[MAX_HISTORY];
+    uint64_t nr; /* of all; the last MAX_HISTORY are kept, in a ring */
+};
+
+static void changes_begin(void *ctx, struct machine *m)
+{
+    struct changes *c = ctx;
+    c->value = watch_read(&c->w, m);
+}
+
+static bool changes_at(void *ctx, struct machine *m, const struct event *ev)
+{
+    struct changes *c = ctx;
+    if (watch_changed(&c->w, m, &c->value)) {
+        struct position at = timeline_position(c->a->t);
+        at.event = ev->n;
+        c->list[c->nr % MAX_HISTORY].at = at;
+        watch_format(c->list[c->nr % MAX_HISTORY].now, sizeof c->list[0].now, &c->w, m);
+        c->nr++;
+    }
+    return false;
+}
+
+static bool changes_interrupted(void *ctx)
+{
+    const struct changes *c = ctx;
+    return c->a->interrupted && c->a->interrupted(c->a->interrupted_ctx);
+}
+
+void run_history(struct app *a, const char *args)
+{
+    struct changes *c = calloc(1, sizeof *c);
+    if (!c || !asked_about(a, args, &c->w)) {
+        free(c);
+        return;
+    }
+    c->a = a;
+    a->asked = c->w;
+    a->has_asked = true;
+    const struct position from = timeline_position(a->t);
+    timeline_seek(a->t, (struct position){from.branch, timeline_first_op(a->t), 0});
+    const struct search_calls calls = {changes_begin, changes_at, changes_interrupted, c};
+    timeline_search_with(a->t, 1, &calls, NULL);
+    timeline_seek(a->t, from);
+    char name[128], title[96];
+    watch_name(name, sizeof name, &c->w, a->model.m);
+    if (!c->nr) {
+        app_message(a, MESSAGE_INFO, "Nothing on this branch changes %s.", name);
+        free(c);
+        return;
+    }
+    snprintf(title, sizeof title, "%llu change%s of %.60s", (unsigned long long)c->nr,
+             c->nr == 1 ? "" : "s", name);
+    popup_choice(a, title);
+    const uint64_t first = c->nr > MAX_HISTORY ? c->nr - MAX_HISTORY : 0;
+    for (uint64_t i = first; i < c->nr; i++) {
+        const struct position at = c->list[i % MAX_HISTORY].at;
+        char command[48];
+        snprintf(command, sizeof command, "goto %llu.%llu", (unsigned long long)at.op,
+                 (unsigned long long)at.event);
+        const bool here = at.op < from.op || (at.op == from.op && at.event <= from.event);
+        popup_add(a, command, "%llu.%-4llu %s%s", (unsigned long long)at.op,
+                  (unsigned long long)at.event, c->list[i % MAX_HISTORY].now,
+                  here ? "" : "  (later)");
+        if (here) {
+            a->popup.selected = (int)(i - first);
+        }
+    }
+    free(c);
+}
