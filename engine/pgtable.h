@@ -8,8 +8,8 @@
  * Where tables lie: those of the direct map and of the frame table where the boot
  * reserved room for them (boot.c); all others that the boot makes at the end of the
  * kernel image; later ones are allocated by alloc_pages when something is mapped there
- * first (__pte_alloc_kernel), and stay. A bare machine has no image: its tables lie in frames
- * behind its memory.
+ * first (__pte_alloc_kernel), and stay. A bare machine has no image: its tables lie in
+ * frames behind its memory.
  *
  * I1  A table's entries that were never set are 0.
  * I2  An entry of a level above the last is a table's, or maps a large page, or is 0.

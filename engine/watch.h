@@ -12,7 +12,7 @@
 
 enum watch_kind {
     WATCH_PAGE,     /* a: pfn. Who has it, and in what state */
-    WATCH_FREELIST, /* a: zone, b: order, c: migratetype. Its first block and their number */
+    WATCH_FREELIST, /* a: zone, b: order, c: migratetype. First block and number */
     WATCH_PCP,      /* a: zone, b: CPU, c: list. The same */
     WATCH_ZONE,     /* a: zone. Its counter of free pages, and its watermarks */
     WATCH_PHYSICAL, /* a: address, b: bytes */
