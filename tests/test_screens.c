@@ -74,6 +74,7 @@ static const struct screen screens[] = {
     {"hw-80x24-ascii", 80, 24, GLYPHS_ASCII, "nnssssss", "hardware"},
     {"hw-120x40-miss", 120, 40, GLYPHS_UTF8, "nnsssssss", "hardware"},
     {"hw-200x60-store", 200, 60, GLYPHS_UTF8, "nnnnssss", "hardware"},
+    {"hw-80x24-counts", 80, 24, GLYPHS_UTF8, "nnnnnn5z", "hardware"},
     {"hw-60x15-narrow", 60, 15, GLYPHS_UTF8, "nnsss4", "hardware"},
     {"80x24-menu", 80, 24, GLYPHS_UTF8, NULL, NULL},
     {"60x15-menu", 60, 15, GLYPHS_ASCII, NULL, NULL},

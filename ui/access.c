@@ -307,7 +307,6 @@ static void take(struct parser *ps, const struct event *ev)
 void access_paths_refresh(struct access_paths *p, const struct op_events *e,
                           const struct machine *m)
 {
-    static const struct cost_model nothing = {.name = "none"};
     struct access_wish w;
     if (!e) {
         p->valid = false;
@@ -328,7 +327,7 @@ void access_paths_refresh(struct access_paths *p, const struct op_events *e,
     if (!ps.m) {
         return;
     }
-    ps.cost = ps.m->config.cost ? ps.m->config.cost : &nothing;
+    ps.cost = access_cost(ps.m);
     ps.store = access_of_op(&e->rec.op, &w) && w.kind == ACCESS_WRITE;
     for (size_t i = 0; i < e->nr; i++) {
         if (e->at[i].cpu == p->cpu) {
@@ -378,6 +377,16 @@ uint64_t access_cycles(const struct access_path *p, uint64_t happened)
         sum += p->stages[i].event <= happened ? p->stages[i].cycles : 0;
     }
     return sum;
+}
+
+const struct cost_model *access_cost(const struct memsys *m)
+{
+    return m->config.cost ? m->config.cost : cost_models(0);
+}
+
+struct cycles access_cycles_of(const struct memsys *m)
+{
+    return cost_of(access_cost(m), &m->config, &m->s->n);
 }
 
 /* ---- arithmetic ---- */

@@ -92,6 +92,10 @@ const struct access_path *access_path_at(const struct access_paths *p, uint64_t 
 const struct stage *access_next(const struct access_path *p, uint64_t happened);
 uint64_t access_cycles(const struct access_path *p, uint64_t happened);
 
+/* The cost model that a processor's cycles are told by: its own, else the default. */
+const struct cost_model *access_cost(const struct memsys *m);
+struct cycles access_cycles_of(const struct memsys *m);
+
 /* ---- arithmetic on addresses, as the machine's geometry has it ---- */
 
 /* Where a line of this address would be. */

@@ -7,6 +7,7 @@
 #include "card.h"
 #include "commands.h"
 #include "describe.h"
+#include "hardware.h"
 #include "keys.h"
 #include "pane.h"
 #include "popup.h"
@@ -88,6 +89,7 @@ void app_init(struct app *a, struct session *s, enum glyph_set set)
     a->buddy.chain = a->pcp.chain = -1;
     a->map.shift = -1;
     a->map.columns = 64;
+    a->chart = SERIES_L1D;
     a->speed = FIRST_SPEED;
     a->last_allocated = PFN_NONE;
     a->zone = first_zone(m);
@@ -114,6 +116,7 @@ void app_free(struct app *a)
     }
     model_free(&a->model);
     access_paths_free(&a->paths);
+    history_free(&a->history);
     *a = (struct app){0};
 }
 
@@ -187,6 +190,22 @@ static void follow_view(struct app *a)
     }
 }
 
+void app_count(struct app *a)
+{
+    const struct memsys *m = hardware_cpu(a->model.m, a->cpu);
+    history_note(&a->history, a->t);
+    if (!m) {
+        return;
+    }
+    bool same_cpu = a->tally_cpu == a->cpu;
+    a->tally_before = same_cpu ? a->tally_now : m->s->n;
+    a->tally_now = m->s->n;
+    uint64_t cycles = access_cycles_of(m).total;
+    a->cycles_before = same_cpu ? a->cycles_now : cycles;
+    a->cycles_now = cycles;
+    a->tally_cpu = a->cpu;
+}
+
 void app_moved(struct app *a, struct position from)
 {
     struct position to = timeline_position(a->t);
@@ -200,6 +219,7 @@ void app_moved(struct app *a, struct position from)
     follow(a);
     access_paths_refresh(&a->paths, a->model.has_op ? &a->model.view : NULL, a->model.m);
     follow_view(a);
+    app_count(a);
     if (a->pagemap) {
         pagemap_update(a->pagemap);
     }

@@ -15,6 +15,7 @@
 #include "access.h"
 #include "glyphs.h"
 #include "grid.h"
+#include "history.h"
 #include "key.h"
 #include "layout.h"
 #include "model.h"
@@ -106,6 +107,12 @@ struct app {
     struct pagemap *pagemap;
     struct model model;
     struct access_paths paths; /* of the operation in view */
+    struct history history;    /* of the hardware's counters */
+    /* of the shown CPU, before the last step */
+    struct memsys_tally tally_now, tally_before;
+    uint64_t cycles_now, cycles_before;
+    uint32_t tally_cpu;
+    int chart; /* enum history_series */
     bool sandbox;
     const char *api_words
         [API_WORDS]; /* the calls of the scenario API, by hash: for colouring scripts */
@@ -190,6 +197,8 @@ void app_message(struct app *a, enum message_kind kind, const char *format, ...)
 void app_moved(struct app *a, struct position from);
 /* A pane that is not in the view brings a view that it is in. */
 void app_focus(struct app *a, int pane);
+/* The hardware's counters have moved on, or another CPU is shown. */
+void app_count(struct app *a);
 /* Show a view; the focus goes to what was looked at there last. */
 void app_show_view(struct app *a, int view);
 void app_layout(struct app *a);

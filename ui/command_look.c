@@ -62,6 +62,7 @@ void run_cpu(struct app *a, const char *args)
     a->cpu = cpu;
     a->cpu_pinned = true;
     model_show_cpu(&a->model, cpu);
+    app_count(a);
     app_message(a, MESSAGE_INFO,
                 "CPU %u stays in view; :cpu auto follows what happens again.", cpu);
 }

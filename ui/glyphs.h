@@ -38,7 +38,14 @@ enum glyph_set { GLYPHS_UTF8, GLYPHS_BRAILLE, GLYPHS_ASCII, NR_GLYPH_SETS };
     X(more, 0x2026, '~', '~') /* cut text */                                             \
     X(up, 0x2191, '^', '^')   /* there is more above */                                  \
     X(down, 0x2193, 'v', 'v')                                                            \
-    X(bar, 0x2588, 0x28ff, '#') /* gauges */                                             \
+    X(bar, 0x2588, 0x28ff, '#')   /* gauges */                                           \
+    X(bar_1, 0x2581, 0x2840, '_') /* charts: one eighth, two eighths ... */              \
+    X(bar_2, 0x2582, 0x2840, '.')                                                        \
+    X(bar_3, 0x2583, 0x2844, ':')                                                        \
+    X(bar_4, 0x2584, 0x2844, '-')                                                        \
+    X(bar_5, 0x2585, 0x2846, '=')                                                        \
+    X(bar_6, 0x2586, 0x2846, '+')                                                        \
+    X(bar_7, 0x2587, 0x2847, '*')                                                        \
     X(bar_half, 0x258c, 0x2847, '#')                                                     \
     X(bar_empty, 0x2500, 0x2824, '-')                                                    \
     X(bar_mark, 0x2502, '|', '|')                                                        \

@@ -5,6 +5,7 @@
 
 #include "card.h"
 #include "describe.h"
+#include "hardware.h"
 #include "keys.h"
 #include "pane.h"
 #include "text.h"
@@ -76,9 +77,17 @@ void status_draw(const struct app *a, struct grid *g)
     words[nr++].label = "event ";
     machine_name(md->m, words[nr].value, sizeof words[nr].value);
     words[nr++].label = "";
-    snprintf(words[nr].value, sizeof words[nr].value, "%s",
-             "-"); /* the hardware's clock comes later */
-    words[nr++].label = "cycles ";
+    const struct memsys *hw = hardware_cpu(md->m, cpu);
+    struct word cycles = {.label = "cycles "};
+    snprintf(cycles.value, sizeof cycles.value, "%s",
+             hw ? thousands(n, access_cycles_of(hw).total) : "-");
+    if (a->prefs.view == VIEW_HARDWARE) { /* more important there than the machine is */
+        words[nr] = words[nr - 1];
+        words[nr - 1] = cycles;
+        nr++;
+    } else {
+        words[nr++] = cycles;
+    }
 
     const char *title = session_title(a->session);
     int need = text_width(title) + 2, right = r.x + r.w - 1;

@@ -66,6 +66,7 @@ static enum travel extend(struct app *a)
         session_advance(a->session, a->interrupted, a->interrupted_ctx);
     uint32_t now = timeline_position(a->t).branch;
     if (now != branch || timeline_nr_ops(a->t, now) > before) {
+        history_note(&a->history, a->t);
         return TRAVEL_MOVED;
     }
     return state == SESSION_ERROR     ? TRAVEL_FAILED
