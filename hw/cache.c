@@ -47,25 +47,39 @@ const char *cache_config_error(const struct cache_config *c)
     return NULL;
 }
 
+/* Ways that a set has room for. */
+static uint32_t slots_of(const struct cache_config *c)
+{
+    return c->ways <= 8 ? 8 : c->ways <= CACHE_PACKED_WAYS ? CACHE_PACKED_WAYS : c->ways;
+}
+
 static uint32_t home_at(const struct cache_config *c)
 {
-    return (uint32_t)(sizeof(struct cache_set) + c->ways * 8);
+    return (uint32_t)sizeof(struct cache_set) + slots_of(c) * 8;
 }
 
 static uint32_t attr_at(const struct cache_config *c)
 {
-    return home_at(c) + (c->homes ? c->ways * 8 : 0);
+    return c->ways <= CACHE_PACKED_WAYS ? (uint32_t)offsetof(struct cache_set, attr)
+                                        : home_at(c) + (c->homes ? c->ways * 8 : 0);
 }
 
 static uint32_t stride_of(const struct cache_config *c)
 {
-    return (attr_at(c) + c->ways + 7) & ~7u;
+    if (c->ways > CACHE_PACKED_WAYS) {
+        return (attr_at(c) + c->ways + 15) & ~15u;
+    }
+    uint32_t stride = 128;
+    while (stride < home_at(c) + (c->homes ? slots_of(c) * 8 : 0)) {
+        stride *= 2;
+    }
+    return stride;
 }
 
 size_t cache_size_bytes(const struct cache_config *c)
 {
     size_t lines = (size_t)c->sets * c->ways;
-    size_t bytes = (size_t)c->sets * stride_of(c) + 256;
+    size_t bytes = (size_t)c->sets * stride_of(c) + 1024;
     if (wants_ring(c)) {
         bytes += 2 * (lines * 4 + 64);
     }
@@ -86,11 +100,13 @@ bool cache_create(struct cache *c, struct arena *a, const struct cache_config *c
     c->stride = stride_of(config);
     c->home_at = home_at(config);
     c->attr_at = attr_at(config);
+    c->small = config->ways <= CACHE_PACKED_WAYS;
+    c->way_mask = c->small ? (1u << config->ways) - 1 : 0;
     c->packed = has_order(config) && config->ways <= CACHE_PACKED_WAYS;
     c->oldest_shift = c->packed ? 4 * (config->ways - 1) : 0;
     c->modulo = !power_of_two(config->sets);
     c->set_mask = config->sets - 1;
-    c->sets = arena_alloc(a, (size_t)config->sets * c->stride, 64);
+    c->sets = arena_alloc(a, (size_t)config->sets * c->stride, c->small ? c->stride : 64);
     c->random = arena_alloc(a, 8, 64);
     if (!c->sets || !c->random) {
         return false;
@@ -161,8 +177,8 @@ void cache_clear(struct cache *c)
     for (uint32_t set = 0; set < c->config.sets; set++) {
         struct cache_set *s = cache_set_at(c, set);
         s->order = c->packed ? packed : c->next ? ways - 1 : 0;
-        for (uint32_t w = 0; w < ways; w++) {
-            s->key[w] = CACHE_NO_KEY;
+        for (uint32_t w = 0; w < slots_of(&c->config); w++) {
+            cache_put_key(c, s, w, CACHE_NO_KEY);
             if (c->next) {
                 c->next[(size_t)set * ways + w] = w ? w - 1 : ways - 1;
                 c->prev[(size_t)set * ways + w] = w + 1 < ways ? w + 1 : 0;
@@ -316,8 +332,7 @@ void cache_invalidate(struct cache *c, uint32_t set, uint32_t way)
 {
     struct cache_set *s = cache_set_at(c, set);
     cache_mark_way(c, s, way);
-    s->key[way] = CACHE_NO_KEY;
-    *cache_attr(c, s, way) = 0;
+    cache_put(c, s, way, CACHE_NO_KEY, 0);
     if (c->config.homes) {
         *cache_home(c, s, way) = 0;
     }
@@ -358,6 +373,9 @@ static const char *check_order(const struct cache *c, uint32_t set)
 
 static const char *check_way(const struct cache *c, struct cache_set *s, uint32_t way)
 {
+    if (c->small && s->sig[way] != cache_signature(s->key[way])) {
+        return "I4: a signature is not its key's";
+    }
     if (s->key[way] == CACHE_NO_KEY) {
         return *cache_attr(c, s, way) ? "I3: an empty way has attributes" : NULL;
     }

@@ -3,8 +3,9 @@
  *
  *   line number = address >> line_shift        set = line number mod sets
  *
- *   one set   | order | key, key, ... | home, home, ... | attr, attr, ... |
+ *   one set   | sig, sig, ... | order | attr, attr, ... | key, key, ... | home, ... |
  *
+ *   sig    a byte of hash of each key, so that one vector operation compares 16 ways
  *   key    the line number (a virtual tag may carry an address space's number), or
  *          CACHE_NO_KEY
  *   attr   permissions and coherence state, CACHE_*
@@ -22,9 +23,15 @@
  *   RANDOM                     nothing; *random is the generator's state
  * A set fills from way 0 up, whatever the policy; an invalidated way is filled first.
  *
+ * Up to 16 ways a set is "small": it has signatures, its attributes stand in its head,
+ * it has room for 8 or 16 ways, and its size is a power of two up to 512 bytes, so that
+ * it lies in one chunk of the arena. A larger one is searched key by key and has its
+ * attributes at the end.
+ *
  * I1  No two ways of a set have the same key, except CACHE_NO_KEY.
  * I2  order[set] of LRU and FIFO names each way exactly once.
  * I3  A way without a key has attr 0.
+ * I4  In a small set sig[way] is the signature of key[way].
  *
  * All state lies in the arena. With CACHE_MARK every change is marked there; otherwise
  * the caller has marked the whole cache (cache_mark) before a run of many accesses.
@@ -37,6 +44,16 @@
 
 #include "arena.h"
 
+/* Vectors of 16 bytes, as the compiler has them without a header. */
+#if defined __SSE2__ && defined __has_builtin
+#if __has_builtin(__builtin_ia32_pmovmskb128) && __has_builtin(__builtin_shufflevector)
+#define CACHE_VECTORS
+typedef char cache_bytes_t __attribute__((vector_size(16)));
+typedef short cache_halves_t __attribute__((vector_size(16)));
+typedef int cache_words_t __attribute__((vector_size(16)));
+#endif
+#endif
+
 enum cache_policy { POLICY_LRU, POLICY_PLRU, POLICY_FIFO, POLICY_RANDOM };
 
 enum {
@@ -48,6 +65,7 @@ enum {
 
 #define CACHE_NO_KEY UINT64_MAX
 #define CACHE_NO_WAY UINT32_MAX
+#define CACHE_SIGNATURE_FACTOR 0x9e3779b1u /* 2 to the 32 over the golden ratio */
 
 /* A line's attributes. The low five bits are what an access needs (see memsys.h,
 
@@ -74,8 +92,10 @@ struct cache_config {
 };
 
 struct cache_set {
-    uint64_t order;
-    uint64_t key[]; /* then homes, then attributes */
+    uint8_t sig[CACHE_PACKED_WAYS]; /* small sets: cache_signature() of the keys */
+    uint64_t order, reserved;
+    uint8_t attr[CACHE_PACKED_WAYS]; /* small sets */
+    uint64_t key[];                  /* then homes, then a large set's attributes */
 };
 
 struct cache {
@@ -85,9 +105,11 @@ struct cache {
     uint32_t home_at;      /* where in a set the homes begin, in bytes */
     uint32_t attr_at;      /* ... the attributes */
     uint32_t oldest_shift; /* packed: where the oldest way's nibble is */
+    bool small;            /* up to CACHE_PACKED_WAYS ways */
     bool packed;           /* order is nibbles */
     bool modulo;           /* the number of sets is no power of two */
     uint32_t tree_levels;  /* PLRU: log2(ways) */
+    uint32_t way_mask;     /* small sets: a bit for each way */
     uint64_t set_mask;     /* sets - 1, when it is a power of two */
     struct arena *arena;
     unsigned char *sets;
@@ -167,6 +189,7 @@ HW_INLINE uint64_t *cache_home(const struct cache *c, struct cache_set *s, uint3
 {
     return (uint64_t *)(void *)((unsigned char *)s + c->home_at) + way;
 }
+/* The bytes of a line. */
 static inline unsigned char *cache_data(const struct cache *c, const struct cache_set *s,
                                         uint32_t way)
 {
@@ -174,33 +197,80 @@ static inline unsigned char *cache_data(const struct cache *c, const struct cach
     return c->data + line * c->config.line_bytes;
 }
 
-HW_INLINE uint32_t cache_find_in(const uint64_t *keys, uint64_t key, uint32_t ways)
+/* A byte that tells most keys apart. Its high bits are the product's highest, on which
+ * all of the key's lower 32 bits work. */
+HW_INLINE uint32_t cache_signature(uint64_t key)
 {
-    for (uint32_t way = 0; way < ways; way++) {
-        if (keys[way] == key) {
+    return (uint32_t)key * CACHE_SIGNATURE_FACTOR >> 24;
+}
+
+/* Which of the first 8 or 16 ways of a small set have the key's signature: bit n for way
+ * n. Others than key may have it, so whoever asks compares keys, too. */
+HW_INLINE uint32_t cache_candidates(const struct cache_set *s, uint64_t key,
+                                    const uint32_t slots)
+{
+#if defined CACHE_VECTORS
+    const cache_words_t hash = {(int)((uint32_t)key * CACHE_SIGNATURE_FACTOR)};
+    cache_bytes_t v = (cache_bytes_t)hash; /* its byte 3, 8 or 16 times */
+    v = __builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    const cache_halves_t h = (cache_halves_t)v;
+    v = (cache_bytes_t)(slots > 8
+                            ? __builtin_shufflevector(h, h, 3, 3, 3, 3, 3, 3, 3, 3)
+                            : __builtin_shufflevector(h, h, 3, 3, 3, 3, 4, 5, 6, 7));
+    const cache_bytes_t same =
+        (cache_bytes_t)(v == *(const cache_bytes_t *)(const void *)s->sig);
+    const uint32_t found = (uint32_t)__builtin_ia32_pmovmskb128(same);
+    return slots > 8 ? found : found & 0xff;
+#else
+    const uint32_t sig = cache_signature(key);
+    uint32_t found = 0;
+    for (uint32_t way = 0; way < slots; way++) {
+        found |= (uint32_t)(s->sig[way] == sig) << way;
+    }
+    return found;
+#endif
+}
+
+HW_INLINE uint32_t cache_first_bit(uint32_t bits)
+{
+#if defined __GNUC__
+    return (uint32_t)__builtin_ctz(bits);
+#else
+    uint32_t n = 0;
+    while (!(bits >> n & 1)) {
+        n++;
+    }
+    return n;
+#endif
+}
+
+/* Which of the candidates has the key, or CACHE_NO_WAY. */
+HW_INLINE uint32_t cache_decide(const struct cache_set *s, uint64_t key,
+                                uint32_t candidates)
+{
+    for (; candidates; candidates &= candidates - 1) {
+        const uint32_t way = cache_first_bit(candidates);
+        if (HW_LIKELY(s->key[way] == key)) {
             return way;
         }
     }
     return CACHE_NO_WAY;
 }
 
-/* The way that holds key, or CACHE_NO_WAY. The loops of the usual sizes are unrolled: two
- * instructions a way, less than any cleverer search needs. */
+/* The way that holds key, or CACHE_NO_WAY. */
 HW_INLINE uint32_t cache_find(const struct cache *c, const struct cache_set *s,
                               uint64_t key)
 {
-    switch (c->config.ways) {
-    case 8:
-        return cache_find_in(s->key, key, 8);
-    case 4:
-        return cache_find_in(s->key, key, 4);
-    case 12:
-        return cache_find_in(s->key, key, 12);
-    case 16:
-        return cache_find_in(s->key, key, 16);
-    default:
-        return cache_find_in(s->key, key, c->config.ways);
+    if (HW_LIKELY(c->small)) {
+        return cache_decide(s, key,
+                            cache_candidates(s, key, CACHE_PACKED_WAYS) & c->way_mask);
     }
+    for (uint32_t way = 0; way < c->config.ways; way++) {
+        if (s->key[way] == key) {
+            return way;
+        }
+    }
+    return CACHE_NO_WAY;
 }
 
 /* The youngest way, a good first guess at where a line is; way 0 when the policy does not
@@ -235,7 +305,9 @@ HW_INLINE void cache_mark_set(struct cache *c, struct cache_set *s,
 {
     if (how == CACHE_MARK) {
         arena_mark(c->arena, s);
-        arena_mark(c->arena, (unsigned char *)s + c->stride - 1);
+        if (!c->small) {
+            arena_mark(c->arena, (unsigned char *)s + c->stride - 1);
+        }
     }
 }
 
@@ -268,11 +340,19 @@ HW_INLINE uint32_t cache_take_victim(struct cache *c, struct cache_set *s,
         c, s); /* marks the way, too: such sets may be longer than a chunk */
 }
 
-/* Put a line in a way that cache_take_victim gave. */
+/* Put a key in a way that cache_take_victim gave, and with it a line's attributes. */
+HW_INLINE void cache_put_key(struct cache *c, struct cache_set *s, uint32_t way,
+                             uint64_t key)
+{
+    s->key[way] = key;
+    if (HW_LIKELY(c->small)) {
+        s->sig[way] = (uint8_t)cache_signature(key);
+    }
+}
 HW_INLINE void cache_put(struct cache *c, struct cache_set *s, uint32_t way, uint64_t key,
                          unsigned attr)
 {
-    s->key[way] = key;
+    cache_put_key(c, s, way, key);
     *cache_attr(c, s, way) = (uint8_t)attr;
 }
 
