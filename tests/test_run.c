@@ -236,6 +236,8 @@ int main(void)
            "no such file: 2");
     ok(strstr(err, "nowhere.lua: No such file"), "told: %s", err);
 
+    is_u64(run("tests/scenarios/loops.lua", false, RUN_EVENTS_NONE), RUN_OK,
+           "loops over memory: what they touch and count");
     is_u64(run("tests/scenarios/small.lua", true, RUN_EVENTS_ALL), RUN_OK, "as JSON");
     is_u64(lines_of("start"), 1, "every line is valid; one start");
     is_u64(lines_of("end"), 1, "one end");
