@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "describe.h"
 #include "hardware.h"
+#include "hw_focus.h"
 #include "keys.h"
 #include "pane.h"
 #include "popup.h"
@@ -91,6 +92,7 @@ void app_init(struct app *a, struct session *s, enum glyph_set set)
     a->map.columns = 64;
     a->chart = SERIES_L1D;
     a->speed = FIRST_SPEED;
+    hw_focus_init(a);
     a->last_allocated = PFN_NONE;
     a->zone = first_zone(m);
     a->focus = PANE_NARRATION;
@@ -218,6 +220,7 @@ void app_moved(struct app *a, struct position from)
     model_refresh(&a->model, from, a->cpu);
     follow(a);
     access_paths_refresh(&a->paths, a->model.has_op ? &a->model.view : NULL, a->model.m);
+    hw_focus_refresh(a);
     follow_view(a);
     app_count(a);
     if (a->pagemap) {

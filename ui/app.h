@@ -16,6 +16,7 @@
 #include "glyphs.h"
 #include "grid.h"
 #include "history.h"
+#include "hw_state.h"
 #include "key.h"
 #include "layout.h"
 #include "model.h"
@@ -134,6 +135,7 @@ struct app {
     struct buddy_state buddy;
     struct pcp_state pcp;
     struct map_state map;
+    struct hw_state hw;
     uint32_t zone; /* shown in the free lists and the per-CPU lists */
     uint32_t cpu;
     bool zone_pinned, cpu_pinned;

@@ -15,14 +15,19 @@
 void run_zone(struct app *a, const char *args)
 {
     uint32_t nr = machine_nr_zones(a->model.m), zone;
+    const bool next = !strcmp(args, "next"), previous = !strcmp(args, "previous");
+    if ((next || previous) && pane_kind(a->focus)->turn) {
+        pane_kind(a->focus)->turn(a, next ? 1 : -1);
+        return;
+    }
     if (!strcmp(args, "auto")) {
         a->zone_pinned = false;
         app_message(a, MESSAGE_INFO, "The lists follow what happens.");
         return;
     }
-    if (!strcmp(args, "next")) {
+    if (next) {
         zone = (a->zone + 1) % nr;
-    } else if (!strcmp(args, "previous")) {
+    } else if (previous) {
         zone = (a->zone + nr - 1) % nr;
     } else {
         zone = zone_by_name(a->model.m, args);
@@ -198,6 +203,10 @@ void run_zoom(struct app *a, const char *args)
 
 static void scale(struct app *a, int by)
 {
+    if (pane_kind(a->focus)->scale) {
+        pane_kind(a->focus)->scale(a, by);
+        return;
+    }
     struct map_state *s = &a->map;
     int shift = (s->shift >= 0 ? s->shift : s->fitted_shift) + by;
     app_focus(a, PANE_PHYSMAP);

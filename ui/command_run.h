@@ -6,6 +6,7 @@
  *   command_break.c     breakpoints and watchpoints
  *   command_why.c       what changed this, and why
  *   command_look.c      looking around
+ *   command_hw.c        looking at the hardware
  *   command_do.c        doing something to the machine
  *   command_program.c   the program
  *

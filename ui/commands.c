@@ -4,6 +4,7 @@
 #include "command_run.h"
 
 #include "describe.h"
+#include "hw_focus.h"
 #include "popup.h"
 
 #include <stdio.h>
@@ -213,6 +214,17 @@ static void complete_argument(struct app *a, enum complete_kind kind, const char
         for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
             offer(prefix, settings[i], fn, ctx);
         }
+        break;
+    case COMPLETE_CACHE:
+    case COMPLETE_TLB:
+        for (int i = 0; i < 3; i++) {
+            offer(prefix,
+                  hw_part_title((kind == COMPLETE_TLB ? PART_ITLB : PART_L1I) + i), fn,
+                  ctx);
+        }
+        offer(prefix, "auto", fn, ctx);
+        offer(prefix, "next", fn, ctx);
+        offer(prefix, "previous", fn, ctx);
         break;
     case COMPLETE_VIEW:
         for (int i = 0; i < NR_VIEWS; i++) {

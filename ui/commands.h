@@ -17,7 +17,9 @@ enum complete_kind {
     COMPLETE_SETTING,
     COMPLETE_GFP,
     COMPLETE_LESSON,
-    COMPLETE_VIEW
+    COMPLETE_VIEW,
+    COMPLETE_CACHE,
+    COMPLETE_TLB
 };
 
 struct command_row {

@@ -55,6 +55,14 @@ enum glyph_set { GLYPHS_UTF8, GLYPHS_BRAILLE, GLYPHS_ASCII, NR_GLYPH_SETS };
     X(tile_hole, ' ', ' ', ' ')                                                          \
     X(tile_body, 0x2500, '-',                                                            \
       '-') /* the rest of a block whose first page shows its order */                    \
+    X(level1, 0x2581, 0x2840, '1') /* an eighth of a cell is in use */                   \
+    X(level2, 0x2582, 0x28c0, '2')                                                       \
+    X(level3, 0x2583, 0x28c4, '3')                                                       \
+    X(level4, 0x2584, 0x28e4, '4')                                                       \
+    X(level5, 0x2585, 0x28e6, '5')                                                       \
+    X(level6, 0x2586, 0x28f6, '6')                                                       \
+    X(level7, 0x2587, 0x28f7, '7')                                                       \
+    X(level8, 0x2588, 0x28ff, '8') /* all of it */                                       \
     X(bullet, 0x2022, '*', '*')                                                          \
     X(play, 0x25b6, '>', '>')                                                            \
     X(pause, 0x2016, '=', '=')

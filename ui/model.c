@@ -183,6 +183,8 @@ static void collect_changes(struct model *md, struct position from)
 {
     md->nr_changed = 0;
     md->changed_zones = 0;
+    md->step_low = 1;
+    md->step_high = 0;
     if (!md->has_op) {
         return;
     }
@@ -199,6 +201,8 @@ static void collect_changes(struct model *md, struct position from)
     if (high > low + 2 * MODEL_MAX_CHANGED) {
         low = high - 2 * MODEL_MAX_CHANGED;
     }
+    md->step_low = low;
+    md->step_high = high;
     for (uint64_t n = low; n <= high; n++) {
         const struct event *ev = op_events_get(e, n);
         if (ev) {

@@ -77,6 +77,10 @@ struct model {
     const char *view_name; /* what view() asked for last, up to the position; or NULL */
     uint32_t notes_branch;
 
+    /* events of the operation in view that the last step passed, both in it; low > high:
+     * none */
+    uint64_t step_low, step_high;
+
     /* what the last step changed */
     uint64_t changed[MODEL_MAX_CHANGED]; /* page frame numbers */
     size_t nr_changed;

@@ -30,7 +30,11 @@ struct pane_kind {
         const struct app *a); /* did the last step change what it shows? may be NULL */
     bool (*find)(struct app *a,
                  const char *text); /* move to the next row with this text; may be NULL */
-    bool columns;                   /* uses left and right */
+    void (*scale)(struct app *a, int by); /* + (-1) and - (1): nearer, further; may be
+                                             NULL: the memory map does */
+    void (*turn)(struct app *a, int by);  /* ] (1) and [ (-1): another one of what it
+                                             shows; may be NULL: another zone */
+    bool columns;                         /* uses left and right */
 };
 
 #define PANE(id, object) extern const struct pane_kind pane_##object;

@@ -219,7 +219,7 @@ static unsigned wanted_hints(const struct app *a)
                  ? HINT_END
                  : 0;
     hints |= a->sandbox ? HINT_SANDBOX : 0;
-    hints |= a->focus == PANE_PHYSMAP ? HINT_MAP : 0;
+    hints |= a->focus == PANE_PHYSMAP || pane_kind(a->focus)->scale ? HINT_MAP : 0;
     hints |= pane_kind(a->focus)->details ? HINT_CELL : 0;
     return hints;
 }

@@ -1,0 +1,407 @@
+/* The access in view.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "hw_focus.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hardware.h"
+#include "pgtable.h"
+
+const struct memsys *shown_cpu(const struct app *a)
+{
+    return hardware_cpu(a->model.m, a->cpu);
+}
+
+const struct cache *shown_part(const struct app *a, enum hw_part part)
+{
+    return hw_cache(a->model.m, a->cpu, part);
+}
+
+const char *hw_part_title(enum hw_part part)
+{
+    static const char *const names[NR_PARTS] = {"L1I",  "L1D",  "L2",
+                                                "ITLB", "DTLB", "STLB"};
+    return part < NR_PARTS ? names[part] : "?";
+}
+
+const char *hw_policy_name(enum cache_policy policy)
+{
+    static const char *const names[] = {"LRU", "tree-PLRU", "FIFO", "random"};
+    return (unsigned)policy < sizeof names / sizeof *names ? names[policy] : "?";
+}
+
+void hw_focus_init(struct app *a)
+{
+    a->hw = (struct hw_state){.cache = PART_L1D, .tlb = PART_DTLB};
+    a->hw.focus.first_next = -1;
+    a->hw.walk.at = -1;
+    for (int i = 0; i < NR_PARTS; i++) {
+        a->hw.sets[i].zoom = -1;
+    }
+}
+
+/* ---- what events say about places ---- */
+
+static enum hw_part l1_part(enum side side)
+{
+    return side == SIDE_I ? PART_L1I : PART_L1D;
+}
+static enum hw_part tlb_part(enum side side, uint64_t level)
+{
+    return level > 1 ? PART_STLB : side == SIDE_I ? PART_ITLB : PART_DTLB;
+}
+
+/* Where a translation is, or would be. */
+static struct hw_touch tlb_place(const struct app *a, enum hw_part part, uint64_t va)
+{
+    const struct memsys *ms = shown_cpu(a);
+    const struct tlb *t =
+        part == PART_STLB ? &ms->stlb : &ms->front[part - PART_ITLB].tlb;
+    struct tlb_place p = tlb_find_kinds(t, va, ms->s->space);
+    if (p.set && p.way != CACHE_NO_WAY) {
+        return (struct hw_touch){(uint8_t)part, true, cache_number_of(&t->c, p.set),
+                                 p.way};
+    }
+    return (struct hw_touch){(uint8_t)part, false,
+                             cache_set_number(&t->c, tlb_page(va, 0)), CACHE_NO_WAY};
+}
+
+static bool is_probe(const struct event *ev)
+{
+    return ev->kind == EV_TLB_PROBE || ev->kind == EV_L1_PROBE || ev->kind == EV_L2_PROBE;
+}
+
+/* True: the event is about a place in a cache or TLB. */
+static bool event_place(const struct app *a, enum side side, const struct event *ev,
+                        struct hw_touch *t)
+{
+    if (!is_probe(ev) && ev->kind != EV_TLB_FILL && ev->kind != EV_CACHE_FILL) {
+        return false;
+    }
+    uint64_t level = 0, set = 0, way = UINT64_MAX, va = 0, hit = 0;
+    event_arg_named(ev, "level", &level);
+    event_arg_named(ev, "set", &set);
+    event_arg_named(ev, "way", &way);
+    event_arg_named(ev, "hit", &hit);
+    enum hw_part part;
+    switch (ev->kind) {
+    case EV_TLB_PROBE:
+        part = tlb_part(side, level);
+        break;
+    case EV_TLB_FILL:
+        part = tlb_part(side, level);
+        if (!shown_part(a, part) || !event_arg_named(ev, "va", &va)) {
+            return false;
+        }
+        *t = tlb_place(a, part, va);
+        return true;
+    case EV_L1_PROBE:
+        part = l1_part(side);
+        break;
+    case EV_L2_PROBE:
+        part = PART_L2;
+        break;
+    case EV_CACHE_FILL:
+        part = level > 1 ? PART_L2 : l1_part(side);
+        break;
+    default:
+        return false;
+    }
+    const struct cache *c = shown_part(a, part);
+    if (!c || set >= c->config.sets) {
+        return false;
+    }
+    *t = (struct hw_touch){(uint8_t)part, hit, (uint32_t)set,
+                           way < c->config.ways ? (uint32_t)way : CACHE_NO_WAY};
+    return true;
+}
+
+/* ---- the access ---- */
+
+static enum side op_side(const struct op_events *e)
+{
+    for (size_t i = 0; i < e->nr; i++) {
+        uint64_t data;
+        if (e->at[i].kind == EV_L1_PROBE && event_arg_named(&e->at[i], "data", &data)) {
+            return data ? SIDE_D : SIDE_I;
+        }
+    }
+    return e->rec.op.kind == OP_FETCH ? SIDE_I : SIDE_D;
+}
+
+static bool is_access_event(const struct event *ev)
+{
+    return ev->kind == EV_TLB_PROBE || ev->kind == EV_L1_PROBE ||
+           ev->kind == EV_PAGE_FAULT;
+}
+
+/* Its address: that of the last probe, else of the next one. */
+static bool find_access(const struct model *md, struct hw_focus *f)
+{
+    const struct op_events *e = &md->view;
+    for (uint64_t n = md->happened; n >= e->first && n > 0; n--) {
+        const struct event *ev = op_events_get(e, n);
+        if (ev && is_access_event(ev) && event_arg_named(ev, "va", &f->va)) {
+            return true;
+        }
+    }
+    for (uint64_t n = md->happened + 1; n < e->first + e->nr; n++) {
+        const struct event *ev = op_events_get(e, n);
+        if (ev && is_access_event(ev) && event_arg_named(ev, "va", &f->va)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_touched(struct hw_focus *f, const struct hw_touch *t)
+{
+    if (f->nr_touched == HW_MAX_TOUCHED) { /* the latest count */
+        memmove(f->touched, f->touched + 1, sizeof f->touched - sizeof f->touched[0]);
+        f->nr_touched--;
+    }
+    f->touched[f->nr_touched++] = *t;
+}
+
+static void add_walk(struct hw_focus *f, const struct event *ev)
+{
+    uint64_t at, level;
+    const uint32_t most = sizeof f->walk / sizeof f->walk[0];
+    if (event_arg_named(ev, "at", &at) && event_arg_named(ev, "level", &level) &&
+        f->nr_walk < most) {
+        f->walk[f->nr_walk].at = at;
+        f->walk[f->nr_walk++].level = (uint32_t)level;
+    }
+}
+
+static void set_next(struct hw_focus *f, const struct hw_touch *t)
+{
+    if (!f->has_next[t->part]) {
+        f->has_next[t->part] = true;
+        f->next[t->part] = *t;
+        f->first_next = f->first_next < 0 ? t->part : f->first_next;
+    }
+}
+
+static void look_at_events(const struct app *a, struct hw_focus *f)
+{
+    const struct model *md = &a->model;
+    const struct op_events *e = &md->view;
+    struct hw_touch t;
+    for (uint64_t n = e->first; n < e->first + e->nr; n++) {
+        const struct event *ev = op_events_get(e, n);
+        const bool passed = n >= md->step_low && n <= md->step_high;
+        if (ev->kind == EV_WALK_ENTRY) {
+            if (n <= md->happened) {
+                add_walk(f, ev);
+            } else if (!f->has_next_entry) {
+                f->has_next_entry = event_arg_named(ev, "at", &f->next_entry);
+            }
+        }
+        if (passed && event_place(a, f->side, ev, &t)) {
+            add_touched(f, &t);
+        }
+        if (md->inside && n > md->happened && is_probe(ev) &&
+            event_place(a, f->side, ev, &t)) {
+            set_next(f, &t);
+            if (!f->has_next_va) {
+                f->next_va = f->va;
+                f->has_next_va = true;
+            }
+        }
+    }
+    const struct event *last = op_events_get(e, md->happened);
+    f->walking = last && last->kind == EV_WALK_ENTRY;
+}
+
+/* Worked out from the address: all that it may have to ask. */
+static void predict(const struct app *a, const struct op *op, struct hw_focus *f)
+{
+    const enum access_kind kind = op->kind == OP_FETCH   ? ACCESS_FETCH
+                                  : op->kind == OP_STORE ? ACCESS_WRITE
+                                                         : ACCESS_READ;
+    const uint64_t user = op->arg[kind == ACCESS_FETCH ? 1 : kind == ACCESS_READ ? 2 : 3];
+    struct access_view v;
+    if (!hw_peek(a->model.m, a->cpu, op->arg[0], kind, user != 0, &v)) {
+        return;
+    }
+    const struct probe_view *const order[2][4] = {{&v.tlb, &v.stlb, &v.l1, &v.l2},
+                                                  {&v.l1, &v.tlb, &v.stlb, &v.l2}};
+    for (int i = 0; i < 4; i++) {
+        const struct probe_view *p = order[v.virtual_first][i];
+        if (p->there) {
+            set_next(f, &(struct hw_touch){(uint8_t)p->part, p->hit, p->set,
+                                           p->hit ? p->way : CACHE_NO_WAY});
+        }
+    }
+    f->has_next_va = true;
+    f->next_va = op->arg[0];
+}
+
+void hw_focus_refresh(struct app *a)
+{
+    const struct model *md = &a->model;
+    struct hw_focus *f = &a->hw.focus;
+    *f = (struct hw_focus){.first_next = -1};
+    a->hw.stamp++;
+    if (!shown_cpu(a)) {
+        return;
+    }
+    if (md->has_op) {
+        f->side = op_side(&md->view);
+        f->cpu = md->view.rec.op.cpu;
+        f->has_access = find_access(md, f);
+        f->under_way = md->inside;
+        if (f->cpu == a->cpu) {
+            look_at_events(a, f);
+        }
+    }
+    struct op_record rec;
+    if (!md->inside && timeline_op(a->t, md->at.branch, md->at.op, &rec) &&
+        hardware_is_op(rec.op.kind) && rec.op.cpu == a->cpu) {
+        predict(a, &rec.op, f);
+    }
+}
+
+bool hw_touched(const struct app *a, enum hw_part part, uint32_t set, uint32_t way)
+{
+    const struct hw_focus *f = &a->hw.focus;
+    for (uint32_t i = 0; i < f->nr_touched; i++) {
+        const struct hw_touch *t = &f->touched[i];
+        if (t->part == part && t->set == set && (way == CACHE_NO_WAY || t->way == way)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int hw_next(const struct app *a, enum hw_part part, uint32_t set, uint32_t way)
+{
+    const struct hw_focus *f = &a->hw.focus;
+    if (!f->has_next[part] || f->next[part].set != set) {
+        return 0;
+    }
+    return f->next[part].hit && f->next[part].way == way ? 2 : 1;
+}
+
+bool hw_follow_set(const struct app *a, enum hw_part part, uint32_t *set, uint32_t *way)
+{
+    const struct hw_focus *f = &a->hw.focus;
+    const struct hw_touch *t = NULL;
+    for (uint32_t i = 0; i < f->nr_touched; i++) {
+        t = f->touched[i].part == part ? &f->touched[i] : t;
+    }
+    if (!t && f->has_next[part]) {
+        t = &f->next[part];
+    }
+    if (!t) {
+        return false;
+    }
+    *set = t->set;
+    *way = t->way;
+    return true;
+}
+
+int hw_follow_part(const struct app *a, enum hw_part first, enum hw_part last)
+{
+    const struct hw_focus *f = &a->hw.focus;
+    int part = -1;
+    for (uint32_t i = 0; i < f->nr_touched; i++) {
+        if (f->touched[i].part >= first && f->touched[i].part <= last) {
+            part = f->touched[i].part;
+        }
+    }
+    for (int i = first; i <= (int)last && part < 0; i++) {
+        part = f->first_next == i ? i : part;
+    }
+    return part;
+}
+
+/* ---- address spaces ---- */
+
+bool hw_space(const struct app *a, const struct space_choice *c, struct mmu *mmu,
+              char *name, size_t size)
+{
+    const struct memsys *ms = shown_cpu(a);
+    const struct machine *m = a->model.m;
+    struct mmu kernel;
+    pgtable_mmu(m, &kernel);
+    switch (c->kind) {
+    case SPACE_KERNEL:
+        *mmu = kernel;
+        snprintf(name, size, "swapper_pg_dir");
+        break;
+    default:
+        *mmu = ms ? ms->s->mmu : kernel;
+        snprintf(name, size, "%s",
+                 mmu->paging != PAGING_NONE && table_root(mmu) == table_root(&kernel)
+                     ? "CR3: swapper_pg_dir"
+                     : "CR3");
+        break;
+    }
+    return mmu->paging != PAGING_NONE;
+}
+
+bool hw_space_find(const struct app *a, const char *word, struct space_choice *c)
+{
+    (void)a;
+    if (!strcmp(word, "current")) {
+        *c = (struct space_choice){.kind = SPACE_CURRENT};
+    } else if (!strcmp(word, "kernel") || !strcmp(word, "swapper_pg_dir")) {
+        *c = (struct space_choice){.kind = SPACE_KERNEL};
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void hw_space_turn(const struct app *a, struct space_choice *c, int by)
+{
+    (void)a, (void)by;
+    c->kind = c->kind == SPACE_CURRENT ? SPACE_KERNEL : SPACE_CURRENT;
+}
+
+/* ---- words ---- */
+
+bool hw_parse_address(const char *text, uint64_t *value)
+{
+    char *end;
+    if (!*text || *text == '-' || *text == ' ') {
+        return false;
+    }
+    *value = strtoull(text, &end, 16);
+    return end != text && !*end;
+}
+
+int hw_va_digits(const struct app *a)
+{
+    return a->model.m->config.arch == ARCH_X86_64 ? 16 : 8;
+}
+
+int hw_pa_digits(const struct app *a)
+{
+    int digits = 4;
+    for (uint64_t n = machine_max_pfn(a->model.m); n >= 16; n >>= 4) {
+        digits++;
+    }
+    return digits;
+}
+
+const char *hw_owner(const struct app *a, uint64_t pa, char *buf, size_t size)
+{
+    const struct machine *m = a->model.m;
+    const struct page_view v = page_view(m, pfn(pa >> PAGE_SHIFT));
+    static const char *const states[NR_PAGE_STATES] = {"no memory", "reserved", "free",
+                                                       "on a per-CPU list", "allocated"};
+    if (v.state == PAGE_HOLE) {
+        snprintf(buf, size, "no memory");
+    } else {
+        snprintf(buf, size, "%s, %s",
+                 v.zone != UINT32_MAX ? zone_view(m, v.zone).name : "no zone",
+                 states[v.state]);
+    }
+    return buf;
+}

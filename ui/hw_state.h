@@ -1,0 +1,131 @@
+/* What the panes of the hardware view remember: a part of struct app.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef UI_HW_STATE_H
+#define UI_HW_STATE_H
+
+#include "hw_memory.h"
+
+/* A cache or TLB as sets by ways, seen from near or far. */
+struct sets_state {
+    /* 0: a row a way; 1: a row a set; 2 + n: a cell is 2^n sets. -1: as fits the part */
+    int zoom;
+    int fitted; /* what -1 means */
+    int most;   /* no further out than this */
+    int columns,
+        rows;         /* cells a row in the heat map; rows of the drawing that are seen */
+    int64_t top;      /* first row that is seen */
+    uint32_t way_top; /* first way that is seen where a row is a set */
+    bool has_cursor;
+    uint32_t set, way;
+};
+
+/* What happened to a place, or will happen next. */
+struct hw_touch {
+    uint8_t part; /* enum hw_part */
+    bool hit;
+    uint32_t set;
+    uint32_t way; /* CACHE_NO_WAY: only the set is known */
+};
+
+enum { HW_MAX_TOUCHED = 64 };
+
+/* The access in view: the one under way, or the last one before the position. Kept up to
+ * date by hw_focus_refresh. */
+struct hw_focus {
+    bool has_access, under_way;
+    uint32_t cpu;
+    uint64_t va;
+    enum side side;
+    struct hw_touch touched[HW_MAX_TOUCHED]; /* by the last step */
+    uint32_t nr_touched;
+    /* what will be probed next, by part, and first of all */
+    struct hw_touch next[NR_PARTS];
+    bool has_next[NR_PARTS];
+    int first_next;   /* enum hw_part, -1: not known */
+    uint64_t next_va; /* whose probes those are */
+    bool has_next_va;
+    /* entries that the walks of this operation have read so far */
+    struct {
+        uint64_t at;
+        uint32_t level;
+    } walk[64];
+    uint32_t nr_walk;
+    bool walking; /* the last of them is what the last event read */
+    bool has_next_entry;
+    uint64_t next_entry; /* physical address of the entry that is read next */
+};
+
+/* Which tables, or whose memory. */
+enum space_kind { SPACE_CURRENT, SPACE_KERNEL, SPACE_PROCESS };
+struct space_choice {
+    enum space_kind kind;
+    uint32_t process;
+};
+
+/* A row of the page-table tree. */
+enum walk_row_kind { WALK_ROOT, WALK_ENTRY, WALK_RUN, WALK_GAP };
+struct walk_row {
+    uint8_t kind, level, depth, open, alone; /* alone: a part of a run, shown by itself */
+    uint16_t first, last;                    /* indices in its table */
+    uint64_t table;                          /* physical address of the table */
+    uint64_t va;                             /* of the first index */
+    uint64_t value;                          /* of the first entry */
+};
+
+/* The user's own folding of a node; what he did not touch follows the access. */
+struct walk_fold {
+    uint64_t root, va;
+    uint8_t level, run, open;
+};
+enum { WALK_MAX_FOLDS = 256, WALK_MAX_ROWS = 1 << 16 };
+
+struct walk_state {
+    struct space_choice space;
+    bool pinned; /* an address that the user follows */
+    uint64_t pinned_va;
+    struct walk_fold folds[WALK_MAX_FOLDS];
+    int nr_folds;
+    struct walk_row *rows;
+    int nr_rows, room;
+    int top;
+    int at; /* row of the cursor, or of the entry in use; -1: none */
+    bool has_cursor;
+    struct walk_row cursor; /* what it stood on */
+    bool truncated;
+};
+
+/* Bytes in view with some around, as they were when last looked at. */
+enum { MEMORY_WINDOW = 8192 };
+
+struct memory_state {
+    bool physical, ram; /* physical addresses; as RAM has it, not as the CPU sees it */
+    struct space_choice space;
+    bool placed;  /* something has been looked at */
+    uint64_t top; /* address of the first row */
+    uint64_t at;  /* the cursor */
+    bool has_cursor;
+    int per_row, rows;
+    uint64_t window; /* address of the first byte below */
+    unsigned char seen[MEMORY_WINDOW], in_ram[MEMORY_WINDOW], from[MEMORY_WINDOW];
+    unsigned char changed[MEMORY_WINDOW / 8]; /* bits: by the last step */
+    bool window_valid, window_physical;
+    uint64_t window_root;
+    uint64_t window_stamp; /* of the move after which it was read */
+    unsigned char needle[64];
+    int needle_len;
+};
+
+struct hw_state {
+    struct hw_focus focus;
+    uint64_t stamp; /* counts moves */
+    struct sets_state sets[NR_PARTS];
+    enum hw_part cache, tlb;
+    bool cache_pinned, tlb_pinned; /* the user chose it; else it follows what happens */
+    struct walk_state walk;
+    struct memory_state memory;
+    bool has_lit; /* a frame that was selected last: it lights up in the memory map */
+    uint64_t lit;
+};
+
+#endif
