@@ -54,7 +54,30 @@
     X(KUNMAP_USER, "kunmap_local of a user space address")                               \
     X(NO_TASK, "there is no such task")                                                  \
     X(TASK_RUNS, "the task runs on another CPU")                                         \
-    X(TASK_PINNED, "the task has kmap_local mappings on another CPU: it cannot migrate")
+    X(TASK_PINNED, "the task has kmap_local mappings on another CPU: it cannot migrate") \
+    X(NO_CACHE, "there is no such cache")                                                \
+    X(CACHE_FAILED, "kmem_cache_create failed: no memory")                               \
+    X(CACHE_NAME, "kmem_cache_create: a cache needs a name")                             \
+    X(CACHE_SIZE, "kmem_cache_create: no order of pages is large enough")                \
+    X(CACHE_ALIGN, "kmem_cache_create: align is no power of two up to a page")           \
+    X(CACHE_FLAGS, "kmem_cache_create: flags that only the allocator may set")           \
+    X(CACHE_MANY, "more caches than are simulated")                                      \
+    X(CACHE_LEFT, "the cache is being destroyed: it only still has objects")             \
+    X(BOOT_CACHE, "a cache of the kernel itself cannot be destroyed")                    \
+    X(SLAB_BOOT, "Out of memory when creating slab: the kernel would panic")             \
+    X(SLAB_GFP, "Unexpected gfp: highmem or unknown bits; they are left away")           \
+    X(SLAB_CTOR_ZERO, "__GFP_ZERO with a constructor")                                   \
+    X(OBJECT_WILD, "the address is not in the direct map")                               \
+    X(OBJECT_NO_SLAB, "no slab has this address")                                        \
+    X(OBJECT_CACHE, "Wrong slab cache: the object is from another one")                  \
+    X(OBJECT_INSIDE, "the address is inside of an object, not its beginning")            \
+    X(OBJECT_OUTSIDE, "the address is in a slab, but in none of its objects")            \
+    X(OBJECT_DOUBLE, "double free detected")                                             \
+    X(LARGE_ORDER_0, "kfree of a page that kmalloc has not given: order 0")              \
+    X(KMALLOC_LARGE, "kmalloc: larger than the largest block of pages")                  \
+    X(BULK_MANY, "more objects than one bulk operation may have")                        \
+    X(SLAB_BUSY, "slab_mutex or a list_lock is held here: the CPU would wait for ever")  \
+    X(SLUB_ONLY, "SLAB has this, SLUB has not")
 
 #define BAD_REASON_ENUM_(id, text) BAD_##id,
 enum bad_reason { BAD_REASONS(BAD_REASON_ENUM_) NR_BAD_REASONS };

@@ -4,6 +4,7 @@
 #include "alloc.h"
 #include "context.h"
 #include "hardware.h"
+#include "slab.h"
 #include "vm.h"
 #include "vmstat.h"
 
@@ -38,5 +39,6 @@ const char *machine_check(struct machine *m)
     why = why ? why : pcp_check(m);
     why = why ? why : vmstat_check(m);
     why = why ? why : vm_check(m);
-    return why ? why : hardware_check(m);
+    why = why ? why : hardware_check(m);
+    return why ? why : slab_check(m);
 }

@@ -446,14 +446,48 @@ static int get_la57(char *buf, size_t size, const struct machine_config *c)
     return snprintf(buf, size, "%s", c->la57 ? "true" : "false");
 }
 
-static bool set_slub(struct machine_config *c, const char *value, struct error e)
+/* slub=true is another way to say it. */
+static bool set_slab(struct machine_config *c, const char *value, struct error e)
 {
-    return parse_bool(value, &c->slub) || FAIL(e, "slub=%.40s: use true or false", value);
+    if (!strcmp(value, "slab") || !strcmp(value, "slub")) {
+        c->slub = !strcmp(value, "slub");
+        return true;
+    }
+    return parse_bool(value, &c->slub) || FAIL(e, "slab=%.40s: use slab or slub", value);
+}
+static int get_slab(char *buf, size_t size, const struct machine_config *c)
+{
+    return snprintf(buf, size, "%s", c->slub ? "slub" : "slab");
 }
 
-static int get_slub(char *buf, size_t size, const struct machine_config *c)
+static bool set_cache_line(struct machine_config *c, const char *value, struct error e)
 {
-    return snprintf(buf, size, "%s", c->slub ? "true" : "false");
+    uint64_t line = 0;
+    if (strcmp(value, "auto") != 0 &&
+        (!parse_number(value, 16, 256, &line) || (line & (line - 1)))) {
+        return FAIL(e, "cache_line=%.40s: use auto, or 16, 32, 64, 128 or 256", value);
+    }
+    c->cache_line = (uint32_t)line;
+    return true;
+}
+static int get_cache_line(char *buf, size_t size, const struct machine_config *c)
+{
+    return c->cache_line ? snprintf(buf, size, "%u", c->cache_line)
+                         : snprintf(buf, size, "auto");
+}
+
+static bool set_cache_reap(struct machine_config *c, const char *value, struct error e)
+{
+    uint64_t ops;
+    if (!parse_number(value, 0, UINT32_MAX, &ops)) {
+        return FAIL(e, "cache_reap=%.40s: use a number of operations, or 0", value);
+    }
+    c->reap_ops = (uint32_t)ops;
+    return true;
+}
+static int get_cache_reap(char *buf, size_t size, const struct machine_config *c)
+{
+    return snprintf(buf, size, "%u", c->reap_ops);
 }
 
 static bool set_seed(struct machine_config *c, const char *value, struct error e)
@@ -508,7 +542,17 @@ static const struct option {
       "as kernels before 4.15: __GFP_COLD takes from a per-CPU list's cold end"},
      set_pcp_cold,
      get_pcp_cold},
-    {{"slub", "true|false", "SLUB instead of SLAB"}, set_slub, get_slub},
+    {{"slab", "slab|slub", "which allocator gives out objects (slub=true: the second)"},
+     set_slab,
+     get_slab},
+    {{"cache_line", "auto|BYTES",
+      "cache_line_size(): what SLAB_HWCACHE_ALIGN and slab colours go by"},
+     set_cache_line,
+     get_cache_line},
+    {{"cache_reap", "NUMBER",
+      "SLAB: cache_reap() runs after so many operations on objects; 0: never by itself"},
+     set_cache_reap,
+     get_cache_reap},
     {{"vmsplit", "3g|2g|1g", "32 bit: user space's part of the 4 GiB of addresses"},
      set_vmsplit,
      get_vmsplit},
@@ -544,6 +588,7 @@ bool config_set(struct machine_config *c, const char *name, const char *value, c
                 size_t err_size)
 {
     struct error e = {err, err_size};
+    name = !strcmp(name, "slub") ? "slab" : name;
     for (size_t i = 0; i < NR_OPTIONS; i++) {
         if (!strcmp(options[i].doc.name, name)) {
             return options[i].set(c, value, e);

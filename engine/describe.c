@@ -9,6 +9,7 @@
 #include "bad_reasons.h"
 #include "inspect.h"
 #include "mm.h"
+#include "slab.h"
 #include "smp.h"
 #include "text.h"
 
@@ -185,6 +186,41 @@ static void add_cache_op(struct text *t, uint64_t v)
     add_name(t, names, NR_CACHE_OPS, v);
 }
 
+static void add_flag_names(struct text *t, uint64_t v)
+{
+    static const struct {
+        const char *name;
+        uint64_t bit;
+    } flags[] = {
+#define ROW_(name, value, meaning) {#name, value},
+        SLAB_FLAGS(ROW_)
+#undef ROW_
+    };
+    bool any = false;
+    for (size_t i = 0; i < NR(flags); i++) {
+        if (v & flags[i].bit) {
+            v &= ~flags[i].bit;
+            text_put(t, "%s%s", any ? "|" : "", flags[i].name);
+            any = true;
+        }
+    }
+    if (v || !any) {
+        text_put(t, "%s%#" PRIx64, any ? "|" : "", v);
+    }
+}
+
+static void add_place(struct text *t, uint64_t v)
+{
+    static const char *const places[] = {"on-slab", "in-a-free-object", "off-slab"};
+    add_name(t, places, NR(places), v);
+}
+
+static void add_slab_list(struct text *t, uint64_t v)
+{
+    static const char *const lists[] = {"new", "partial", "full", "free"};
+    add_name(t, lists, NR(lists), v);
+}
+
 /* By type, those that need no machine. */
 static const struct {
     const char *type;
@@ -213,6 +249,9 @@ static const struct {
     {"bus", add_bus},
     {"tlbflush", add_tlb_flush},
     {"cacheop", add_cache_op},
+    {"place", add_place},
+    {"slablist", add_slab_list},
+    {"slabflags", add_flag_names},
 };
 
 static void add_zone(struct text *t, const struct machine *m, uint64_t v)
@@ -254,11 +293,24 @@ static void add_lock(struct text *t, const struct machine *m, uint64_t v)
     }
 }
 
+static void add_cache(struct text *t, const struct machine *m, uint64_t v)
+{
+    const struct kmem_cache *c = m && m->slab && v ? cache_r(m, v) : NULL;
+    if (c) {
+        add(t, c->name);
+    } else if (v) {
+        text_put(t, "cache-%" PRIu64, v);
+    } else {
+        add(t, "NULL");
+    }
+}
+
 /* By type, those that ask the machine. */
 static const struct {
     const char *type;
     void (*add)(struct text *t, const struct machine *m, uint64_t v);
-} machine_types[] = {{"zone", add_zone}, {"text", add_string}, {"lock", add_lock}};
+} machine_types[] = {
+    {"zone", add_zone}, {"text", add_string}, {"lock", add_lock}, {"cache", add_cache}};
 
 static void add_value(struct text *t, const struct machine *m, const char *type,
                       uint64_t v)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "slab.h"
 #include "vm.h"
 
 /* Zero what was written of a table; what is zeros already stays untouched. */
@@ -165,5 +166,6 @@ bool load_lru(struct machine *m, pfn_t p)
 const char *load_end(struct machine *m)
 {
     vm_reset(m, true);
+    slab_reset(m);
     return machine_check(m);
 }

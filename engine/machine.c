@@ -13,6 +13,7 @@
 #include "hardware.h"
 #include "pgtable.h"
 #include "quiet.h"
+#include "slab.h"
 #include "vm.h"
 #include "vmstat.h"
 
@@ -23,7 +24,8 @@ static uint64_t arena_bytes(const struct machine_config *c, uint64_t max_pfn)
 {
     uint64_t written = max_pfn < MAX_WRITTEN_FRAMES ? max_pfn : MAX_WRITTEN_FRAMES;
     return mm_arena_bytes(c, max_pfn) + vm_arena_bytes(c) + hardware_arena_bytes(c) +
-           max_pfn * sizeof(uint32_t) + (written + 64) * ARENA_CHUNK;
+           slab_arena_bytes(c, max_pfn) + max_pfn * sizeof(uint32_t) +
+           (written + 64) * ARENA_CHUNK;
 }
 
 /* The hook may have made a snapshot or a digest: the marks are gone (mm.h, I3). */
@@ -72,6 +74,11 @@ struct machine *machine_create(const struct machine_config *c,
         return NULL;
     }
     hardware_reset(m);
+    if (!slab_create(m)) {
+        snprintf(err, err_size, "the arena is too small for caches of objects");
+        machine_destroy(m);
+        return NULL;
+    }
     m->probe.n = 0;
     return m;
 }
@@ -98,13 +105,14 @@ static bool takes_zone_lock(uint16_t kind)
     case OP_LOAD_STATE:
         return true;
     default:
-        return vm_is_op(kind);
+        return vm_is_op(kind) || slab_is_op(kind);
     }
 }
 
 FAST uint64_t dispatch(struct machine *m, const struct op *op)
 {
     const uint64_t *arg = op->arg;
+    uint64_t result = 0;
     switch ((enum op_kind)op->kind) {
     case OP_ALLOC_PAGES:
         return alloc_pages(m, (gfp_t)arg[0], arg[1]);
@@ -180,12 +188,16 @@ FAST uint64_t dispatch(struct machine *m, const struct op *op)
     case NR_OPS:
         break;
     default:
-        return hardware_is_op(op->kind) ? hardware_do(m, op) : vm_do(m, op);
+        if (!slab_is_op(op->kind)) {
+            return hardware_is_op(op->kind) ? hardware_do(m, op) : vm_do(m, op);
+        }
+        result = slab_do(m, op);
+        break;
     }
     if (m->vm->pending) {
         vm_work(m);
     }
-    return 0;
+    return result;
 }
 
 static uint64_t nothing(uint16_t kind) { return kind == OP_ALLOC_PAGES ? PFN_NONE : 0; }
@@ -228,6 +240,13 @@ uint64_t machine_do(struct machine *m, const struct op *op)
                 vm_work(m);
             }
             return 0;
+        }
+        if (slab_is_op(op->kind) && slab_is_quick(m, op)) {
+            const uint64_t result = slab_do_quiet(m, op);
+            if (UNLIKELY(m->vm->pending)) {
+                vm_work(m);
+            }
+            return result;
         }
     }
     return run(m, op);

@@ -90,7 +90,10 @@ struct machine_config {
     /* option, kernels before 4.15: __GFP_COLD takes from the cold end of a per-CPU
      * list */
     bool pcp_cold;
-    bool slub;         /* SLUB rather than SLAB (later) */
+    bool slub;           /* SLUB rather than SLAB */
+    uint32_t cache_line; /* cache_line_size(); 0: the architecture's usual one */
+    uint32_t reap_ops;   /* cache_reap() runs after so many operations on objects; 0:
+                            only when asked for */
     uint32_t user_gib; /* 32 bit: where PAGE_OFFSET is (CONFIG_VMSPLIT): 3, 2 or 1 GiB */
     bool la57;         /* x86-64: page tables of five levels */
     uint64_t seed;     /* of random workloads */
@@ -129,7 +132,8 @@ struct machine_tables {
     struct frame_range *ranges;
 };
 
-struct vm; /* engine/vm.h: the kernel's address space; in the arena */
+struct vm;        /* engine/vm.h: the kernel's address space; in the arena */
+struct slab_root; /* engine/slab.h: caches of objects; in the arena */
 struct pkmap_slot;
 struct kmap_ctrl;
 
@@ -182,6 +186,7 @@ struct machine {
     struct vm_tables vm_tables;
     struct hardware *hardware;
     struct boot_places places;
+    struct slab_root *slab;
     const struct state_source *states; /* NULL: OP_LOAD_STATE does nothing */
     /* for describe.h; NULL: texts are shown as numbers */
     const struct text_source *texts;

@@ -40,7 +40,8 @@ enum {
     PG_UNBUDDY = 8,    /* on a free list without PageBuddy (bad_page took it): no merge */
     PG_ODD = 16,       /* counted in mm.nr_odd_pages */
     PG_LEAKED = 32,    /* allocated, but nobody has it any more */
-    PG_RESERVED = 64   /* a reserved page that was freed, with too high an order */
+    PG_RESERVED = 64,  /* a reserved page that was freed, with too high an order */
+    PG_SLAB = 128      /* a slab of objects (slab.h) */
 };
 
 struct page {
@@ -56,7 +57,8 @@ struct page {
     uint8_t cpu;  /* who did that */
     uint8_t zone; /* its number */
     uint16_t pad;
-    uint32_t count; /* list heads: nodes on the list */
+    /* list heads: nodes on the list; PG_SLAB: reference of its struct slab */
+    uint32_t count;
 };
 _Static_assert(sizeof(struct page) == 32, "at most 32 bytes a simulated page");
 

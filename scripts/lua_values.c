@@ -176,7 +176,7 @@ uint64_t check_typed(lua_State *L, int idx, const char *who, const char *name,
     if (strcmp(type, "bool") == 0) {
         return lua_isnone(L, idx) || lua_toboolean(L, idx);
     }
-    if ((strcmp(name, "lock") == 0 || strcmp(name, "text") == 0) &&
+    if ((strcmp(type, "lock") == 0 || strcmp(type, "text") == 0) &&
         lua_type(L, idx) == LUA_TSTRING) {
         return sc->session->timeline
                    ? timeline_intern(sc->session->timeline, lua_tostring(L, idx))

@@ -1,0 +1,78 @@
+/* Looking at the object layer. Nothing here changes anything.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef ENGINE_SLAB_VIEW_H
+#define ENGINE_SLAB_VIEW_H
+
+#include "kmalloc.h"
+
+/* What /proc/slabinfo and slabtop show of a cache. */
+struct cache_view {
+    uint32_t id;
+    const char *name;
+    uint32_t object_size, size, align, flags, num, order;
+    uint32_t colour, colour_off, colour_next, freelist_size;
+    enum freelist_place place;
+    uint32_t limit, batchcount, shared, free_limit;
+    uint64_t active_objs, num_objs, active_slabs, num_slabs, free_objects;
+    uint64_t shared_avail, shared_limit;
+    uint64_t in_use; /* objects that callers have; the kernel does not count them */
+    uint64_t in_arrays;
+    bool ctor;
+};
+/* Caches from the newest to the oldest: for (id = first; id; id = next). */
+uint32_t caches_first(const struct machine *m);
+uint32_t caches_next(const struct machine *m, uint32_t id);
+/* 0: none has this name. */
+uint32_t cache_by_name(const struct machine *m, const char *name);
+/* False: there is no such cache. Costs a look at each of its arrays. */
+bool cache_view(const struct machine *m, uint32_t id, struct cache_view *v);
+
+struct array_view {
+    uint32_t avail, limit, batchcount;
+    bool touched;
+};
+/* A CPU's array; cpu UINT32_MAX: the shared one. False: there is none. */
+bool array_view(const struct machine *m, uint32_t id, uint32_t cpu, struct array_view *v);
+/* Entry i: an address; the last, avail - 1, goes out next. */
+uint64_t array_entry(const struct machine *m, uint32_t id, uint32_t cpu, uint32_t i);
+
+/* Slabs by reference, from the head of a list on. */
+uint32_t slabs_first(const struct machine *m, uint32_t id, enum slab_list_kind kind);
+uint32_t slabs_next(const struct machine *m, uint32_t slab);
+struct slab_view {
+    uint32_t cache;
+    uint64_t pfn, s_mem, freelist; /* freelist 0: none, all objects are out */
+    uint32_t order, num, active, in_use, colour;
+    enum slab_list_kind list;
+    uint32_t op; /* the operation that made it */
+};
+struct slab_view slab_view(const struct machine *m, uint32_t slab);
+/* Numbers of the objects on the freelist, the next one first; answers how many. */
+uint32_t slab_freelist(const struct machine *m, uint32_t slab, uint32_t *numbers,
+                       uint32_t most);
+
+enum object_state {
+    OBJECT_NONE,     /* no object has this address */
+    OBJECT_IN_USE,   /* a caller has it */
+    OBJECT_IN_ARRAY, /* in an array, a CPU's or the shared one */
+    OBJECT_FREE      /* on its slab's freelist */
+};
+struct object_view {
+    enum object_state state;
+    uint32_t cache, slab, index;
+    uint64_t va;                /* where it begins */
+    uint32_t cpu;               /* in an array: whose; UINT32_MAX the shared one */
+    uint32_t position;          /* there, or on the freelist: so many go out before it */
+    uint32_t alloc_op, free_op; /* operations that did it last; 0: none */
+};
+/* The object that an address lies in. Looks through the cache's arrays. */
+struct object_view object_view(const struct machine *m, uint64_t va);
+
+/* What the last bulk allocation answered, or what has been staged for the next free. */
+uint32_t staged_objects(const struct machine *m, uint64_t *va, uint32_t most);
+
+/* /proc/slabinfo in the kernel's layout. Length as snprintf. */
+int proc_slabinfo(char *buf, size_t size, const struct machine *m);
+
+#endif
