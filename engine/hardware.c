@@ -54,8 +54,10 @@ void hardware_config_init(struct hardware_config *c, enum arch arch)
 static struct memsys_config cpu_config(const struct machine_config *c)
 {
     struct memsys_config mem = c->hw.mem;
-    mem.translation = TRANSLATE_TABLES;
-    mem.data = true;
+    if (!c->hw.traced) {
+        mem.translation = TRANSLATE_TABLES;
+        mem.data = true;
+    }
     return mem;
 }
 
@@ -244,14 +246,14 @@ static void tally_difference(struct memsys_tally *out, const struct memsys_tally
 
 static uint64_t access(struct machine *m, const struct op *op, struct hardware_access *a)
 {
-    unsigned char bytes[8] = {0};
+    unsigned char bytes[HARDWARE_MAX_BYTES] = {0};
     const bool wide = m->vm->kspace.bits == 64;
-    if (a->size < 1 || a->size > 8 || (!wide && a->va + a->size - 1 > UINT32_MAX) ||
-        a->va + a->size - 1 < a->va) {
+    if (a->size < 1 || a->size > HARDWARE_MAX_BYTES ||
+        (!wide && a->va + a->size - 1 > UINT32_MAX) || a->va + a->size - 1 < a->va) {
         probe(&m->probe, EV_BAD_CALL, op->kind, a->va, BAD_WILD);
         return 0;
     }
-    for (uint32_t i = 0; i < a->size; i++) {
+    for (uint32_t i = 0; i < a->size && i < 8; i++) {
         bytes[i] = (unsigned char)(a->value >> 8 * i);
     }
     const struct memsys *cpu = &m->hardware->cpu[m->probe.cpu];
@@ -263,7 +265,7 @@ static uint64_t access(struct machine *m, const struct op *op, struct hardware_a
     }
     a->there = true;
     a->value = 0;
-    for (uint32_t i = 0; i < a->size && a->done; i++) {
+    for (uint32_t i = 0; i < a->size && i < 8 && a->done; i++) {
         a->value |= (uint64_t)bytes[i] << 8 * i;
     }
     cpu_state_w(m, m->probe.cpu)->last = *a;
@@ -283,13 +285,13 @@ uint64_t hardware_do(struct machine *m, const struct op *op)
     case OP_LOAD:
     case OP_STORE:
         a.kind = op->kind == OP_LOAD ? ACCESS_READ : ACCESS_WRITE;
-        a.size = arg[1] <= 8 ? (uint32_t)arg[1] : 0;
+        a.size = arg[1] <= HARDWARE_MAX_BYTES ? (uint32_t)arg[1] : 0;
         a.value = op->kind == OP_STORE ? arg[2] : 0;
         a.user = arg[op->kind == OP_LOAD ? 2 : 3] != 0;
         break;
     default:
         a.kind = ACCESS_FETCH;
-        a.size = 1;
+        a.size = arg[2] <= HARDWARE_MAX_BYTES ? (uint32_t)arg[2] : 0;
         a.user = arg[1] != 0;
     }
     return access(m, op, &a);

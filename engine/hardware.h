@@ -23,9 +23,12 @@
 
 #include "machine.h"
 
+enum { HARDWARE_MAX_BYTES = 64 }; /* of one access */
+
 /* What the last access of a CPU was. */
 struct hardware_access {
-    uint64_t va, value; /* value: what was loaded or stored, little-endian */
+    /* value: what was loaded or stored, little-endian, the first 8 bytes */
+    uint64_t va, value;
     uint32_t size;
     uint8_t kind; /* enum access_kind */
     uint8_t user, done, there;

@@ -63,7 +63,9 @@ struct hardware_config {
     bool smep;    /* the kernel fetches nothing from user pages */
     bool smap;    /* ... nor reads or writes them, but where it says so */
     bool gbpages; /* x86-64: pages of 1 GiB */
-    bool intel;   /* rather than AMD: CPU entry areas have room for its debug store */
+    bool traced; /* mem is as it says, also translation and data: for memory traces, whose
+                     addresses nothing is mapped at */
+    bool intel;  /* rather than AMD: CPU entry areas have room for its debug store */
 };
 
 /* Everything that a machine is made from: the same configuration gives the same

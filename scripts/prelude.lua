@@ -252,7 +252,7 @@ end
 
 -- True; false and the fault when no instruction can be fetched there.
 function fetch(va, mode)
-    if cpu_fetch(va, user_mode(va, mode, "fetch")) then
+    if cpu_fetch(va, user_mode(va, mode, "fetch"), 1) then
         return true
     end
     return false, last_fault()
