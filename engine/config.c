@@ -490,6 +490,61 @@ static int get_cache_reap(char *buf, size_t size, const struct machine_config *c
     return snprintf(buf, size, "%u", c->reap_ops);
 }
 
+static bool set_vmalloc_fault(struct machine_config *c, const char *value, struct error e)
+{
+    return parse_bool(value, &c->vmalloc_fault) ||
+           FAIL(e, "vmalloc_fault=%.40s: use true or false", value);
+}
+static int get_vmalloc_fault(char *buf, size_t size, const struct machine_config *c)
+{
+    return snprintf(buf, size, "%s", c->vmalloc_fault ? "true" : "false");
+}
+
+static const char *const flush_names[] = {"vmalloc", "pkmap", "kmap_local", "fixmap"};
+enum { NR_FLUSHES = sizeof flush_names / sizeof flush_names[0] };
+
+static bool set_forget_flush(struct machine_config *c, const char *value, struct error e)
+{
+    uint32_t mask = 0;
+    if (!strcmp(value, "all")) {
+        c->forget_flush = (1u << NR_FLUSHES) - 1;
+        return true;
+    }
+    for (const char *at = value; strcmp(value, "none") != 0;) {
+        const size_t len = strcspn(at, ",");
+        uint32_t i = 0;
+        while (i < NR_FLUSHES &&
+               (strlen(flush_names[i]) != len || strncmp(at, flush_names[i], len) != 0)) {
+            i++;
+        }
+        if (i == NR_FLUSHES) {
+            return FAIL(e,
+                        "forget_flush=%.40s: use none, all, or some of vmalloc, pkmap, "
+                        "kmap_local and fixmap with commas between",
+                        value);
+        }
+        mask |= 1u << i;
+        if (!at[len]) {
+            break;
+        }
+        at += len + 1;
+    }
+    c->forget_flush = mask;
+    return true;
+}
+
+static int get_forget_flush(char *buf, size_t size, const struct machine_config *c)
+{
+    struct text t = {buf, size, 0};
+    text_put(&t, "%s", c->forget_flush ? "" : "none");
+    for (uint32_t i = 0; i < NR_FLUSHES; i++) {
+        if (c->forget_flush >> i & 1) {
+            text_put(&t, "%s%s", t.len ? "," : "", flush_names[i]);
+        }
+    }
+    return t.len;
+}
+
 static bool set_seed(struct machine_config *c, const char *value, struct error e)
 {
     return parse_number(value, 0, UINT64_MAX - 1, &c->seed) ||
@@ -557,6 +612,15 @@ static const struct option {
      set_vmsplit,
      get_vmsplit},
     {{"la57", "true|false", "x86_64: page tables of five levels"}, set_la57, get_la57},
+    {{"vmalloc_fault", "true|false",
+      "i386, as kernels before 5.8: processes get new tables of the vmalloc area by a "
+      "page fault"},
+     set_vmalloc_fault,
+     get_vmalloc_fault},
+    {{"forget_flush", "none|all|vmalloc,pkmap,kmap_local,fixmap",
+      "break it: TLB flushes that the kernel forgets"},
+     set_forget_flush,
+     get_forget_flush},
     {{"seed", "NUMBER", "of random workloads"}, set_seed, get_seed},
 };
 enum { NR_OPTIONS = sizeof options / sizeof options[0] };

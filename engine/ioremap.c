@@ -60,6 +60,7 @@ uint64_t ioremap(struct machine *m, uint64_t phys, uint64_t size)
                 all = pgtable_set(m, va + (i << PAGE_SHIFT), first + i,
                                   pgtable_io_flags(m));
             }
+            pgtable_sync_mappings(m, va, va + (nr << PAGE_SHIFT));
             fn_leave(&m->probe);
             if (!all) {
                 remove_vm_area(m, va);
@@ -82,7 +83,9 @@ void iounmap(struct machine *m, uint64_t va)
         if (!id || area_r(m, id)->kind == VMAP_RAM || area_r(m, id)->kind == VMAP_BLOCK) {
             vm_warn(m, BAD_IOUNMAP_ADDRESS, va);
         } else {
+            const struct vmap_area gone = *area_r(m, id);
             remove_vm_area(m, va & ~(uint64_t)(PAGE_SIZE - 1));
+            vm_lose_pages(m, &gone);
         }
     }
     fn_leave(&m->probe);

@@ -104,7 +104,8 @@ static void flush_all_zero_pkmaps(struct machine *m)
     }
     probe(&m->probe, EV_KMAP_FLUSH, nr);
     if (nr) {
-        vm_flush_range(m, k->pkmap_base, kspace_pkmap_addr(k, k->last_pkmap));
+        vm_flush_range(m, k->pkmap_base, kspace_pkmap_addr(k, k->last_pkmap),
+                       VM_FLUSH_PKMAP);
     }
     fn_leave(&m->probe);
 }

@@ -40,11 +40,6 @@ static uint64_t slot_address(const struct machine *m, uint32_t depth)
                                      depth);
 }
 
-static void flush_one(struct machine *m, uint64_t va)
-{
-    probe(&m->probe, EV_TLB_FLUSH_ONE, va, m->probe.cpu);
-}
-
 static uint64_t map_local(struct machine *m, uint64_t frame)
 {
     uint64_t va = 0;
@@ -108,7 +103,7 @@ void kunmap_local(struct machine *m, uint64_t va)
             vm_warn(m, BAD_KUNMAP_LOCAL_ORDER, va);
         }
         pgtable_clear(m, top);
-        flush_one(m, page);
+        vm_flush_one(m, page, VM_FLUSH_LOCAL);
         struct kmap_ctrl *t = task_w(m, current(m));
         t->frame[idx - 1] = 0;
         t->idx = idx - 1;
@@ -166,7 +161,7 @@ static void sched_out(struct machine *m, uint32_t task)
     fn_enter(&m->probe, FN___kmap_local_sched_out, task);
     for (uint32_t i = 0; i < task_r(m, task)->idx; i++) {
         pgtable_clear(m, slot_address(m, i));
-        flush_one(m, slot_address(m, i));
+        vm_flush_one(m, slot_address(m, i), VM_FLUSH_LOCAL);
     }
     fn_leave(&m->probe);
 }

@@ -98,7 +98,11 @@ struct machine_config {
                             only when asked for */
     uint32_t user_gib; /* 32 bit: where PAGE_OFFSET is (CONFIG_VMSPLIT): 3, 2 or 1 GiB */
     bool la57;         /* x86-64: page tables of five levels */
-    uint64_t seed;     /* of random workloads */
+    /* option, kernels before 5.8: processes learn of new kernel tables by a fault */
+    bool vmalloc_fault;
+    /* break it, enum vm_flush: TLB flushes that the kernel forgets */
+    uint32_t forget_flush;
+    uint64_t seed; /* of random workloads */
     struct hardware_config hw;
 };
 
@@ -143,6 +147,7 @@ struct vm_tables {
     uint32_t *node_chunk; /* areas, by number / nodes a chunk */
     struct pkmap_slot *pkmap;
     struct kmap_ctrl *tasks;
+    uint32_t *roots; /* frames of processes' page tables (pgtable_sync.c) */
 };
 
 struct hardware; /* engine/hardware.h: each CPU's caches, TLBs and registers */

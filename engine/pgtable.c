@@ -226,6 +226,11 @@ uint64_t pgtable_boot_slot(struct machine *m, uint64_t va, uint32_t level)
     }
 }
 
+uint64_t pgtable_read_entry(const struct machine *m, uint64_t at)
+{
+    return read_entry(m, at);
+}
+
 bool pgtable_write_entry(struct machine *m, uint64_t at, uint64_t value)
 {
     return write_entry(m, at, value);

@@ -3,6 +3,7 @@
  *
  *   pgtable.c        reading, setting and clearing entries
  *   pgtable_boot.c   swapper_pg_dir as the boot leaves it
+ *   pgtable_sync.c   the kernel's half in processes
  *   pgtable_dump.c   /sys/kernel/debug/page_tables/kernel
  *
  * Where tables lie: those of the direct map and of the frame table where the boot
@@ -74,7 +75,22 @@ uint64_t pgtable_boot_frame(struct machine *m);
 bool pgtable_protect(struct machine *m, uint64_t va, uint64_t nr_pages, uint64_t set,
                      uint64_t clear);
 
-/* ---- for those two ---- */
+/* ---- pgtable_sync.c: processes ---- */
+
+enum { VM_MAX_ROOTS = 1024 };
+
+/* A process's new root gets the kernel's half, and follows it from now on. False: there
+ * are too many. */
+bool pgtable_copy_kernel_half(struct machine *m, uint64_t root);
+/* The root goes. */
+void pgtable_drop_kernel_half(struct machine *m, uint64_t root);
+/* The kernel has mapped something in [start, end): roots that need it follow. */
+void pgtable_sync_mappings(struct machine *m, uint64_t start, uint64_t end);
+/* vmalloc_fault(): a page fault in the kernel at va, with this root loaded. True: the
+ * root only had not followed yet, and the access can be done again. */
+bool pgtable_sync_fault(struct machine *m, uint64_t root, uint64_t va);
+
+/* ---- for those ---- */
 
 enum { PGTABLE_BYTES = 4096 };
 uint32_t pgtable_entry_bytes(const struct machine *m);
@@ -94,6 +110,7 @@ uint64_t pgtable_pointer(const struct machine *m, uint64_t frame, uint32_t level
 /* The entry of this level for va, tables above it made from the boot's frames; 0: none
  * left, or a large page is in the way. */
 uint64_t pgtable_boot_slot(struct machine *m, uint64_t va, uint32_t level);
+uint64_t pgtable_read_entry(const struct machine *m, uint64_t at);
 bool pgtable_write_entry(struct machine *m, uint64_t at, uint64_t value);
 
 /* ---- pgtable_dump.c ---- */

@@ -20,8 +20,8 @@ uint64_t vm_arena_bytes(const struct machine_config *c)
 {
     (void)c;
     return sizeof(struct vm) + VM_MAX_NODE_CHUNKS * sizeof(uint32_t) +
-           1024 * sizeof(struct pkmap_slot) + VM_MAX_TASKS * sizeof(struct kmap_ctrl) +
-           8 * ARENA_CHUNK + ARENA_FOR_AREAS;
+           VM_MAX_ROOTS * sizeof(uint32_t) + 1024 * sizeof(struct pkmap_slot) +
+           VM_MAX_TASKS * sizeof(struct kmap_ctrl) + 8 * ARENA_CHUNK + ARENA_FOR_AREAS;
 }
 
 /* Where low memory ends: at the HighMem zone, or with the memory. */
@@ -55,7 +55,8 @@ bool vm_create(struct machine *m)
         arena_alloc(&m->arena, VM_MAX_NODE_CHUNKS * sizeof *t->node_chunk, ARENA_CHUNK);
     t->pkmap = arena_alloc(&m->arena, 1024 * sizeof *t->pkmap, ARENA_CHUNK);
     t->tasks = arena_alloc(&m->arena, VM_MAX_TASKS * sizeof *t->tasks, ARENA_CHUNK);
-    if (!m->vm || !t->node_chunk || !t->pkmap || !t->tasks) {
+    t->roots = arena_alloc(&m->arena, VM_MAX_ROOTS * sizeof *t->roots, ARENA_CHUNK);
+    if (!m->vm || !t->node_chunk || !t->pkmap || !t->tasks || !t->roots) {
         return false;
     }
     struct vm *vm = vm_w(m);
@@ -65,6 +66,7 @@ bool vm_create(struct machine *m)
     for (uint32_t cpu = 0; cpu < m->mm->nr_cpus; cpu++) {
         vm->task[cpu] = cpu; /* the idle tasks */
     }
+    vm->forget = m->config.forget_flush;
     pgtable_boot(m);
     add_free_space(m);
     return true;
@@ -97,7 +99,7 @@ static void forget_areas(struct machine *m)
     vm->busy = vm->free = vm->lazy = (struct vmap_set){0, 0, 0, 0};
     vm->pool = vm->nr_used = 0;
     vm->nr_nodes = 1;
-    vm->lazy_nr = vm->nr_vmalloc_pages = 0;
+    vm->lazy_nr = vm->nr_vmalloc_pages = vm->nr_lost_pages = 0;
     memset(vm->queue_first, 0, sizeof vm->queue_first);
     memset(vm->queue_last, 0, sizeof vm->queue_last);
     memset(vm->deferred, 0, sizeof vm->deferred);
@@ -139,6 +141,13 @@ void vm_reset(struct machine *m, bool tables)
             arena_mark(&m->arena, t);
             memset(t, 0, sizeof *t);
         }
+    }
+    if (tables) { /* processes go with their tables */
+        for (uint32_t i = 0; i < vm->nr_roots; i++) {
+            arena_mark(&m->arena, m->vm_tables.roots);
+            m->vm_tables.roots[i] = 0;
+        }
+        vm->nr_roots = 0;
     }
     memset(vm->bucket, 0, sizeof vm->bucket);
     vm->nr_pkmaps = 0;
@@ -220,15 +229,6 @@ bool vm_in_interrupt(const struct machine *m)
     return cpu_r(m, m->probe.cpu)->preempt_count & (HARDIRQ_MASK | SOFTIRQ_MASK);
 }
 
-void vm_flush_range(struct machine *m, uint64_t start, uint64_t end)
-{
-    fn_enter(&m->probe, FN_flush_tlb_kernel_range, start, end);
-    vm_w(m)->nr_flushes++;
-    hardware_flush_tlb_range(m, start, end);
-    probe(&m->probe, EV_TLB_FLUSH_RANGE, start, end, m->mm->nr_cpus);
-    fn_leave(&m->probe);
-}
-
 /* ---- work that had to wait ---- */
 
 static void drain_vmap_area_work(struct machine *m)
@@ -282,6 +282,7 @@ static uint32_t locks_of(const struct machine *m, uint16_t kind)
     case OP_KMAP_ATOMIC:
     case OP_KUNMAP_ATOMIC:
     case OP_VMAP_PAGE:
+    case OP_FORGET_FLUSH:
     case OP_SWITCH_TO:
         return 0;
     case OP_VFREE:
@@ -340,6 +341,9 @@ static uint64_t run(struct machine *m, const struct op *op)
         return kmap_atomic(m, arg[0]);
     case OP_KUNMAP_ATOMIC:
         kunmap_atomic(m, arg[0]);
+        return 0;
+    case OP_FORGET_FLUSH:
+        vm_forget_flush(m, arg[0]);
         return 0;
     default:
         switch_to(m, arg[0]);
@@ -420,7 +424,9 @@ static const char *check_mappings(const struct machine *m)
             return "vm: a lazily freed area is still mapped (I4)";
         }
     }
-    return pages == m->vm->nr_vmalloc_pages ? NULL : "vm: nr_vmalloc_pages is wrong";
+    return pages + m->vm->nr_lost_pages == m->vm->nr_vmalloc_pages
+               ? NULL
+               : "vm: nr_vmalloc_pages is wrong";
 }
 
 const char *vm_check(const struct machine *m)
@@ -435,5 +441,6 @@ const char *vm_check(const struct machine *m)
     why = why ? why : check_cover(m);
     why = why ? why : check_mappings(m);
     why = why ? why : kmap_check(m);
-    return why ? why : kmap_local_check(m);
+    why = why ? why : kmap_local_check(m);
+    return why ? why : vm_flush_check(m);
 }

@@ -15,6 +15,7 @@
  *   ioremap.c      ioremap, iounmap
  *   kmap.c         kmap, kunmap
  *   kmap_local.c   kmap_local_page, kmap_atomic and what a context switch does with them
+ *   vm_flush.c     TLB flushes, and the check that none is missing
  *
  * The kernel's objects for areas (struct vmap_area, struct vm_struct, page arrays that
  * fit a page) are here, not in slabs: their memory is not counted. Work that the kernel
@@ -134,8 +135,12 @@ struct vm {
     uint32_t nr_pkmaps; /* slots whose count is not 0 */
     uint64_t lazy_nr;   /* vmap_lazy_nr */
     uint64_t nr_vmalloc_pages;
-    uint64_t nr_flushes;  /* of TLB ranges on all CPUs */
-    uint32_t nr_sleepers; /* in kmap */
+    uint64_t nr_lost_pages; /* of those, of areas that vunmap or iounmap took away */
+    uint64_t nr_flushes;    /* of TLB ranges on all CPUs */
+    uint32_t nr_roots;      /* of processes: vm_tables.roots */
+    uint32_t forget; /* enum vm_flush: flushes that the kernel forgets from now on */
+    uint32_t nr_forgotten; /* flushes that it has forgotten */
+    uint32_t nr_sleepers;  /* in kmap */
     uint32_t nr_staged;
     uint32_t staged;                   /* chunk of page frame numbers */
     uint32_t nesting;                  /* of these operations */
@@ -214,8 +219,23 @@ void vm_warn(struct machine *m, uint32_t reason, uint64_t value);
 void vm_bug(struct machine *m, uint32_t reason, uint64_t value);
 
 bool vm_in_interrupt(const struct machine *m);
-/* flush_tlb_kernel_range */
-void vm_flush_range(struct machine *m, uint64_t start, uint64_t end);
+
+/* ---- vm_flush.c ---- */
+
+/* What is flushed; a break-it option makes the kernel forget it. */
+enum vm_flush {
+    VM_FLUSH_VMALLOC = 1,
+    VM_FLUSH_PKMAP = 2,
+    VM_FLUSH_LOCAL = 4,
+    VM_FLUSH_FIXMAP = 8,
+    VM_FLUSH_ALL = 15
+};
+/* flush_tlb_kernel_range: on all CPUs, which are interrupted for it. */
+void vm_flush_range(struct machine *m, uint64_t start, uint64_t end, enum vm_flush which);
+/* flush_tlb_one_kernel: on this CPU. */
+void vm_flush_one(struct machine *m, uint64_t va, enum vm_flush which);
+void vm_forget_flush(struct machine *m, uint64_t which);
+const char *vm_flush_check(const struct machine *m);
 
 /* ---- vmap_tree.c ---- */
 
@@ -246,6 +266,8 @@ uint32_t get_vm_area(struct machine *m, uint64_t size, enum vmap_kind kind);
 uint64_t vmalloc(struct machine *m, uint64_t size, gfp_t gfp);
 void vfree(struct machine *m, uint64_t va);
 void vfree_deferred_run(struct machine *m);
+/* An area is gone, but nobody frees the pages that it had. */
+void vm_lose_pages(struct machine *m, const struct vmap_area *gone);
 void vmap_page(struct machine *m, uint64_t frame);
 uint64_t vmap(struct machine *m, uint64_t nr);
 void vunmap(struct machine *m, uint64_t va);

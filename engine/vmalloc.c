@@ -52,7 +52,7 @@ static bool purge_lazy_areas(struct machine *m, uint64_t start, uint64_t end)
     if (id) {
         start = min_u64(start, area_r(m, id)->start);
         end = max_u64(end, area_r(m, m->vm->lazy.last)->end);
-        vm_flush_range(m, start, end);
+        vm_flush_range(m, start, end, VM_FLUSH_VMALLOC);
         vm_lock(m, VM_LOCK_VMAP);
         while ((id = m->vm->lazy.first) != 0) {
             vmap_remove(m, &m->vm->lazy, id);
@@ -71,7 +71,7 @@ static bool purge_lazy_areas(struct machine *m, uint64_t start, uint64_t end)
 void purge_vmap_area_lazy(struct machine *m, uint64_t start, uint64_t end, bool flush)
 {
     if (!purge_lazy_areas(m, start, end) && flush) {
-        vm_flush_range(m, start, end);
+        vm_flush_range(m, start, end, VM_FLUSH_VMALLOC);
     }
 }
 
@@ -339,6 +339,7 @@ bool vmap_pages_range(struct machine *m, uint64_t va, uint64_t nr,
     for (uint64_t i = 0; i < nr && all; i++) {
         all = pgtable_set(m, va + (i << PAGE_SHIFT), frame_of(m, i), flags);
     }
+    pgtable_sync_mappings(m, va, va + (nr << PAGE_SHIFT));
     fn_leave(&m->probe);
     return all;
 }
@@ -360,6 +361,7 @@ static bool map_area(struct machine *m, uint32_t id)
         }
         all = pgtable_set(m, start + (i << PAGE_SHIFT), frame, flags);
     }
+    pgtable_sync_mappings(m, start, start + (nr << PAGE_SHIFT));
     fn_leave(&m->probe);
     return all;
 }
@@ -438,6 +440,12 @@ uint64_t vmalloc(struct machine *m, uint64_t size, gfp_t gfp)
     return va;
 }
 
+void vm_lose_pages(struct machine *m, const struct vmap_area *gone)
+{
+    chunks_give(m, gone->nr_pages > VMAP_INLINE ? gone->page[0] : 0);
+    vm_w(m)->nr_lost_pages += gone->kind == VMAP_VMALLOC ? gone->nr_pages : 0;
+}
+
 /* __vunmap */
 static void vunmap_area(struct machine *m, uint64_t va, bool free_pages)
 {
@@ -452,14 +460,13 @@ static void vunmap_area(struct machine *m, uint64_t va, bool free_pages)
         struct vmap_area gone = *a;
         remove_vm_area(m, va);
         if (!free_pages) {
-            gone.nr_pages = gone.nr_pages > VMAP_INLINE ? gone.nr_pages : 0;
+            vm_lose_pages(m, &gone);
+        } else {
+            for (uint64_t i = 0; i < gone.nr_pages; i++) {
+                __free_pages(m, vmap_area_page(m, &gone, i), 0);
+            }
+            chunks_give(m, gone.nr_pages > VMAP_INLINE ? gone.page[0] : 0);
         }
-        uint32_t chunk = gone.nr_pages > VMAP_INLINE ? gone.page[0] : 0;
-        for (uint64_t i = 0; i < gone.nr_pages && free_pages; i++) {
-            uint64_t frame = vmap_area_page(m, &gone, i);
-            __free_pages(m, frame, 0);
-        }
-        chunks_give(m, chunk);
         if (free_pages && gone.kind == VMAP_VMALLOC) {
             vm_w(m)->nr_vmalloc_pages -= gone.nr_pages;
         }

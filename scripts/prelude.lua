@@ -54,6 +54,20 @@ function memalloc(fn, ...)
     return fn(...)
 end
 
+local forget_op, flushes = forget_flush, { vmalloc = 1, pkmap = 2, kmap_local = 4, fixmap = 8, all = 15, none = 0 }
+
+-- forget_flush("pkmap", "vmalloc"): the operation itself takes a number.
+function forget_flush(...)
+    local mask = 0
+    for i = 1, select("#", ...) do
+        local which = select(i, ...)
+        check(flushes[which], "forget_flush: %s is not one of none, all, vmalloc, pkmap, kmap_local, fixmap",
+              tostring(which))
+        mask = mask | flushes[which]
+    end
+    forget_op(mask)
+end
+
 function with_spinlock(name, fn, ...)
     if type(name) ~= "string" then
         error("with_spinlock: needs the lock's name and a function", 2)
