@@ -71,13 +71,14 @@ enum {
 
  * may[]). */
 enum {
-    CACHE_U = 1,      /* the page may be used in user mode */
-    CACHE_W = 2,      /* ... be written */
-    CACHE_X = 4,      /* ... be executed */
-    CACHE_D = 8,      /* its table entry is already dirty */
-    CACHE_OWNED = 16, /* no other cache holds the line: states E and M of MESI */
-    CACHE_DIRTY = 32, /* state M: memory is older */
-    CACHE_VALID = 64, /* alone (no OWNED): state S */
+    CACHE_U = 1,        /* the page may be used in user mode */
+    CACHE_W = 2,        /* ... be written */
+    CACHE_X = 4,        /* ... be executed */
+    CACHE_D = 8,        /* its table entry is already dirty */
+    CACHE_OWNED = 16,   /* no other cache holds the line: states E and M of MESI */
+    CACHE_DIRTY = 32,   /* state M: memory is older */
+    CACHE_VALID = 64,   /* alone (no OWNED): state S */
+    CACHE_NOT_WB = 128, /* its page's memory type is not write-back */
     CACHE_PERMS = CACHE_U | CACHE_W | CACHE_X | CACHE_D,
     CACHE_NEEDS = CACHE_PERMS | CACHE_OWNED
 };

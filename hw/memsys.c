@@ -2,6 +2,7 @@
  * see hw/memsys.h.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "memsys_full.h"
 #include "memsys_path.h"
 
 static HW_NOINLINE bool reference_live(struct memsys *m, uint64_t va, uint32_t size,
@@ -11,6 +12,11 @@ static HW_NOINLINE bool reference_live(struct memsys *m, uint64_t va, uint32_t s
     if (m->config.cost) {
         m->s->before = m->s->n;
         m->s->last_quick = 0;
+    }
+    const bool crosses = (va & (PAGE_SIZE - 1)) + size > PAGE_SIZE;
+    if (m->full ||
+        (crosses && access == ACCESS_WRITE && m->virtual_tags && !m->on_fault)) {
+        return memsys_access_full(m, va, size, access, bytes);
     }
     return reference(m, va, size, access, bytes, LIVE);
 }
@@ -47,8 +53,6 @@ bool memsys_access(struct memsys *m, uint64_t va, uint32_t size_bytes,
     }
     return true;
 }
-
-void memsys_fence(struct memsys *m) { (void)m; }
 
 /* ---- flushes ---- */
 
@@ -88,10 +92,20 @@ static uint32_t flush(struct memsys *m, struct cache *c, enum side side, bool cl
 
 uint32_t memsys_flush_l1(struct memsys *m, enum side side, bool clean, bool invalidate)
 {
+    if (m->full) {
+        const unsigned op =
+            (clean ? CACHE_CLEAN : 0) | (invalidate ? CACHE_INVALIDATE : 0);
+        return memsys_op_all(m, (enum cache_op)op, 1u << side);
+    }
     return flush(m, &m->front[side].l1, side, clean, invalidate);
 }
 
 uint32_t memsys_flush_l2(struct memsys *m, bool clean, bool invalidate)
 {
+    if (m->full) {
+        const unsigned op =
+            (clean ? CACHE_CLEAN : 0) | (invalidate ? CACHE_INVALIDATE : 0);
+        return memsys_op_all(m, (enum cache_op)op, OP_L2);
+    }
     return flush(m, &m->l2, SIDE_D, clean, invalidate);
 }

@@ -214,8 +214,9 @@ struct memsys {
     struct cache psc[MMU_MAX_LEVELS + 1]; /* [level], home[]: see hw/psc.h */
     bool has_l2, has_stlb, has_psc;
     bool full; /* something that only the full way of an access does: hw/memsys_full.c */
-    struct smp *smp; /* NULL: alone */
-    uint32_t cpu;    /* which of its processors */
+    struct smp *smp;   /* NULL: alone */
+    uint32_t cpu;      /* which of its processors */
+    uint32_t bus_line; /* bytes of a bus transaction: the longest line above the bus */
     bool virtual_tags;
     bool quick_live;      /* see memsys_access: a hit of the youngest line is simple */
     struct sparse frames; /* page number to 1 + how many frames were given before it */
@@ -267,6 +268,41 @@ void memsys_invlpg(struct memsys *m, uint64_t va);
  * memsys_flush_l2. Answers how many were written back. */
 uint32_t memsys_flush_l1(struct memsys *m, enum side side, bool clean, bool invalidate);
 uint32_t memsys_flush_l2(struct memsys *m, bool clean, bool invalidate);
+
+/* Lines by address, by page, or all of this CPU's caches (wbinvd: CACHE_FLUSH; invd:
+ * CACHE_INVALIDATE). where: OP_* added up. By address: as a load, translated and checked;
+ * false: it faulted. Coherent: all CPUs' copies, under whatever addresses. Otherwise our
+ * own; virtual tags: the line under this address only. OP_L1I, OP_L1D: 1 << side. */
+enum { OP_L1I = 1, OP_L1D = 2, OP_L2 = 4, OP_ALL = 7 };
+bool memsys_op_line(struct memsys *m, uint64_t va, enum cache_op op, unsigned where);
+bool memsys_op_page(struct memsys *m, uint64_t va, enum cache_op op, unsigned where);
+/* Answers how many lines were written back. */
+uint32_t memsys_op_all(struct memsys *m, enum cache_op op, unsigned where);
+
+/* What an access to va would run into, if it came now. Looks only. */
+struct hazards {
+    /* it would use a TLB entry that differs from what the tables say */
+    bool stale_entry;
+    /* it would hit a virtually tagged line that is not the one that the tables say */
+    bool homonym;
+    /* L1 holds its physical line under another virtual address, too */
+    bool synonym;
+    uint32_t tlb_level;          /* 1, 2: where the entry is; 0: it would walk */
+    uint64_t used_pa, tables_pa; /* UINT64_MAX: none */
+    uint64_t other_key;          /* the synonym */
+    uint32_t other_set, other_way;
+};
+struct hazards memsys_hazards(const struct memsys *m, uint64_t va,
+                              enum access_kind access);
+/* The same as events and counts: what config.detect does before each access. */
+void memsys_announce_hazards(struct memsys *m, uint64_t va, enum access_kind access);
+/* Would it fault? */
+bool memsys_would_fault(const struct memsys *m, uint64_t va, enum access_kind access);
+/* The newest bytes, wherever they are: in a dirty line of any CPU, or in RAM. */
+void memsys_read_newest(const struct memsys *m, uint64_t pa, void *to,
+                        uint32_t size_bytes);
+/* WRMSR of the PAT. Caches and TLBs stay as they are: that is software's business. */
+void memsys_set_pat(struct memsys *m, uint64_t pat);
 
 /* Physical memory as L2 sees it, past the first level and uncounted: a line that L2 holds
  * is read and changed there, what it does not hold in RAM. For page tables that somebody

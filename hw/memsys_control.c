@@ -4,8 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "events.h"
-#include "smp.h"
+#include "memsys_full.h"
 
 static const char *const l1_names[NR_SIDES] = {"l1i", "l1d"};
 static const char *const tlb_names[NR_SIDES] = {"itlb", "dtlb"};
@@ -27,6 +26,22 @@ static const char *l1_error(const struct memsys_config *c, enum side side)
                "bytes";
     }
     return NULL;
+}
+
+/* Lines move between L1 and L2, so both must be there and have the same. */
+static const char *exclusive_error(const struct memsys_config *c, const char **part)
+{
+    *part = "l2";
+    for (int side = 0; side < NR_SIDES; side++) {
+        if (!c->l1[side].ways || c->l1[side].line_bytes != c->l2.line_bytes) {
+            return "exclusive caches need both first-level caches, with lines of the "
+                   "same length as the second level's";
+        }
+    }
+    return !c->coherent       ? "exclusive caches need coherence: one line may be wanted "
+                                "by both first-level caches"
+           : c->write_through ? "exclusive caches need a write-back first level"
+                              : NULL;
 }
 
 const char *memsys_config_error(const struct memsys_config *c, const char **part)
@@ -53,6 +68,21 @@ const char *memsys_config_error(const struct memsys_config *c, const char **part
             error = "a second level needs a first one";
         }
     }
+    if (!error && c->l2.ways && c->data && c->l2.line_bytes < 8) {
+        *part = "l2";
+        error = "lines that hold table entries need at least 8 bytes";
+    }
+    if (!error && c->inclusion != INCLUSION_NONE && !c->l2.ways) {
+        *part = "l2";
+        error = "inclusive and exclusive are about a second level, and there is none";
+    }
+    if (!error && c->inclusion == INCLUSION_EXCLUSIVE) {
+        error = exclusive_error(c, part);
+    }
+    if (!error && c->wc_buffers > WC_MAX) {
+        *part = "wc";
+        error = "at most 8 write-combining buffers";
+    }
     if (!error && c->no_write_allocate && !c->write_through) {
         *part = "l1d";
         error = "write-back needs write-allocate here";
@@ -76,6 +106,12 @@ static struct cache_config l2_config(const struct memsys_config *c)
     return l2;
 }
 
+static struct cache_config psc_config(const struct memsys_config *c, uint32_t level)
+{
+    return (struct cache_config){
+        .sets = 1, .ways = c->psc[level], .line_bytes = 1, .homes = true};
+}
+
 size_t memsys_size_bytes(const struct memsys_config *c)
 {
     size_t bytes = sizeof(struct memsys_state) + 1024;
@@ -86,12 +122,20 @@ size_t memsys_size_bytes(const struct memsys_config *c)
             bytes += c->causes ? missclass_size_bytes(l1.sets * l1.ways) : 0;
         }
         bytes += c->tlb[side].entries ? tlb_size_bytes(&c->tlb[side]) : 0;
+        bytes += c->tlb[side].entries && c->causes
+                     ? missclass_size_bytes(c->tlb[side].entries)
+                     : 0;
     }
     if (c->l2.ways) {
         struct cache_config l2 = l2_config(c);
         bytes += cache_size_bytes(&l2);
         bytes += c->causes ? missclass_size_bytes(l2.sets * l2.ways) : 0;
     }
+    for (uint32_t level = 2; level <= MMU_MAX_LEVELS; level++) {
+        const struct cache_config psc = psc_config(c, level);
+        bytes += psc.ways ? cache_size_bytes(&psc) : 0;
+    }
+    bytes += c->causes && c->stlb.entries ? missclass_size_bytes(c->stlb.entries) : 0;
     return bytes + (c->stlb.entries ? tlb_size_bytes(&c->stlb) : 0);
 }
 
@@ -109,7 +153,40 @@ static bool create_side(struct memsys *m, int side)
         }
     }
     return !c->tlb[side].entries ||
-           tlb_create(&m->front[side].tlb, m->arena, &c->tlb[side]);
+           (tlb_create(&m->front[side].tlb, m->arena, &c->tlb[side]) &&
+            (!c->causes || missclass_create(&m->front[side].tlb_causes, m->arena,
+                                            c->tlb[side].entries)));
+}
+
+static bool create_psc(struct memsys *m)
+{
+    for (uint32_t level = 2; level <= MMU_MAX_LEVELS; level++) {
+        const struct cache_config c = psc_config(&m->config, level);
+        if (c.ways && !cache_create(&m->psc[level], m->arena, &c)) {
+            return false;
+        }
+        m->has_psc = m->has_psc || c.ways;
+    }
+    return true;
+}
+
+/* Is there something that only the full way of an access does? */
+static bool wants_full(const struct memsys *m)
+{
+    const struct memsys_config *c = &m->config;
+    return c->inclusion != INCLUSION_NONE || c->coherent || c->memory_types ||
+           m->has_psc || c->detect;
+}
+
+static uint32_t longest_line(const struct memsys_config *c)
+{
+    uint32_t longest = c->l2.ways ? c->l2.line_bytes : 16;
+    for (int side = 0; side < NR_SIDES; side++) {
+        if (c->l1[side].ways && c->l1[side].line_bytes > longest) {
+            longest = c->l1[side].line_bytes;
+        }
+    }
+    return longest;
 }
 
 bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
@@ -144,14 +221,23 @@ bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,
             return false;
         }
     }
-    if (config->stlb.entries && !tlb_create(&m->stlb, a, &config->stlb)) {
+    if (config->stlb.entries &&
+        (!tlb_create(&m->stlb, a, &config->stlb) ||
+         (config->causes &&
+          !missclass_create(&m->stlb_causes, a, config->stlb.entries)))) {
+        return false;
+    }
+    if (!create_psc(m)) {
         return false;
     }
     if (config->translation == TRANSLATE_FIRST_TOUCH && !sparse_create(&m->frames, a)) {
         return false;
     }
-    m->quick_live =
-        m->virtual_tags && !config->data && !config->causes && !config->write_through;
+    m->s->pat = config->pat;
+    m->bus_line = longest_line(config);
+    m->full = wants_full(m);
+    m->quick_live = m->virtual_tags && !config->detect && !config->data &&
+                    !config->causes && !config->write_through;
     for (int side = 0; side < NR_SIDES; side++) {
         const struct cache *c = &m->front[side].l1;
         m->quick_live = m->quick_live && m->front[side].has_l1 && c->packed && !c->modulo;
@@ -178,6 +264,12 @@ void memsys_set_mmu(struct memsys *m, const struct mmu *mmu)
     }
 }
 
+void memsys_set_pat(struct memsys *m, uint64_t pat)
+{
+    memsys_mark_state(m);
+    m->s->pat = pat;
+}
+
 static struct tlb *tlb_of(struct memsys *m, int i)
 {
     struct tlb *t = i == NR_SIDES ? &m->stlb : &m->front[i].tlb;
@@ -196,6 +288,9 @@ void memsys_load_cr3(struct memsys *m, uint64_t cr3, uint32_t pcid, bool keep)
             tlb_flush_asid(t, pcid); /* without PCIDs that is all that is not global */
         }
     }
+    if (!keep) {
+        psc_flush_asid(m, pcid);
+    }
 }
 
 void memsys_invlpg(struct memsys *m, uint64_t va)
@@ -205,6 +300,7 @@ void memsys_invlpg(struct memsys *m, uint64_t va)
             tlb_flush_page(tlb_of(m, i), va, m->s->space);
         }
     }
+    psc_flush_asid(m, m->s->mmu.pcid);
 }
 
 /* The bytes from pa on that L2 holds, at most *size (cut to the line's end); NULL: it
@@ -258,6 +354,7 @@ void memsys_flush_tlb(struct memsys *m, bool with_global)
             with_global ? tlb_flush(t) : tlb_flush_not_global(t);
         }
     }
+    psc_flush(m);
 }
 
 static uint32_t flush_entries(struct memsys *m, struct tlb *t,
@@ -286,6 +383,11 @@ uint32_t memsys_flush_translations(struct memsys *m, const struct tlb_flush *wha
     uint32_t gone = 0;
     for (int i = 0; i <= NR_SIDES; i++) {
         gone += tlb_of(m, i) ? flush_entries(m, tlb_of(m, i), what) : 0;
+    }
+    if (what->kind == TLB_FLUSH_RANGE) {
+        psc_flush_asid(m, m->s->mmu.pcid);
+    } else {
+        psc_flush(m);
     }
     memsys_mark_state(m);
     m->s->n.tlb_flushed += gone;

@@ -60,4 +60,11 @@ static inline enum miss_cause missclass_use(struct missclass *c, uint64_t line,
     return missclass_use_slow(c, line, use, full);
 }
 
+static inline void missclass_count(struct miss_causes *n, enum miss_cause cause)
+{
+    n->cold += cause == MISS_COLD;
+    n->capacity += cause == MISS_CAPACITY;
+    n->conflict += cause == MISS_CONFLICT;
+}
+
 #endif

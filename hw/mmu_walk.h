@@ -6,6 +6,9 @@
  *   WALK_READ(bus, at, bytes)        one table entry
  *   WALK_WRITE(bus, at, value, bytes)
  *   WALK_STEP(bus, w, level, at, value)   what to do with an entry that was read
+ * and, where upper levels may be known without reading them (hw/psc.c), or nothing:
+ *   WALK_BEGIN(bus, va, level, table, all, any)   may set them to those of a lower level
+ *   WALK_PASS(bus, va, level, table, all, any)    the entry of this level led to table
  *
  * Rules: hw/mmu.h.
  *
@@ -82,7 +85,11 @@ HW_INLINE void WALK_BODY(const struct mmu *m, const enum paging paging, uint64_t
         return;
     }
     table &= i386 ? 0xffffffffu : ((uint64_t)1 << 52) - 1;
-    for (uint32_t level = shape.levels;; level--) {
+    uint32_t level = shape.levels;
+#ifdef WALK_BEGIN
+    WALK_BEGIN(bus, va, level, table, all, any);
+#endif
+    for (;; level--) {
         uint32_t shift = PAGE_SHIFT + shape.index_bits * (level - 1);
         uint64_t at = table + (va >> shift & (((uint64_t)1 << shape.index_bits) - 1)) *
                                   shape.entry_bytes;
@@ -95,6 +102,9 @@ HW_INLINE void WALK_BODY(const struct mmu *m, const enum paging paging, uint64_t
             all &= value;
             any |= value;
             table = value & (i386 ? 0xfffff000u : ((uint64_t)1 << 52) - 0x1000);
+#ifdef WALK_PASS
+            WALK_PASS(bus, va, level, table, all, any);
+#endif
             continue;
         }
         bool pointer =
@@ -130,6 +140,9 @@ HW_INLINE void WALK_BODY(const struct mmu *m, const enum paging paging, uint64_t
                 WALK_WRITE(bus, at, value | PTE_A, shape.entry_bytes);
             }
             table = frame;
+#ifdef WALK_PASS
+            WALK_PASS(bus, va, level, table, all, any);
+#endif
             continue;
         }
         uint32_t perms = (all & PTE_U ? CACHE_U : 0) | (all & PTE_W ? CACHE_W : 0) |

@@ -2,11 +2,9 @@
  * the bus: hw/snoop.c.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "smp.h"
-
 #include <string.h>
 
-#include "events.h"
+#include "memsys_full.h"
 
 const char *smp_config_error(const struct smp_config *c, const char **part)
 {
@@ -35,6 +33,15 @@ bool smp_create(struct smp *s, struct memsys cpus[], struct arena *a, struct ram
         }
         cpus[i].smp = s;
         cpus[i].cpu = i;
+        if (l2_shared(&cpus[i])) { /* only the L1s are above the bus */
+            cpus[i].bus_line = 16;
+            for (int side = 0; side < NR_SIDES; side++) {
+                const struct cache_config *l1 = &config->cpu.l1[side];
+                if (l1->ways && l1->line_bytes > cpus[i].bus_line) {
+                    cpus[i].bus_line = l1->line_bytes;
+                }
+            }
+        }
     }
     return s->s != NULL;
 }
@@ -95,29 +102,148 @@ uint64_t smp_shootdown(struct smp *s, uint32_t from, uint64_t mask,
 
 /* ---- devices ---- */
 
+/* All caches answer for the line of pa: what is dirty goes to memory, and with write all
+ * lose it. */
+static void dma_snoop(struct smp *s, uint64_t pa, uint32_t size_bytes, bool write)
+{
+    struct slot at;
+    for (uint32_t i = 0; i < s->config.nr_cpus; i++) {
+        const struct snooped r = snoop_node(&s->cpu[i], pa, size_bytes,
+                                            write ? SNOOP_INVALIDATE : SNOOP_SHARE);
+        s->s->dma_flushed += r.supplied;
+        s->s->dma_invalidated += r.found && write;
+    }
+    struct memsys *first = &s->cpu[0];
+    if (!first->has_l2 || !l2_shared(first)) {
+        return;
+    }
+    struct copies it = copies_of(first, &first->l2, pa, size_bytes);
+    while (copies_next(&it, &at)) {
+        s->s->dma_flushed += (*slot_attr(at) & CACHE_DIRTY) != 0;
+        s->s->dma_invalidated += write;
+        if (write) {
+            l2_evict(first, at);
+            slot_drop(at);
+        } else if (*slot_attr(at) & CACHE_DIRTY) {
+            l2_write_back_full(first, at);
+        }
+    }
+}
+
+static void dma(struct smp *s, uint64_t pa, uint32_t size_bytes, bool write)
+{
+    const uint32_t line = s->cpu[0].bus_line;
+    arena_mark(s->arena, s->s);
+    s->s->dma_reads += !write;
+    s->s->dma_writes += write;
+    s->s->dma_bytes += size_bytes;
+    for (uint64_t at = pa & ~(uint64_t)(line - 1);
+         s->config.cpu.coherent && at < pa + size_bytes; at += line) {
+        dma_snoop(s, at, line, write);
+    }
+}
+
 void smp_dma_read(struct smp *s, uint64_t pa, void *to, uint32_t size_bytes)
 {
-    arena_mark(s->arena, s->s);
-    s->s->dma_reads++;
-    s->s->dma_bytes += size_bytes;
+    dma(s, pa, size_bytes, false);
     ram_read(s->ram, paddr(pa), to, size_bytes);
     probe(s->probe, HW_EV_DMA_READ, pa, size_bytes, s->config.cpu.coherent);
 }
 
 void smp_dma_write(struct smp *s, uint64_t pa, const void *from, uint32_t size_bytes)
 {
-    arena_mark(s->arena, s->s);
-    s->s->dma_writes++;
-    s->s->dma_bytes += size_bytes;
+    dma(s, pa, size_bytes, true);
     ram_write(s->ram, paddr(pa), from, size_bytes);
     probe(s->probe, HW_EV_DMA_WRITE, pa, size_bytes, s->config.cpu.coherent);
+}
+
+/* ---- invariants ---- */
+
+/* I1, I2: a line that this cache owns nobody else above the bus has. */
+static const char *check_owned(const struct smp *s, const struct memsys *m,
+                               const struct cache *own, struct slot at)
+{
+    const uint64_t pa = slot_pa(at);
+    const uint32_t size = own->config.line_bytes;
+    for (uint32_t i = 0; i < s->config.nr_cpus; i++) {
+        const struct memsys *o = &s->cpu[i];
+        const struct cache *all[] = {
+            o->front[SIDE_I].has_l1 ? &o->front[SIDE_I].l1 : NULL,
+            o->front[SIDE_D].has_l1 ? &o->front[SIDE_D].l1 : NULL,
+            l2_private(o) ? &o->l2 : NULL};
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+            /* within a node L1 and L2 share; a line's synonyms are software's business */
+            const bool same_node = o == m;
+            if (!all[k] || all[k] == own ||
+                (same_node && (all[k] == &o->l2 || own == &o->l2))) {
+                continue;
+            }
+            struct cache c = *all[k];
+            struct copies it = copies_of(o, &c, pa, size);
+            struct slot other;
+            if (copies_next(&it, &other)) {
+                return same_node ? "I2: L1I and L1D have a line that one of them owns"
+                                 : "I1: a line that one node owns another node has, too";
+            }
+        }
+    }
+    return NULL;
+}
+
+static const char *check_inclusion(const struct memsys *m, struct slot at)
+{
+    struct cache c = m->l2;
+    const uint64_t line = slot_pa(at) >> c.line_shift;
+    const bool below = m->has_l2 && slot_found(slot_find(&c, line, line));
+    return m->config.inclusion == INCLUSION_INCLUSIVE && !below
+               ? "I3: L2 is inclusive and lacks a line of L1"
+           : m->config.inclusion == INCLUSION_EXCLUSIVE && below
+               ? "I3: L2 is exclusive and has a line of L1"
+               : NULL;
+}
+
+static const char *check_cache(const struct smp *s, const struct memsys *m,
+                               const struct cache *cache)
+{
+    const bool above = l2_private(m) || cache != &m->l2;
+    struct cache c = *cache;
+    for (uint32_t set = 0; set < c.config.sets; set++) {
+        struct slot at = {&c, cache_set_at(&c, set), 0};
+        for (; at.way < c.config.ways; at.way++) {
+            const unsigned attr = *slot_attr(at);
+            const char *broken = NULL;
+            if (at.s->key[at.way] == CACHE_NO_KEY) {
+                continue;
+            }
+            if (s->config.cpu.coherent) {
+                broken = (attr & CACHE_DIRTY) && !(attr & CACHE_OWNED)
+                             ? "I4: a dirty line is not owned"
+                         : above && (attr & CACHE_OWNED) ? check_owned(s, m, cache, at)
+                                                         : NULL;
+            }
+            if (!broken && cache != &m->l2) {
+                broken = check_inclusion(m, at);
+            }
+            if (broken) {
+                return broken;
+            }
+        }
+    }
+    return NULL;
 }
 
 const char *smp_check(const struct smp *s)
 {
     const char *broken = NULL;
     for (uint32_t i = 0; i < s->config.nr_cpus && !broken; i++) {
-        broken = memsys_check(&s->cpu[i]);
+        const struct memsys *m = &s->cpu[i];
+        broken = memsys_check(m);
+        for (int side = 0; side < NR_SIDES && !broken; side++) {
+            broken = m->front[side].has_l1 ? check_cache(s, m, &m->front[side].l1) : NULL;
+        }
+        if (!broken && m->has_l2) {
+            broken = check_cache(s, m, &m->l2);
+        }
     }
     return broken;
 }

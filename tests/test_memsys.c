@@ -410,7 +410,7 @@ enum { REFS = 3000 };
 
 static void test_same(struct prng *r, int number, bool usual)
 {
-    static struct rig counting, live, own;
+    static struct rig counting, live, full, own;
     static struct naive naive;
     static struct ref refs[REFS];
     const enum paging pagings[] = {PAGING_I386, PAGING_PAE, PAGING_4LEVEL, PAGING_5LEVEL};
@@ -422,6 +422,9 @@ static void test_same(struct prng *r, int number, bool usual)
     }
     rig_create(&counting, &c, paging);
     rig_create(&live, &c, paging);
+    rig_create(&full, &c, paging);
+    full.memsys.full = true; /* nothing of it is wanted, so it counts the same */
+    full.memsys.quick_live = false;
     rig_create(&own, &c, paging);
     naive_create(&naive, &c, &own);
     struct snapshot *before = arena_snapshot(&live.arena);
@@ -433,6 +436,7 @@ static void test_same(struct prng *r, int number, bool usual)
                 k ? plan.second[refs[i].kind] : plan.first[refs[i].kind];
             if (access != NR_ACCESS_KINDS) {
                 memsys_access(&live.memsys, refs[i].va, refs[i].size, access, NULL);
+                memsys_access(&full.memsys, refs[i].va, refs[i].size, access, NULL);
                 naive_reference(&naive, refs[i].va, refs[i].size, access);
             }
         }
@@ -440,7 +444,8 @@ static void test_same(struct prng *r, int number, bool usual)
     size_t done = memsys_run(&counting.memsys, refs, REFS / 3, &plan);
     done += memsys_run(&counting.memsys, refs + done, REFS - done, &plan);
     bool good = done == REFS && same_tally(&counting.memsys.s->n, &naive.n) &&
-                same_tally(&live.memsys.s->n, &naive.n);
+                same_tally(&live.memsys.s->n, &naive.n) &&
+                same_tally(&full.memsys.s->n, &naive.n);
     if (!ok(good, "configuration %d%s: counts as the naive machine's", number,
             usual ? " (usual)" : "")) {
         diag("paging %d, tags %d, translation %d, through %d, allocate %d, L1 %u x %u, "
@@ -450,6 +455,7 @@ static void test_same(struct prng *r, int number, bool usual)
         diag_tally("naive   ", &naive.n);
         diag_tally("counting", &counting.memsys.s->n);
         diag_tally("live    ", &live.memsys.s->n);
+        diag_tally("full    ", &full.memsys.s->n);
     }
     const char *broken = memsys_check(&counting.memsys);
     broken = broken ? broken : memsys_check(&live.memsys);
@@ -458,6 +464,13 @@ static void test_same(struct prng *r, int number, bool usual)
     ok(!broken && arena_digest(&live.arena) == arena_digest(&counting.arena),
        "both leave the same bytes, every change marked%s%s", broken ? ": " : "",
        broken ? broken : "");
+    full.memsys.s->n.walk_steps = 0; /* the one count that the others do not keep */
+    arena_mark(&full.arena, full.memsys.s);
+    arena_mark(&full.arena, &full.memsys.s->n.walk_steps);
+    broken = memsys_check(&full.memsys);
+    broken = broken ? broken : arena_check(&full.arena);
+    ok(!broken && arena_digest(&full.arena) == arena_digest(&counting.arena),
+       "and so does the full way%s%s", broken ? ": " : "", broken ? broken : "");
     arena_restore(&live.arena, before);
     is_u64(live.memsys.s->n.l1_access[ACCESS_READ], 0,
            "and back in time nothing has happened");
@@ -465,6 +478,7 @@ static void test_same(struct prng *r, int number, bool usual)
     naive_destroy(&naive);
     arena_destroy(&counting.arena);
     arena_destroy(&live.arena);
+    arena_destroy(&full.arena);
     arena_destroy(&own.arena);
 }
 
