@@ -67,6 +67,26 @@ debug three.lua continue 'why free Normal 3 Unmovable' 'history page 0' 'next-ch
 matches "$out" 'Why the Unmovable free list' "why shows the chain"
 matches "$out" 'goto [0-9]+\.[0-9]+ +.*(buddy:|pcp:)' "that ends with the event"
 matches "$out" 'there is no such order' "what is not there is told"
+debug three.lua 'b expand' c bt up down 'down' 'frame 99' list 'mark here a note' marks c 'goto here'
+matches "$out" '^#0 +expand\(' "backtrace begins with the innermost frame"
+matches "$out" '^three.lua:6|three.lua:6:' "and ends with the script's line"
+matches "$out" 'innermost frame already' "down stops at the innermost"
+matches "$out" 'outermost frame already' "a frame that is not there is told"
+matches "$out" '^=> 6[[:space:]]' "list marks the line"
+matches "$out" 'goto here +here  main, operation [0-9.]+  a note' "marks lists the marks"
+debug three.lua 'info zones' 'info pcp' 'i tlb' 'info cpus' 'info registers' 'info buddy' 'info machine' info
+matches "$out" '^DMA +0x1' "info zones"
+matches "$out" '^cr3 +0x[0-9a-f]+' "info registers"
+matches "$out" 'arch=i386' "info machine"
+debug three.lua 'x/4xw 0xc0100000' 'x/2xg phys 0' 'x/s 0xc0100000' 'x 0x10' 'x/zz 1' 'vtop 0xc0200000' 'vtop 0x10' 'x' 'kmem -f' 'kmem -i' 'kmem -p 1000' kmem
+matches "$out" '^0xc0100000:' "x examines virtual memory"
+matches "$out" 'Cannot access memory at address 0x10' "what cannot be read is told"
+matches "$out" 'PGD: [0-9a-f]+ => [0-9a-f]+' "vtop shows the walk"
+matches "$out" 'not mapped' "an address without a page too"
+matches "$out" 'nr_free_pages: [0-9]+' "kmem -f counts"
+debug three.lua 'apropos watermark' 'apropos zzzz' 'x = 5' 'x' 'p x*2'
+matches "$out" 'event mm:watermark_test' "apropos finds events"
+matches "$out" '^10$' "print"
 debug three.lua prompt
 matches "$out" 'for the screen' "what needs a screen says so"
 debug missing.lua step

@@ -86,7 +86,12 @@ struct popup {
 
 enum message_kind { MESSAGE_NONE, MESSAGE_INFO, MESSAGE_ERROR };
 
-enum { MAX_ANSWERS = 64 };
+enum { MAX_ANSWERS = 64, MAX_MARKS = 64 };
+
+struct bookmark { /* a position with a name */
+    char name[32], note[160];
+    struct position at;
+};
 
 /* What the screen asks of the program around it. */
 enum app_request {
@@ -157,8 +162,10 @@ struct app {
     bool running;
     int speed; /* index into app_speed() */
     struct stops stops;
-    char todo[256];     /* commands of the breakpoint that was reached, divided by ; */
-    bool keeps_todo;    /* whoever drives the app runs them itself */
+    char todo[256];  /* commands of the breakpoint that was reached, divided by ; */
+    bool keeps_todo; /* whoever drives the app runs them itself */
+    struct bookmark marks[MAX_MARKS];
+    int nr_marks;
     struct watch asked; /* what why and history were asked about last */
     bool has_asked;
     struct {

@@ -5,6 +5,9 @@
  *   command_time.c      going through time, branches
  *   command_break.c     breakpoints and watchpoints
  *   command_why.c       what changed this, and why
+ *   command_debug.c     the stack, memory, addresses
+ *   command_info.c      tables of the machine
+ *   command_mark.c      marked positions
  *   command_look.c      looking around
  *   command_hw.c        looking at the hardware
  *   command_do.c        doing something to the machine
@@ -24,6 +27,11 @@
 /* The page of the argument, else the one under the cursor. False: there is none (and if
  * args is not a number, that is said). */
 bool selected_page(struct app *a, const char *args, uint64_t *p);
+
+/* Where the mark of that name is; false: there is none. */
+bool mark_position(struct app *a, const char *name, struct position *at);
+/* The names that info knows. */
+void command_infos(void (*fn)(void *ctx, const char *word), void *ctx);
 
 /* Does args begin with that word? rest is what follows. */
 bool first_word_is(const char *args, const char *word, const char **rest);

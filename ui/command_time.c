@@ -193,6 +193,11 @@ void run_now(struct app *a, const char *args)
 void run_goto(struct app *a, const char *args)
 {
     char *end;
+    struct position marked;
+    if (mark_position(a, args, &marked)) {
+        seek(a, marked);
+        return;
+    }
     unsigned long long op = strtoull(args, &end, 0), event = 0;
     bool good = end != args;
     if (good && *end == '.') {
@@ -201,7 +206,8 @@ void run_goto(struct app *a, const char *args)
         good = end != rest;
     }
     if (!good || *end) {
-        app_message(a, MESSAGE_ERROR, "goto wants OP or OP.EVENT, as in: goto 12.3");
+        app_message(a, MESSAGE_ERROR,
+                    "goto wants OP, OP.EVENT or a mark, as in: goto 12.3");
         return;
     }
     struct position from = timeline_position(a->t);

@@ -118,6 +118,9 @@ void command_run(struct app *a, const char *line)
     line += strspn(line, " ");
     char name[32];
     size_t len = strcspn(line, " ");
+    if (!strncmp(line, "x/", 2)) { /* as gdb has it: x/8xw */
+        len = 1;
+    }
     if (!*line) {
         return;
     }
@@ -127,7 +130,7 @@ void command_run(struct app *a, const char *line)
         char others[200];
         const struct command_row *row = command_resolve(name, others, sizeof others);
         const char *args = line + len + strspn(line + len, " ");
-        if (!*args && !command_find(name) && is_lua_word(a, name)) {
+        if (!*args && (len == 1 || !command_find(name)) && is_lua_word(a, name)) {
             row = NULL; /* the user's variable rather than an abbreviation */
         } else if (*others && !*args) {
             app_message(a, MESSAGE_ERROR, "%s may be one of: %s.", name, others);
@@ -156,6 +159,18 @@ static void offer(const char *prefix, const char *word,
     }
 }
 
+struct offering {
+    const char *prefix;
+    void (*fn)(void *ctx, const char *word);
+    void *ctx;
+};
+
+static void offer_word(void *ctx, const char *word)
+{
+    const struct offering *o = ctx;
+    offer(o->prefix, word, o->fn, o->ctx);
+}
+
 static void complete_argument(struct app *a, enum complete_kind kind, const char *prefix,
                               void (*fn)(void *ctx, const char *word), void *ctx)
 {
@@ -178,6 +193,9 @@ static void complete_argument(struct app *a, enum complete_kind kind, const char
         for (uint16_t i = 1; i < NR_FUNCTIONS; i++) {
             offer(prefix, fn_info(i)->name, fn, ctx);
         }
+        break;
+    case COMPLETE_INFO:
+        command_infos(offer_word, &(struct offering){prefix, fn, ctx});
         break;
     case COMPLETE_TARGET:
         for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {

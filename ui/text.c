@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "text.h"
 
+#include <ctype.h>
+
 #include <stdbool.h>
 
 #include "grid.h"
@@ -60,4 +62,19 @@ int text_nr_lines(const char *text, int width)
         n++;
     }
     return n;
+}
+
+bool text_contains(const char *text, const char *word)
+{
+    for (; *text; text++) {
+        size_t i = 0;
+        while (word[i] &&
+               tolower((unsigned char)text[i]) == tolower((unsigned char)word[i])) {
+            i++;
+        }
+        if (!word[i]) {
+            return true;
+        }
+    }
+    return !*word;
 }

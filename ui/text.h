@@ -9,6 +9,7 @@
 #ifndef UI_TEXT_H
 #define UI_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct text_line {
@@ -22,5 +23,8 @@ struct text_line {
 int text_wrap(const char **text, int width, struct text_line *line);
 /* How many lines text makes at that width. */
 int text_nr_lines(const char *text, int width);
+
+/* Does text contain word, upper and lower case alike? */
+bool text_contains(const char *text, const char *word);
 
 #endif
