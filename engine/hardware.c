@@ -105,6 +105,13 @@ static struct hardware_cpu *cpu_state_w(struct machine *m, uint32_t cpu)
     return c;
 }
 
+void hardware_forget(struct machine *m)
+{
+    for (uint32_t i = 0; i < m->hardware->nr_cpus; i++) {
+        memsys_forget(&m->hardware->cpu[i]);
+    }
+}
+
 void hardware_reset(struct machine *m)
 {
     struct hardware *h = m->hardware;

@@ -59,6 +59,9 @@ void hardware_config_init(struct hardware_config *c, enum arch arch);
 uint64_t hardware_arena_bytes(const struct machine_config *c);
 /* False: the arena is too small. */
 bool hardware_create(struct machine *m);
+/* The arena was restored to another time: what is remembered outside of it no longer
+ * holds. */
+void hardware_forget(struct machine *m);
 /* The kernel's page tables have another root: every CPU starts with empty TLBs and
  * caches there. */
 void hardware_reset(struct machine *m);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hardware.h"
 #include "timeline_private.h"
 #include "watch.h"
 
@@ -108,6 +109,12 @@ void run_clear(struct timeline *t)
 
 /* ---- boundaries ---- */
 
+static void restore(struct timeline *t, struct snapshot *s)
+{
+    arena_restore(&t->m->arena, s);
+    hardware_forget(t->m);
+}
+
 static void leave_here(struct timeline *t)
 {
     snapshot_unref(&t->m->arena, t->here);
@@ -126,11 +133,11 @@ static void start_from(struct timeline *t, uint32_t branch, uint64_t op)
     const bool usable = !t->lost && t->pos.op <= op && t->pos.op >= first &&
                         branch_common(t, t->pos.branch, branch) >= t->pos.op;
     if (!usable) {
-        arena_restore(&t->m->arena, recent ? r->snap : c->snap);
+        restore(t, recent ? r->snap : c->snap);
         t->pos.op = first;
         t->since = t->not_before = 0;
     } else if (t->pos.event) {
-        arena_restore(&t->m->arena, t->here);
+        restore(t, t->here);
     }
     leave_here(t);
     t->pos.branch = branch;
@@ -518,7 +525,7 @@ void timeline_events(struct timeline *t, uint32_t branch, uint64_t op, event_fn 
     run_again(t, &o, op);
     run_clear(t);
     remember_behind(t, branch, op, &pos, now);
-    arena_restore(&t->m->arena, now);
+    restore(t, now);
     snapshot_unref(&t->m->arena, now);
     t->here = here;
     t->pos = pos;
