@@ -241,11 +241,15 @@ static void l1_move_bytes(struct slot at, const struct part *p)
  * one: ask the tables. */
 static bool l1_ask(struct memsys *m, struct slot at, struct part *p)
 {
+    const uint64_t key = at.s->key[at.way];
     uint64_t entry = 0;
     if (!translate_full(m, p->va, p->access, &entry)) {
         return false;
     }
     p->type = type_of(m, entry);
+    if (at.s->key[at.way] != key) {
+        return true;
+    }
     slot_set_attr(at, (*slot_attr(at) & ~(unsigned)CACHE_PERMS) |
                           (unsigned)(entry & TLB_PERMS));
     return true;
@@ -267,33 +271,6 @@ static void l1_write(struct memsys *m, struct slot at, const struct part *p)
     } else {
         slot_set_attr(at, *slot_attr(at) | CACHE_DIRTY);
     }
-}
-
-static bool l1_hit(struct memsys *m, struct slot at, struct part *p)
-{
-    const uint32_t may = m->s->line_may[p->access];
-    const unsigned has = (*slot_attr(at) & CACHE_NEEDS) | CACHE_OWNED;
-    if (m->virtual_tags && (!(may >> has & 1) || (*slot_attr(at) & CACHE_NOT_WB)) &&
-        !l1_ask(m, at, p)) {
-        return false;
-    }
-    if (uncacheable(p)) {
-        p->pa = slot_pa(at) | (p->va & (at.c->config.line_bytes - 1));
-        uncached_access(m, p->pa, p->bytes, p->size, p->access, p->type);
-        return true;
-    }
-    if (p->access == ACCESS_WRITE) {
-        if (!(*slot_attr(at) & CACHE_OWNED) && p->type != MEMTYPE_WT) {
-            const enum mesi before = cache_mesi(*slot_attr(at));
-            bus_own(m, slot_pa(at));
-            slot_set_attr(at, *slot_attr(at) | CACHE_OWNED);
-            probe(m->probe, HW_EV_MESI, m->cpu, 1, slot_pa(at), before,
-                  m->config.write_through ? MESI_E : MESI_M);
-        }
-        l1_write(m, at, p);
-    }
-    l1_move_bytes(at, p);
-    return true;
 }
 
 /* A store that allocates no line. */
@@ -365,6 +342,37 @@ static bool l1_miss(struct memsys *m, uint64_t index, uint64_t key, struct part 
     return true;
 }
 
+static bool l1_hit(struct memsys *m, struct slot at, uint64_t index, uint64_t key,
+                   struct part *p)
+{
+    const uint32_t may = m->s->line_may[p->access];
+    const unsigned has = (*slot_attr(at) & CACHE_NEEDS) | CACHE_OWNED;
+    if (m->virtual_tags && (!(may >> has & 1) || (*slot_attr(at) & CACHE_NOT_WB)) &&
+        !l1_ask(m, at, p)) {
+        return false;
+    }
+    if (at.s->key[at.way] != key) { /* the walk has made an inclusive L2 take it */
+        return l1_miss(m, index, key, p);
+    }
+    if (uncacheable(p)) {
+        p->pa = slot_pa(at) | (p->va & (at.c->config.line_bytes - 1));
+        uncached_access(m, p->pa, p->bytes, p->size, p->access, p->type);
+        return true;
+    }
+    if (p->access == ACCESS_WRITE) {
+        if (!(*slot_attr(at) & CACHE_OWNED) && p->type != MEMTYPE_WT) {
+            const enum mesi before = cache_mesi(*slot_attr(at));
+            bus_own(m, slot_pa(at));
+            slot_set_attr(at, *slot_attr(at) | CACHE_OWNED);
+            probe(m->probe, HW_EV_MESI, m->cpu, 1, slot_pa(at), before,
+                  m->config.write_through ? MESI_E : MESI_M);
+        }
+        l1_write(m, at, p);
+    }
+    l1_move_bytes(at, p);
+    return true;
+}
+
 static void classify_l1(struct memsys *m, const struct part *p, uint64_t key, bool hit)
 {
     if (!m->config.causes) {
@@ -399,7 +407,7 @@ static bool l1_access(struct memsys *m, struct part *p)
     classify_l1(m, p, key, hit);
     probe(m->probe, HW_EV_L1_PROBE, p->side == SIDE_D, p->va, cache_number_of(c, at.s),
           hit ? (int64_t)at.way : -1, hit);
-    return hit ? l1_hit(m, at, p) : l1_miss(m, index, key, p);
+    return hit ? l1_hit(m, at, index, key, p) : l1_miss(m, index, key, p);
 }
 
 /* ---- a reference: one line or several, one page or two ---- */
@@ -436,9 +444,11 @@ bool memsys_access_full(struct memsys *m, uint64_t va, uint32_t size_bytes,
     const struct front *f = &m->front[side];
     const uint64_t last = va + size_bytes - 1, second = last & ~(uint64_t)(PAGE_SIZE - 1);
     const bool crosses = second > va, first = !m->virtual_tags || !f->has_l1;
-    const uint64_t piece = f->has_l1   ? f->l1.config.line_bytes
-                           : m->has_l2 ? m->l2.config.line_bytes
-                                       : 64;
+    /* without L1, what one transaction can ask for */
+    const uint64_t longest = m->has_l2 ? m->l2.config.line_bytes : 64;
+    const uint64_t piece = f->has_l1 ? f->l1.config.line_bytes
+                           : m->config.coherent && m->bus_line < longest ? m->bus_line
+                                                                         : longest;
     uint64_t entry[2] = {0, 0};
     memsys_mark_state(m);
     if (m->config.detect) {
