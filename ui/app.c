@@ -112,6 +112,7 @@ void app_free(struct app *a)
 {
     popup_close(a);
     free(a->prompt_matches);
+    free(a->hw.walk.rows);
     stops_clear(&a->stops);
     if (a->pagemap) {
         pagemap_destroy(a->pagemap);

@@ -9,6 +9,7 @@
 #include "command_run.h"
 #include "hw_focus.h"
 #include "hw_sets.h"
+#include "walk_rows.h"
 
 /* A part by its name among first .. last, or by the number of its level. */
 static bool part_find(const char *name, enum hw_part first, enum hw_part last,
@@ -84,4 +85,73 @@ void run_cache(struct app *a, const char *args)
 void run_tlb(struct app *a, const char *args)
 {
     show_part(a, args, PART_ITLB, PART_STLB, PANE_TLB, &a->hw.tlb, &a->hw.tlb_pinned);
+}
+
+/* ---- page tables ---- */
+
+void run_tables(struct app *a, const char *args)
+{
+    struct space_choice choice;
+    struct mmu mmu;
+    char name[48];
+    app_focus(a, PANE_WALK);
+    if (!*args) {
+        return;
+    }
+    if (!hw_space_find(a, args, &choice) ||
+        !hw_space(a, &choice, &mmu, name, sizeof name)) {
+        app_message(
+            a, MESSAGE_ERROR,
+            "There is no address space %s: current, kernel, or a process's number.",
+            args);
+        return;
+    }
+    a->hw.walk.space = choice;
+    a->hw.walk.has_cursor = false;
+    app_message(a, MESSAGE_INFO, "The tables of %s.", name);
+}
+
+void run_walk(struct app *a, const char *args)
+{
+    struct walk_state *s = &a->hw.walk;
+    struct mmu mmu;
+    struct walk w;
+    char name[48], letters[5];
+    uint64_t va;
+    app_focus(a, PANE_WALK);
+    if (!*args || !strcmp(args, "auto")) {
+        s->pinned = s->has_cursor = false;
+        app_message(a, MESSAGE_INFO, "The tree follows the access in view.");
+        return;
+    }
+    if (!hw_parse_address(args, &va)) {
+        app_message(a, MESSAGE_ERROR, "walk wants an address, as 0xc0100000.");
+        return;
+    }
+    if (!hw_space(a, &s->space, &mmu, name, sizeof name)) {
+        app_message(a, MESSAGE_ERROR, "Paging is off: there are no tables.");
+        return;
+    }
+    s->pinned = true;
+    s->pinned_va = va;
+    s->has_cursor = false;
+    table_walk(a->model.m, &mmu, va, &w);
+    if (w.fault.kind == FAULT_PROTECTION) {
+        app_message(a, MESSAGE_ERROR, "0x%llx is not canonical: no table is asked.",
+                    (unsigned long long)va);
+    } else if (w.fault.kind != FAULT_NONE) {
+        const uint32_t level = w.nr_steps ? w.step[w.nr_steps - 1].level : 0;
+        app_message(a, MESSAGE_INFO, "0x%llx is not mapped: its %s entry is %s.",
+                    (unsigned long long)va, walk_kernel_name(mmu.paging, level),
+                    w.nr_steps && w.step[w.nr_steps - 1].value & PTE_P ? "not a valid one"
+                                                                       : "not present");
+    } else {
+        perms_format(letters, (uint32_t)w.entry & TLB_PERMS);
+        app_message(
+            a, MESSAGE_INFO, "0x%llx is at 0x%llx, a page of %s: %s.",
+            (unsigned long long)va,
+            (unsigned long long)tlb_entry_translate(w.entry, va).v,
+            bytes_text((char[28]){0}, (uint64_t)1 << page_shift(tlb_entry_size(w.entry))),
+            letters);
+    }
 }

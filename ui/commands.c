@@ -233,6 +233,10 @@ static void complete_argument(struct app *a, enum complete_kind kind, const char
             offer(prefix, settings[i], fn, ctx);
         }
         break;
+    case COMPLETE_SPACE:
+        offer(prefix, "current", fn, ctx);
+        offer(prefix, "kernel", fn, ctx);
+        break;
     case COMPLETE_CACHE:
     case COMPLETE_TLB:
         for (int i = 0; i < 3; i++) {

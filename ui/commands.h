@@ -20,7 +20,8 @@ enum complete_kind {
     COMPLETE_LESSON,
     COMPLETE_VIEW,
     COMPLETE_CACHE,
-    COMPLETE_TLB
+    COMPLETE_TLB,
+    COMPLETE_SPACE
 };
 
 struct command_row {

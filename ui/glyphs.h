@@ -55,6 +55,8 @@ enum glyph_set { GLYPHS_UTF8, GLYPHS_BRAILLE, GLYPHS_ASCII, NR_GLYPH_SETS };
     X(tile_hole, ' ', ' ', ' ')                                                          \
     X(tile_body, 0x2500, '-',                                                            \
       '-') /* the rest of a block whose first page shows its order */                    \
+    X(fold_open, 0x25be, '-', '-') /* a node of a tree */                                \
+    X(fold_shut, 0x25b8, '+', '+')                                                       \
     X(level1, 0x2581, 0x2840, '1') /* an eighth of a cell is in use */                   \
     X(level2, 0x2582, 0x28c0, '2')                                                       \
     X(level3, 0x2583, 0x28c4, '3')                                                       \

@@ -166,13 +166,14 @@ static void add_touched(struct hw_focus *f, const struct hw_touch *t)
     f->touched[f->nr_touched++] = *t;
 }
 
-static void add_walk(struct hw_focus *f, const struct event *ev)
+static void add_walk(struct hw_focus *f, const struct event *ev, bool by_step)
 {
     uint64_t at, level;
     const uint32_t most = sizeof f->walk / sizeof f->walk[0];
     if (event_arg_named(ev, "at", &at) && event_arg_named(ev, "level", &level) &&
         f->nr_walk < most) {
         f->walk[f->nr_walk].at = at;
+        f->walk[f->nr_walk].by_step = by_step;
         f->walk[f->nr_walk++].level = (uint32_t)level;
     }
 }
@@ -196,7 +197,7 @@ static void look_at_events(const struct app *a, struct hw_focus *f)
         const bool passed = n >= md->step_low && n <= md->step_high;
         if (ev->kind == EV_WALK_ENTRY) {
             if (n <= md->happened) {
-                add_walk(f, ev);
+                add_walk(f, ev, passed);
             } else if (!f->has_next_entry) {
                 f->has_next_entry = event_arg_named(ev, "at", &f->next_entry);
             }
@@ -322,46 +323,87 @@ int hw_follow_part(const struct app *a, enum hw_part first, enum hw_part last)
 
 /* ---- address spaces ---- */
 
+static bool process_space(const struct app *a, uint32_t process, struct mmu *mmu)
+{
+    struct table_view root;
+    pgtable_mmu(a->model.m, mmu);
+    if (!hw_root_of_mm(a->model.m, process, &root)) {
+        return false;
+    }
+    mmu->paging = root.paging;
+    mmu->cr3 = root.pa;
+    return true;
+}
+
+/* Address space 0 is the kernel's. */
+static void space_name(uint32_t process, char *name, size_t size)
+{
+    if (process) {
+        snprintf(name, size, "process %u", process);
+    } else {
+        snprintf(name, size, "swapper_pg_dir");
+    }
+}
+
+enum { MAX_SPACES = 4096 };
+
 bool hw_space(const struct app *a, const struct space_choice *c, struct mmu *mmu,
               char *name, size_t size)
 {
     const struct memsys *ms = shown_cpu(a);
-    const struct machine *m = a->model.m;
-    struct mmu kernel;
-    pgtable_mmu(m, &kernel);
-    switch (c->kind) {
-    case SPACE_KERNEL:
-        *mmu = kernel;
-        snprintf(name, size, "swapper_pg_dir");
-        break;
-    default:
-        *mmu = ms ? ms->s->mmu : kernel;
-        snprintf(name, size, "%s",
-                 mmu->paging != PAGING_NONE && table_root(mmu) == table_root(&kernel)
-                     ? "CR3: swapper_pg_dir"
-                     : "CR3");
-        break;
+    struct mmu other;
+    if (c->kind != SPACE_CURRENT || !ms) {
+        const uint32_t process = c->kind == SPACE_PROCESS ? c->process : 0;
+        space_name(process, name, size);
+        return process_space(a, process, mmu) && mmu->paging != PAGING_NONE;
+    }
+    *mmu = ms->s->mmu;
+    snprintf(name, size, "CR3");
+    for (uint32_t i = 0; i < MAX_SPACES && process_space(a, i, &other); i++) {
+        if (table_root(&other) == table_root(mmu)) {
+            const int n = snprintf(name, size, "CR3: ");
+            space_name(i, name + n, size - (size_t)n);
+            break;
+        }
     }
     return mmu->paging != PAGING_NONE;
 }
 
 bool hw_space_find(const struct app *a, const char *word, struct space_choice *c)
 {
-    (void)a;
+    char *end;
+    const unsigned long n = strtoul(word, &end, 10);
+    struct mmu mmu;
     if (!strcmp(word, "current")) {
         *c = (struct space_choice){.kind = SPACE_CURRENT};
     } else if (!strcmp(word, "kernel") || !strcmp(word, "swapper_pg_dir")) {
         *c = (struct space_choice){.kind = SPACE_KERNEL};
+    } else if (*word >= '0' && *word <= '9' && !*end && n && n < MAX_SPACES &&
+               process_space(a, (uint32_t)n, &mmu)) {
+        *c = (struct space_choice){SPACE_PROCESS, (uint32_t)n};
     } else {
         return false;
     }
     return true;
 }
 
+/* Current, kernel, then the processes. */
 void hw_space_turn(const struct app *a, struct space_choice *c, int by)
 {
-    (void)a, (void)by;
-    c->kind = c->kind == SPACE_CURRENT ? SPACE_KERNEL : SPACE_CURRENT;
+    struct mmu mmu;
+    uint32_t nr = 1;
+    while (nr < MAX_SPACES && process_space(a, nr, &mmu)) {
+        nr++;
+    }
+    const int spaces = (int)nr + 1; /* nr counts the kernel's */
+    int at = c->kind == SPACE_CURRENT  ? 0
+             : c->kind == SPACE_KERNEL ? 1
+                                       : (int)c->process + 1;
+    at = ((at + by) % spaces + spaces) % spaces;
+    *c = (struct space_choice){at == 0   ? SPACE_CURRENT
+                               : at == 1 ? SPACE_KERNEL
+                                         : SPACE_PROCESS,
+                               at > 1 ? (uint32_t)at - 1 : 0};
 }
 
 /* ---- words ---- */

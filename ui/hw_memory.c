@@ -1,6 +1,7 @@
 /* Memory as a CPU would see it, and page tables.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdlib.h>
 #include <string.h>
 
 #include "hw_memory.h"
@@ -122,6 +123,56 @@ bool memory_holder(const struct machine *m, uint32_t cpu, enum hw_part part, uin
         }
     }
     return found;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+size_t memory_dirty_frames(const struct machine *m, uint64_t *frames, size_t most)
+{
+    size_t nr = 0;
+    for (uint32_t cpu = 0; m->hardware->s->used && cpu < m->hardware->nr_cpus; cpu++) {
+        for (int part = PART_L1D; part <= PART_L2; part++) {
+            const struct cache *c = hw_cache(m, cpu, (enum hw_part)part);
+            for (uint32_t set = 0; c && set < c->config.sets; set++) {
+                struct cache_set *s = cache_set_at(c, set);
+                for (uint32_t way = 0; way < c->config.ways; way++) {
+                    if (!(*cache_attr(c, s, way) & CACHE_DIRTY)) {
+                        continue;
+                    }
+                    const uint64_t line =
+                        c->config.homes ? *cache_home(c, s, way) : s->key[way];
+                    const uint64_t frame = line << c->line_shift >> PAGE_SHIFT;
+                    const bool again = nr && nr <= most && frames[nr - 1] == frame;
+                    if (nr < most && !again) {
+                        frames[nr] = frame;
+                    }
+                    nr += !again;
+                }
+            }
+        }
+    }
+    if (nr > most) {
+        return nr;
+    }
+    qsort(frames, nr, sizeof *frames, by_number);
+    size_t kept = 0;
+    for (size_t i = 0; i < nr; i++) {
+        if (!kept || frames[kept - 1] != frames[i]) {
+            frames[kept++] = frames[i];
+        }
+    }
+    return kept;
+}
+
+bool memory_frame_is_blank(const struct machine *m, uint64_t frame, const uint64_t *dirty,
+                           size_t nr_dirty)
+{
+    return !ram_peek(&m->ram, pfn(frame)) &&
+           !bsearch(&frame, dirty, nr_dirty, sizeof *dirty, by_number);
 }
 
 static const unsigned char *held_bytes(const struct machine *m, uint32_t cpu,

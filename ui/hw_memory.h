@@ -36,6 +36,14 @@ struct memory_place memory_translate(const struct machine *m, uint32_t cpu,
 bool memory_holder(const struct machine *m, uint32_t cpu, enum hw_part part, uint64_t pa,
                    uint32_t *set, uint32_t *way);
 
+/* The frames of which some cache of some CPU holds bytes that are newer than memory,
+ * ascending, each once. Answers how many there are, and writes the first most of them. */
+size_t memory_dirty_frames(const struct machine *m, uint64_t *frames, size_t most);
+/* Nothing but zeros in RAM (not looked at: never written), and no newer bytes in caches?
+ * dirty: all of memory_dirty_frames. */
+bool memory_frame_is_blank(const struct machine *m, uint64_t frame, const uint64_t *dirty,
+                           size_t nr_dirty);
+
 /* Where the CPU would find a byte. */
 enum seen_from { SEEN_NOWHERE, SEEN_RAM, SEEN_L2, SEEN_L1, SEEN_OTHER };
 

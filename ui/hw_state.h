@@ -49,6 +49,7 @@ struct hw_focus {
     struct {
         uint64_t at;
         uint32_t level;
+        bool by_step; /* the last step read it */
     } walk[64];
     uint32_t nr_walk;
     bool walking; /* the last of them is what the last event read */
@@ -66,11 +67,13 @@ struct space_choice {
 /* A row of the page-table tree. */
 enum walk_row_kind { WALK_ROOT, WALK_ENTRY, WALK_RUN, WALK_GAP };
 struct walk_row {
-    uint8_t kind, level, depth, open, alone; /* alone: a part of a run, shown by itself */
-    uint16_t first, last;                    /* indices in its table */
-    uint64_t table;                          /* physical address of the table */
-    uint64_t va;                             /* of the first index */
-    uint64_t value;                          /* of the first entry */
+    uint8_t kind, level, depth, open;
+    bool leads;           /* the entry points to a table */
+    bool alike;           /* a run of one entry, again and again */
+    uint16_t first, last; /* indices in its table */
+    uint64_t table;       /* physical address of the table */
+    uint64_t va;          /* that the first index covers */
+    uint64_t value;       /* of the first entry */
 };
 
 /* The user's own folding of a node; what he did not touch follows the access. */

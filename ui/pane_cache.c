@@ -318,10 +318,10 @@ static void count(const struct app *a, enum hw_part part, uint32_t set, uint32_t
 {
     const struct cache *c = shown_part(a, part);
     struct cache_set *s = cache_set_at(c, set);
-    const uint8_t *attr = cache_attr(c, s, 0);
     for (uint32_t way = 0; way < c->config.ways; way++) {
-        *used += attr[way] != 0; /* I3 of cache.h */
-        *other += (attr[way] & CACHE_DIRTY) != 0;
+        const uint8_t attr = *cache_attr(c, s, way);
+        *used += attr != 0; /* I3 of cache.h */
+        *other += (attr & CACHE_DIRTY) != 0;
     }
 }
 
