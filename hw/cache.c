@@ -103,6 +103,8 @@ bool cache_create(struct cache *c, struct arena *a, const struct cache_config *c
     c->small = config->ways <= CACHE_PACKED_WAYS;
     c->way_mask = c->small ? (1u << config->ways) - 1 : 0;
     c->packed = has_order(config) && config->ways <= CACHE_PACKED_WAYS;
+    c->order_mask =
+        config->ways < 16 ? ((uint64_t)1 << (4 * (config->ways & 15))) - 1 : UINT64_MAX;
     c->oldest_shift = c->packed ? 4 * (config->ways - 1) : 0;
     c->modulo = !power_of_two(config->sets);
     c->set_mask = config->sets - 1;

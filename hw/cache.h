@@ -17,7 +17,7 @@
  * counts nothing and knows no other level: hw/memsys.h joins levels to a machine.
  *
  * order, by policy:
- *   LRU, FIFO, up to 16 ways   ways as nibbles, the youngest in bits 0..3; unused above
+ *   LRU, FIFO, up to 16 ways   ways as nibbles, the youngest in bits 0..3; 0 above
  *   LRU, FIFO, more ways       the youngest way; next[] and prev[] make a ring of them
  *   PLRU                       bit i: the victim is right of node i of the tree (root 1)
  *   RANDOM                     nothing; *random is the generator's state
@@ -105,6 +105,7 @@ struct cache {
     uint32_t stride;       /* bytes of one set */
     uint32_t home_at;      /* where in a set the homes begin, in bytes */
     uint32_t attr_at;      /* ... the attributes */
+    uint64_t order_mask;   /* packed: the nibbles in use */
     uint32_t oldest_shift; /* packed: where the oldest way's nibble is */
     bool small;            /* up to CACHE_PACKED_WAYS ways */
     bool packed;           /* order is nibbles */
@@ -282,8 +283,8 @@ HW_INLINE uint32_t cache_guess(const struct cache *c, const struct cache_set *s)
 }
 
 /* Move way to the young end of a packed order. The first nibble that equals it is found
- * as the first zero nibble of the difference; nibbles above the set's ways may be
- * rubbish, the right one comes first. */
+ * as the first zero nibble of the difference (those above the set's ways are zero, too,
+ * for way 0: the right one comes first). */
 HW_INLINE uint64_t cache_order_to_front(uint64_t order, uint32_t way)
 {
     const uint64_t ones = 0x1111111111111111u;
@@ -334,7 +335,7 @@ HW_INLINE uint32_t cache_take_victim(struct cache *c, struct cache_set *s,
     if (how == CACHE_LEAN || HW_LIKELY(c->packed)) {
         uint32_t way = (uint32_t)(s->order >> c->oldest_shift) & 15;
         cache_mark_set(c, s, how);
-        s->order = s->order << 4 | way;
+        s->order = (s->order << 4 | way) & c->order_mask;
         return way;
     }
     return cache_choose_slow(

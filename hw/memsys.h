@@ -218,6 +218,9 @@ struct memsys {
     uint32_t cpu;      /* which of its processors */
     uint32_t bus_line; /* bytes of a bus transaction: the longest line above the bus */
     bool virtual_tags;
+    bool lean; /* made as hw/memsys_lean.h wants it */
+    uint64_t lean_l1_mask[NR_SIDES], lean_tlb_mask[NR_SIDES], /* sets - 1, in bytes */
+        lean_l2_mask;
     bool quick_live;      /* see memsys_access: a hit of the youngest line is simple */
     struct sparse frames; /* page number to 1 + how many frames were given before it */
     struct memsys_state *s;

@@ -195,6 +195,30 @@ bool memsys_create(struct memsys *m, struct arena *a, struct ram *ram,
     return memsys_create_sharing(m, a, ram, probe, config, NULL);
 }
 
+static bool is_lean_cache(const struct cache *c, uint32_t ways)
+{
+    return c->packed && !c->modulo && c->config.policy == POLICY_LRU &&
+           c->config.ways <= ways;
+}
+
+/* Is it the usual machine of hw/memsys_lean.h? */
+static void make_lean(struct memsys *m)
+{
+    const struct memsys_config *c = &m->config;
+    m->lean = c->tagging >= TAG_VIVT && c->translation == TRANSLATE_TABLES && m->has_l2 &&
+              m->has_stlb && !c->write_through && !c->causes && !c->data &&
+              is_lean_cache(&m->l2, 16) && m->l2.line_shift == 6 &&
+              is_lean_cache(&m->stlb.c, 16);
+    for (int side = 0; side < NR_SIDES; side++) {
+        const struct front *f = &m->front[side];
+        m->lean = m->lean && f->has_l1 && f->has_tlb && is_lean_cache(&f->l1, 8) &&
+                  is_lean_cache(&f->tlb.c, 8) && f->l1.line_shift == 6;
+        m->lean_l1_mask[side] = f->l1.set_mask * f->l1.stride;
+        m->lean_tlb_mask[side] = f->tlb.c.set_mask * f->tlb.c.stride;
+    }
+    m->lean_l2_mask = m->l2.set_mask * m->l2.stride;
+}
+
 bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,
                            struct probe *probe, const struct memsys_config *config,
                            const struct memsys *sharer)
@@ -242,6 +266,7 @@ bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,
         const struct cache *c = &m->front[side].l1;
         m->quick_live = m->quick_live && m->front[side].has_l1 && c->packed && !c->modulo;
     }
+    make_lean(m);
     struct mmu none = {.paging = PAGING_NONE, .physical_bits = 52};
     memsys_set_mmu(m, &none);
     return true;

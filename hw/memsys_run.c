@@ -1,6 +1,7 @@
 /* Many references at once, only counted: memsys_run of hw/memsys.h.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "memsys_lean.h"
 #include "memsys_path.h"
 
 struct ref_plan ref_plan(bool as_reads)
@@ -52,22 +53,6 @@ struct lane {
     bool identity; /* with a TLB: physical is virtual */
 };
 
-/* The usual machine, all of it: two levels of TLBs before page tables, virtual L1,
- * write-back, LRU. */
-static bool is_lean(const struct memsys *m)
-{
-    bool lean = m->virtual_tags && m->has_l2 && m->has_stlb && !m->config.causes &&
-                m->config.translation == TRANSLATE_TABLES && !m->config.write_through;
-    const struct cache *all[] = {
-        &m->front[SIDE_I].l1,    &m->front[SIDE_D].l1,    &m->l2,
-        &m->front[SIDE_I].tlb.c, &m->front[SIDE_D].tlb.c, &m->stlb.c};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        lean = lean && all[i]->packed && !all[i]->modulo &&
-               all[i]->config.policy == POLICY_LRU;
-    }
-    return lean;
-}
-
 static struct lane lane_of(struct memsys *m, enum access_kind access)
 {
     struct front *f = &m->front[access != ACCESS_FETCH];
@@ -104,13 +89,6 @@ static struct lane lane_of(struct memsys *m, enum access_kind access)
     };
 }
 
-static HW_NOINLINE bool l1_access_lean(struct memsys *m, struct front *f,
-                                       struct cache_set *s, uint64_t key, uint64_t at,
-                                       enum access_kind access)
-{
-    return l1_access(m, f, s, key, at, access, NULL, LEAN);
-}
-
 static HW_NOINLINE bool reference_counting(struct memsys *m, uint64_t va, uint32_t size,
                                            enum access_kind access)
 {
@@ -140,7 +118,6 @@ HW_INLINE bool lane_translates(const struct lane *lane, uint64_t va, uint64_t *p
 struct lane_kind {
     bool first;  /* translation first, through TLBs */
     bool causes; /* tell misses by cause */
-    bool lean;
 };
 
 HW_INLINE bool run_one(struct memsys *m, const struct lane *lane, uint64_t va,
@@ -148,8 +125,7 @@ HW_INLINE bool run_one(struct memsys *m, const struct lane *lane, uint64_t va,
                        const struct lane_kind kind)
 {
     const uint64_t line = va >> lane->shift;
-    if (!HW_LIKELY((va + size - 1) >> lane->shift == line) ||
-        (!kind.lean && !lane->quick)) {
+    if (!HW_LIKELY((va + size - 1) >> lane->shift == line) || !lane->quick) {
         return reference_counting(m, va, size, access);
     }
     uint64_t at = va;
@@ -166,8 +142,7 @@ HW_INLINE bool run_one(struct memsys *m, const struct lane *lane, uint64_t va,
     }
     if (!HW_LIKELY(s->key[way] == key) ||
         !HW_LIKELY(lane->may >> (*attr & CACHE_NEEDS) & 1)) {
-        return kind.lean ? l1_access_lean(m, lane->front, s, key, at, access)
-                         : l1_access_counting(m, lane->front, s, key, at, access);
+        return l1_access_counting(m, lane->front, s, key, at, access);
     }
     if (kind.causes) { /* one compare when the line was also the last one used */
         l1_classify(m, lane->front, key, true, access);
@@ -196,22 +171,196 @@ HW_INLINE size_t run_all(struct memsys *m, const struct ref *refs, size_t n,
             }
             second = NR_ACCESS_KINDS;
         }
-        if (!HW_LIKELY(access == NR_ACCESS_KINDS) || (!kind.lean && m->out_of_memory)) {
+        if (!HW_LIKELY(access == NR_ACCESS_KINDS) || m->out_of_memory) {
             return i;
         }
     }
     return n;
 }
 
-size_t memsys_run(struct memsys *m, const struct ref *refs, size_t n,
-                  const struct ref_plan *plan)
+/* ---- the usual machine ---- */
+
+/* One access inside one line, for what is rare. */
+HW_INLINE bool lean_piece(struct memsys *m, struct memsys_tally *n, uint64_t va,
+                          enum access_kind access, const struct lean_kind kind)
+{
+    uint32_t events;
+    return (access == ACCESS_READ ? lean_access(m, n, va, ACCESS_READ, &events, kind)
+            : access == ACCESS_WRITE
+                ? lean_access(m, n, va, ACCESS_WRITE, &events, kind)
+                : lean_access(m, n, va, ACCESS_FETCH, &events, kind)) != NULL;
+}
+
+/* An access of several lines, or one that the lean way has given up. */
+HW_INLINE bool lean_rest(struct memsys *m, struct memsys_tally *n, uint64_t va,
+                         uint64_t last, enum access_kind access,
+                         const struct lean_kind kind)
+{
+    if ((va ^ last) < LEAN_LINE) {
+        return reference_counting(m, va, (uint32_t)(last - va + 1), access);
+    }
+    n->l1_straddle[access != ACCESS_FETCH]++;
+    for (uint64_t at = va;; at++) {
+        const uint64_t end = piece_end(at, last, LEAN_LINE);
+        if (!(lean_now(m) && lean_piece(m, n, at, access, kind)) &&
+            !reference_counting(m, at, (uint32_t)(end - at + 1), access)) {
+            return false;
+        }
+        at = end;
+        if (end == last) {
+            return true;
+        }
+    }
+}
+static HW_NOINLINE bool lean_rest_eight(struct memsys *m, struct memsys_tally *n,
+                                        uint64_t va, uint64_t last,
+                                        enum access_kind access)
+{
+    return lean_rest(m, n, va, last, access, (struct lean_kind){.eight = true});
+}
+static HW_NOINLINE bool lean_rest_other(struct memsys *m, struct memsys_tally *n,
+                                        uint64_t va, uint64_t last,
+                                        enum access_kind access)
+{
+    return lean_rest(m, n, va, last, access, (struct lean_kind){.eight = false});
+}
+
+/* Answers how many were done; fewer than nr: a fault that nobody mended (*faulted), or
+ * the machine is no longer the usual one. */
+HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n,
+                          const struct ref *refs, size_t nr, const bool as_reads,
+                          bool *faulted, const struct lean_kind kind)
+{
+    uint64_t fetched = 1, fetched_last = 0; /* the line of L1I used last: the youngest */
+    uint32_t events;
+    for (const struct ref *r = refs, *end = refs + nr; r < end; r++) {
+        const uint64_t va = r->va, last = va + r->size - 1;
+        const bool one_line = (va ^ last) < LEAN_LINE;
+        enum access_kind access = ACCESS_READ;
+        switch (r->kind) {
+        case REF_FETCH:
+            if (HW_LIKELY(va >= fetched && last <= fetched_last)) {
+                n->l1_access[ACCESS_FETCH]++;
+                continue;
+            }
+            if (HW_LIKELY(one_line) &&
+                HW_LIKELY(lean_access(m, n, va, ACCESS_FETCH, &events, kind) != NULL)) {
+                fetched = va & ~(uint64_t)(LEAN_LINE - 1);
+                fetched_last = fetched + LEAN_LINE - 1;
+                continue;
+            }
+            access = ACCESS_FETCH;
+            break;
+        case REF_STORE:
+            if (!as_reads) {
+                if (HW_LIKELY(one_line) &&
+                    HW_LIKELY(lean_access(m, n, va, ACCESS_WRITE, &events, kind) !=
+                              NULL)) {
+                    continue;
+                }
+                access = ACCESS_WRITE;
+                break;
+            }
+            /* fall through */
+        default:
+            if (HW_LIKELY(one_line)) {
+                uint8_t *attr = lean_access(m, n, va, ACCESS_READ, &events, kind);
+                if (HW_LIKELY(attr != NULL)) {
+                    if (r->kind != REF_MODIFY || as_reads) {
+                        continue;
+                    }
+                    access = ACCESS_WRITE; /* what was just read */
+                    if (HW_LIKELY(m->s->line_may[ACCESS_WRITE] >> (*attr & CACHE_NEEDS) &
+                                  1)) {
+                        n->l1_access[ACCESS_WRITE]++;
+                        *attr |= CACHE_DIRTY;
+                        continue;
+                    }
+                }
+            }
+            break;
+        }
+        fetched = 1, fetched_last = 0;
+        for (;;) {
+            if (!(kind.eight ? lean_rest_eight(m, n, va, last, access)
+                             : lean_rest_other(m, n, va, last, access))) {
+                *faulted = true;
+                return (size_t)(r - refs);
+            }
+            if (r->kind != REF_MODIFY || as_reads || access == ACCESS_WRITE) {
+                break;
+            }
+            access = ACCESS_WRITE;
+        }
+        if (!lean_now(m)) {
+            return (size_t)(r - refs) + 1;
+        }
+    }
+    return nr;
+}
+
+static HW_NOINLINE size_t run_lean_eight(struct memsys *m, struct memsys_tally *n,
+                                         const struct ref *refs, size_t nr, bool as_reads,
+                                         bool *faulted)
+{
+    return run_lean(m, n, refs, nr, as_reads, faulted, (struct lean_kind){.eight = true});
+}
+static HW_NOINLINE size_t run_lean_other(struct memsys *m, struct memsys_tally *n,
+                                         const struct ref *refs, size_t nr, bool as_reads,
+                                         bool *faulted)
+{
+    return run_lean(m, n, refs, nr, as_reads, faulted,
+                    (struct lean_kind){.eight = false});
+}
+
+static void add_lean(struct memsys_tally *to, struct memsys_tally *n)
+{
+    lean_settle(n);
+    for (int i = 0; i < NR_ACCESS_KINDS; i++) {
+        to->l1_access[i] += n->l1_access[i];
+        to->l1_miss[i] += n->l1_miss[i];
+    }
+    for (int side = 0; side < NR_SIDES; side++) {
+        to->l1_straddle[side] += n->l1_straddle[side];
+        to->l1_writeback[side] += n->l1_writeback[side];
+        to->tlb_access[side] += n->tlb_access[side];
+        to->tlb_miss[side] += n->tlb_miss[side];
+    }
+    for (int use = 0; use < NR_L2_USES; use++) {
+        to->l2_access[use] += n->l2_access[use];
+        to->l2_miss[use] += n->l2_miss[use];
+    }
+    to->l2_writeback += n->l2_writeback;
+    to->stlb_access += n->stlb_access;
+    to->stlb_miss += n->stlb_miss;
+    to->walks += n->walks;
+}
+
+/* As far as the lean way goes. */
+static size_t run_usual(struct memsys *m, const struct ref *refs, size_t nr,
+                        const struct ref_plan *plan, bool *faulted)
+{
+    const struct ref_plan plans[] = {ref_plan(false), ref_plan(true)};
+    struct memsys_tally n = {0};
+    size_t done = 0;
+    for (int as_reads = 0; as_reads < 2; as_reads++) {
+        if (!memcmp(plan, &plans[as_reads], sizeof *plan)) {
+            const bool eight = m->front[SIDE_I].l1.config.ways == 8 &&
+                               m->front[SIDE_D].l1.config.ways == 8 &&
+                               m->l2.config.ways == 8;
+            done = eight ? run_lean_eight(m, &n, refs, nr, as_reads, faulted)
+                         : run_lean_other(m, &n, refs, nr, as_reads, faulted);
+        }
+    }
+    add_lean(&m->s->n, &n);
+    return done;
+}
+
+static size_t run_general(struct memsys *m, const struct ref *refs, size_t n,
+                          const struct ref_plan *plan)
 {
     const bool first =
         !m->virtual_tags && (m->front[SIDE_I].has_tlb || m->front[SIDE_D].has_tlb);
-    mark_all(m);
-    if (is_lean(m)) {
-        return run_all(m, refs, n, plan, (struct lane_kind){.lean = true});
-    }
     if (m->config.causes) {
         return first ? run_all(m, refs, n, plan,
                                (struct lane_kind){.first = true, .causes = true})
@@ -219,4 +368,17 @@ size_t memsys_run(struct memsys *m, const struct ref *refs, size_t n,
     }
     return first ? run_all(m, refs, n, plan, (struct lane_kind){.first = true})
                  : run_all(m, refs, n, plan, (struct lane_kind){.first = false});
+}
+
+size_t memsys_run(struct memsys *m, const struct ref *refs, size_t n,
+                  const struct ref_plan *plan)
+{
+    size_t done = 0;
+    bool faulted = false;
+    mark_all(m);
+    if (lean_now(m)) {
+        done = run_usual(m, refs, n, plan, &faulted);
+    }
+    return faulted || done == n ? done
+                                : done + run_general(m, refs + done, n - done, plan);
 }

@@ -352,11 +352,19 @@ static struct memsys_config random_config(struct prng *r, bool usual)
         c.tagging = TAG_VIVT;
         c.translation = TRANSLATE_TABLES;
         c.write_through = c.no_write_allocate = false;
-        c.l1[0] = c.l1[1] =
-            (struct cache_config){.sets = 4, .ways = 4, .line_bytes = line};
-        c.l2 = (struct cache_config){.sets = 16, .ways = 8, .line_bytes = line};
-        c.tlb[0] = c.tlb[1] = (struct tlb_config){.entries = 8, .ways = 4};
-        c.stlb = (struct tlb_config){.entries = 24, .ways = 12};
+        c.memory_types = c.coherent = false;
+        const bool eight =
+            prng_one_in(r, 2); /* of which the usual has a way of its own */
+        for (int side = 0; side < NR_SIDES; side++) {
+            const uint32_t ways = eight ? 8 : 1 + (uint32_t)prng_below(r, 8);
+            const uint32_t entries = 1 + (uint32_t)prng_below(r, 8);
+            c.l1[side] = (struct cache_config){.sets = 4, .ways = ways, .line_bytes = 64};
+            c.tlb[side] = (struct tlb_config){.entries = 2 * entries, .ways = entries};
+        }
+        const uint32_t l2_ways = eight ? 8 : 1 + (uint32_t)prng_below(r, 16);
+        const uint32_t entries = 1 + (uint32_t)prng_below(r, 16);
+        c.l2 = (struct cache_config){.sets = 16, .ways = l2_ways, .line_bytes = 64};
+        c.stlb = (struct tlb_config){.entries = 4 * entries, .ways = entries};
         return c;
     }
     if (prng_one_in(r, 6)) {
@@ -634,7 +642,7 @@ int main(void)
     for (int i = 0; i < 60; i++) {
         test_same(&r, i, false);
     }
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 20; i++) {
         test_same(&r, i, true);
     }
     for (int i = 0; i < 24; i++) {
