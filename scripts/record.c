@@ -164,6 +164,8 @@ void record_free(struct record *r)
         free(r->numbers);
         free(r->types);
         free(r->vms);
+        free(r->objects);
+        free(r->wides);
         free(r);
     }
 }

@@ -20,7 +20,8 @@
 
 enum { RECORD_MAX_TEXT = 1 << 30, RECORD_ZONES = 4 };
 
-/* Kinds of lines that are not modelled yet: LINE(id, "first word", "belongs to") */
+/* Kinds of lines that have no type of their own above: LINE(id, "first word", "belongs
+ * to") */
 #define RECORD_UNMODELLED(LINE)                                                          \
     LINE(GEOMETRY, "geometry", "objects")                                                \
     LINE(CACHE, "cache", "objects")                                                      \
@@ -76,6 +77,27 @@ struct record_vm {   /* a line of the address space: item.n is its number */
     uint64_t answer; /* an address; 0 for NULL, or where the line has none */
     bool lowmem;     /* answered from the direct map */
     uint8_t preempt; /* kmap_atomic: preempt=0|1; 2: the line does not say */
+};
+
+enum { RECORD_NAME = 64, RECORD_VALUES = 16 };
+enum record_slab_list {
+    RECORD_PARTIAL,
+    RECORD_FULL,
+    RECORD_FREE_SLABS,
+    RECORD_CPU_PARTIAL,
+    NR_RECORD_LISTS
+};
+
+struct record_object { /* a line of objects: item.n is its number */
+    const char *name;  /* of the cache, in record.text; not terminated */
+    uint32_t name_len;
+    uint8_t slub;    /* of which allocator the line's form is */
+    uint8_t list;    /* slab: enum record_slab_list */
+    uint64_t arg[2]; /* geometry: size, hwalign; kmalloc: size, ksize */
+    uint64_t va;     /* calls: an address; 0 for NULL */
+    /* dumps: by the order of record_slab.c's forms */
+    uint64_t value[RECORD_VALUES];
+    uint32_t first, nr; /* the list behind the colon, in record.wides */
 };
 
 struct record_list { /* a free list or a per-CPU list, in order */
@@ -145,6 +167,10 @@ struct record {
     uint32_t nr_types;
     struct record_vm *vms;
     uint32_t nr_vms;
+    struct record_object *objects;
+    uint32_t nr_objects;
+    uint64_t *wides; /* numbers of 64 bits of all lists, one after the other */
+    uint32_t nr_wides;
 
     /* boot messages; 0 where they are missing */
     struct memmap_entry memmap[MAX_MEMMAP];

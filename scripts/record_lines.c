@@ -1,4 +1,4 @@
-/* The probe's lines: calls with their answers, headings, and kinds of later issues.
+/* The probe's lines: calls with their answers, headings, and where the others go.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
@@ -141,17 +141,15 @@ static bool parse_oracle(struct parser *p)
     return true;
 }
 
-/* Kinds of later issues: the line is kept as an item of its kind. "slab" and the like
- * are whole words. */
-static bool parse_unmodelled(struct parser *p, struct word first)
+/* Lines of the address space and of objects. "slab" and the like are whole words. */
+static bool parse_other(struct parser *p, struct word first)
 {
     for (int k = RECORD_EXHAUSTED + 1; k < NR_RECORD_KINDS; k++) {
         if (word_is(first, kinds[k].word)) {
             if (record_kind_is_vm((enum record_kind)k)) {
                 return parse_vm_line(p, (enum record_kind)k);
             }
-            struct record_item item = {.kind = (uint8_t)k, .line = p->line};
-            return APPEND(p, items, nr_items, item);
+            return parse_slab_line(p, (enum record_kind)k);
         }
     }
     return fail(p, "'%.*s' begins a line of a kind that is not known",
@@ -192,5 +190,5 @@ bool parse_probe_line(struct parser *p)
         }
     }
     p->state = NULL;
-    return parse_unmodelled(p, first);
+    return parse_other(p, first);
 }

@@ -4,6 +4,7 @@
  *   record_lines.c   the probe's calls, headings and kinds that are not modelled
  *   record_state.c   the lines of a state dump
  *   record_vm.c      the lines of the address space
+ *   record_slab.c    the lines of objects
  *   record_words.c   words, numbers, key=value fields, errors
  *
  * Every function that answers bool says false after say_failed(); the first error counts.
@@ -81,6 +82,8 @@ bool check_states(struct parser *p);
  * the address space's. */
 bool parse_vm_line(struct parser *p, enum record_kind kind);
 bool record_kind_is_vm(enum record_kind kind);
+/* record_slab.c: the same for objects. */
+bool parse_slab_line(struct parser *p, enum record_kind kind);
 /* record_lines.c: one line of the probe's. */
 parse_line_fn parse_probe_line;
 

@@ -39,6 +39,8 @@ void replay_config(const struct record *r, struct machine_config *c)
     c->nr_cpus = nr_cpus ? nr_cpus : c->nr_cpus;
     c->nr_cpus = r->cpus > c->nr_cpus ? r->cpus : c->nr_cpus;
     c->max_order = r->max_order;
+    c->cache_line = replay_slab_cache_line(r);
+    c->slub = replay_slab_is_slub(r);
     c->highmem_bytes = r->ptrs == 32 ? r->highmem_bytes : UINT64_MAX;
     c->ram_bytes = end;
     memcpy(c->memmap, r->memmap, sizeof c->memmap);
@@ -98,6 +100,8 @@ struct replay *replay_create(const struct record *r, const struct arena_host *ho
         return NULL;
     }
     rp->m->states = &rp->source;
+    rp->texts = (struct text_source){replay_slab_text, rp};
+    rp->m->texts = &rp->texts;
     rp->on = rp->m;
     return rp;
 }
@@ -402,6 +406,17 @@ static uint64_t call_machine(void *ctx, const struct record_item *item,
     return machine_do(ctx, op);
 }
 
+static uint64_t call_replay(void *ctx, const struct record_item *item,
+                            const struct op *op)
+{
+    (void)item;
+    return machine_do(((struct replay *)ctx)->m, op);
+}
+static uint64_t name_replay(void *ctx, const char *text)
+{
+    return replay_slab_name(ctx, text);
+}
+
 /* A line of the address space. */
 static void do_vm(struct run *run, uint32_t i)
 {
@@ -454,6 +469,10 @@ static bool run_items(struct run *run, char *err, size_t err_size)
             continue;
         } else if (replay_vm_can(rp, kind)) {
             do_vm(run, i);
+        } else if (replay_slab_can(rp, i)) {
+            const struct replay_caller caller = {call_replay, name_replay, rp};
+            i = replay_slab_do(rp, i, &caller, &run->sink);
+            continue;
         } else {
             rp->unknown = true;
             count_unmodelled(run, kind);

@@ -5,6 +5,7 @@
  *   alloc, free                operations; an alloc's answer is compared
  *   state after-*, exhausted   compared: figures, lists in order, pageblock types
  *   vmalloc, kmap, ...         operations of the address space; their answers and its borders are compared
+ *   kmem_cache_alloc, ...      operations on objects; their answers and whole caches are compared
  *   everything else            counted as not modelled, by kind
  *
  * I1  Nothing is passed over in silence: each item is an answer, a state, a free, a

@@ -104,6 +104,40 @@ static void feed_vm(struct replay *rp, struct timeline *t)
     }
 }
 
+/* A line of objects, or the lines of one dump. */
+static uint64_t name_timeline(void *ctx, const char *text)
+{
+    return timeline_intern(((struct feed_call *)ctx)->t, text);
+}
+
+static void note_difference(void *ctx, const struct replay_difference *d)
+{
+    const struct feed_call *f = ctx;
+    char text[400];
+    snprintf(text, sizeof text, "line %u, %s: the kernel %s, the machine %s", d->line,
+             d->what, d->expected, d->got);
+    note(f->rp, f->t, d->line, NOTE_EXPECT_FAILED, text);
+}
+
+static void feed_slab(struct replay *rp, struct timeline *t)
+{
+    const struct record_item *item = &rp->record->items[rp->next];
+    struct feed_call call = {rp, t};
+    const struct replay_caller caller = {call_timeline, name_timeline, &call};
+    const struct replay_watch watch = {
+        .ctx = &call, .difference = note_difference, .max_differences = UINT64_MAX};
+    struct replay_sink sink = {&rp->feed_tally, &watch};
+    const uint64_t states = rp->feed_tally.states;
+    const uint64_t identical = rp->feed_tally.states_identical;
+    rp->next = replay_slab_do(rp, rp->next, &caller, &sink);
+    if (rp->feed_tally.states_identical > identical) {
+        note(rp, t, item->line, NOTE_EXPECT_OK,
+             "the cache, its arrays and every slab are the kernel's");
+    } else if (rp->feed_tally.states == states && item->kind == RECORD_GEOMETRY) {
+        note(rp, t, item->line, NOTE_EXPECT_OK, "the geometry is the kernel's");
+    }
+}
+
 static void feed_compare(struct replay *rp, struct timeline *t,
                          const struct record_item *item)
 {
@@ -168,6 +202,9 @@ bool replay_feed(void *ctx, struct timeline *t)
         }
     } else if (replay_vm_can(rp, kind)) {
         feed_vm(rp, t);
+    } else if (replay_slab_can(rp, rp->next)) {
+        feed_slab(rp, t);
+        return true;
     } else if (rp->unknown || kind > RECORD_EXHAUSTED) {
         feed_unmodelled(rp, t);
         return true;

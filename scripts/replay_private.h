@@ -16,6 +16,8 @@ struct replay_sink {
 void replay_differs(struct replay_sink *sink, uint32_t line, const char *what,
                     const char *expected, const char *got, const char *stack);
 
+enum { REPLAY_NAMES = 256 };
+
 struct replay {
     const struct record *record;
     struct machine *m;
@@ -33,6 +35,9 @@ struct replay {
     uint64_t misuse;  /* what the machine counted before the call */
     const char *name; /* feed: of the file, in sites */
     struct replay_tally feed_tally;
+    struct text_source texts; /* m's, for the names of caches */
+    char names[REPLAY_NAMES][RECORD_NAME];
+    uint32_t nr_names;
 };
 
 struct op replay_op(const struct record *r, const struct record_item *item);
@@ -56,6 +61,25 @@ void replay_vm_heading(struct replay *rp, const struct record_seq *s,
                        struct replay_sink *sink);
 void replay_vm_markers(struct replay *rp, struct replay_sink *sink);
 uint32_t replay_vm_nr_cpus(const struct record *r);
+
+/* replay_slab.c */
+/* Who makes the calls and how texts get their numbers. */
+struct replay_caller {
+    replay_do_fn *call;
+    uint64_t (*name)(void *ctx, const char *text);
+    void *ctx;
+};
+/* Can this line of objects be done now? */
+bool replay_slab_can(const struct replay *rp, uint32_t item);
+/* Do it, with all lines of the same dump. Answers the item behind them. */
+uint32_t replay_slab_do(struct replay *rp, uint32_t item,
+                        const struct replay_caller *call, struct replay_sink *sink);
+/* cache_line_size() of the recorded kernel; 0: the record does not say. */
+uint32_t replay_slab_cache_line(const struct record *r);
+bool replay_slab_is_slub(const struct record *r);
+/* Texts of a machine without a timeline. */
+uint64_t replay_slab_name(struct replay *rp, const char *text);
+const char *replay_slab_text(void *ctx, uint64_t id);
 
 /* replay_state.c */
 void replay_load(void *ctx, struct machine *m, uint64_t state);
