@@ -1,12 +1,12 @@
 /* The replay of objects: geometries, dumps of caches, calls.
  *
- *   geometry                   an answer: computed anew, and compared field by field
- *   cache, node, ...           a state: all lines of one cache together. The machine takes on a cache that it
- *                              has not met yet, which must be new and empty; then all is compared, slabs in
- *                              the order of their lists
- *   kmem_cache_alloc           an operation; its answer is compared
- *   kmem_cache_free            an operation
- *   kmalloc                    an answer: name and ksize
+ *   geometry           an answer: computed anew, and compared field by field
+ *   cache, node, ...   a state: all lines of one cache together. The machine takes on a
+ *                      cache that it has not met yet, which must be new and empty; then
+ *                      all is compared, slabs in the order of their lists
+ *   kmem_cache_alloc   an operation; its answer is compared
+ *   kmem_cache_free    an operation
+ *   kmalloc            an answer: name and ksize
  *
  * The state of the kmalloc caches is not recorded, so a small kmalloc is looked up and
  * not done. It changes the page allocator's state only when the kernel's cache had to
