@@ -1,8 +1,8 @@
 /* hw/smp.c, hw/snoop.c: what several processors and a device see of each other's writes.
  *
  * Coherent: after random loads, stores, fetches, flushes and DMA on 1 to 4 CPUs, on
- * random configurations (tags, inclusion, private or shared L2, write policy, memory types,
- * paging-structure caches), a load returns the last store and every invariant holds. And
+ * random configurations (tags, inclusion, private or shared L2, write policy, memory
+ * types, paging-structure caches), a load returns the last store and every invariant holds. And
  * each line's MESI state in each CPU is the one of the textbook's table.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */

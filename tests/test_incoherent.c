@@ -2,8 +2,8 @@
  *
  * Beside the machine runs a naive one: each cache a list of lines with their bytes, each
  * CPU with its own, nobody asking anybody. After random loads, stores, fetches, flushes
- * and DMA on 1 to 4 CPUs every load gives what the naive machine gives, stale or not. Half
- * of the machines have page tables with two names for each frame instead of an L2.
+ * and DMA on 1 to 4 CPUs every load gives what the naive machine gives, stale or not.
+ * Half of the machines have page tables with two names for each frame instead of an L2.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "host.h"
