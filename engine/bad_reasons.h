@@ -55,6 +55,11 @@
     X(NO_TASK, "there is no such task")                                                  \
     X(TASK_RUNS, "the task runs on another CPU")                                         \
     X(TASK_PINNED, "the task has kmap_local mappings on another CPU: it cannot migrate") \
+    X(NO_MM, "there is no such address space")                                           \
+    X(USER_RANGE, "the range is not of whole pages in user space")                       \
+    X(NO_AREA, "no area there, or no room for another one")                              \
+    X(MAPPED, "something is mapped there, or no memory for a table")                     \
+    X(NOT_MAPPED, "map_page() has mapped nothing there")                                 \
     X(NO_CACHE, "there is no such cache")                                                \
     X(CACHE_FAILED, "kmem_cache_create failed: no memory")                               \
     X(CACHE_NAME, "kmem_cache_create: a cache needs a name")                             \

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "alloc.h"
 #include "context.h"
-#include "hardware.h"
+#include "mm_struct.h"
 #include "slab.h"
 #include "vm.h"
 #include "vmstat.h"
@@ -39,6 +39,7 @@ const char *machine_check(struct machine *m)
     why = why ? why : pcp_check(m);
     why = why ? why : vmstat_check(m);
     why = why ? why : vm_check(m);
+    why = why ? why : as_check(m);
     why = why ? why : hardware_check(m);
     return why ? why : slab_check(m);
 }

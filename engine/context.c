@@ -4,6 +4,7 @@
 #include "context.h"
 
 #include "bad_reasons.h"
+#include "mm_struct.h"
 
 void might_sleep_atomic(struct machine *m)
 {
@@ -56,6 +57,7 @@ void context_irq_leave(struct machine *m)
         c->irq_saved[c->nr_irq_saved] = 0;
         context_show(m, cpu);
         probe(&m->probe, EV_IRQ_EXIT, cpu, CTX_HARDIRQ);
+        tlb_flush_pending(m);
     }
     fn_leave(&m->probe);
 }
@@ -106,6 +108,7 @@ void context_local_irq(struct machine *m, bool disable)
 {
     cpu_w(m, m->probe.cpu)->irqs_disabled = disable;
     show_count(m);
+    tlb_flush_pending(m);
 }
 
 void context_memalloc(struct machine *m, bool on)

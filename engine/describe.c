@@ -9,6 +9,7 @@
 #include "bad_reasons.h"
 #include "inspect.h"
 #include "mm.h"
+#include "mm_struct.h"
 #include "slab.h"
 #include "smp.h"
 #include "text.h"
@@ -150,7 +151,19 @@ static void add_access(struct text *t, uint64_t v)
     add_name(t, names, NR(names), v);
 }
 
-static void add_mode(struct text *t, uint64_t v) { add(t, v ? "user" : "kernel"); }
+static void add_mode(struct text *t, uint64_t v)
+{
+    static const char *const names[] = {
+        [MODE_KERNEL] = "kernel", [MODE_USER] = "user", [MODE_UACCESS] = "uaccess"};
+    add_name(t, names, NR(names), v);
+}
+
+/* "rw-" */
+static void add_prot(struct text *t, uint64_t v)
+{
+    text_put(t, "%c%c%c", v & VM_READ ? 'r' : '-', v & VM_WRITE ? 'w' : '-',
+             v & VM_EXEC ? 'x' : '-');
+}
 
 static void add_op(struct text *t, uint64_t v)
 {
@@ -226,32 +239,15 @@ static const struct {
     const char *type;
     void (*add)(struct text *t, uint64_t v);
 } value_types[] = {
-    {"pfn", add_pfn},
-    {"order", add_number},
-    {"mt", add_migratetype},
-    {"gfp", add_gfp},
-    {"cpu", add_number},
-    {"ctx", add_context},
-    {"n", add_number},
-    {"d", add_signed},
-    {"bool", add_bool},
-    {"wmark", add_watermark},
-    {"aflags", add_alloc_flags},
-    {"addr", add_hex},
-    {"op", add_op},
-    {"reason", add_reason},
-    {"list", add_pcp_list},
-    {"x", add_hex},
-    {"access", add_access},
-    {"mode", add_mode},
-    {"mesi", add_mesi},
-    {"memtype", add_memtype},
-    {"bus", add_bus},
-    {"tlbflush", add_tlb_flush},
-    {"cacheop", add_cache_op},
-    {"place", add_place},
-    {"slablist", add_slab_list},
-    {"slabflags", add_flag_names},
+    {"pfn", add_pfn},         {"order", add_number},       {"mt", add_migratetype},
+    {"gfp", add_gfp},         {"cpu", add_number},         {"ctx", add_context},
+    {"n", add_number},        {"d", add_signed},           {"bool", add_bool},
+    {"wmark", add_watermark}, {"aflags", add_alloc_flags}, {"addr", add_hex},
+    {"op", add_op},           {"reason", add_reason},      {"list", add_pcp_list},
+    {"x", add_hex},           {"access", add_access},      {"mode", add_mode},
+    {"prot", add_prot},       {"mesi", add_mesi},          {"memtype", add_memtype},
+    {"bus", add_bus},         {"tlbflush", add_tlb_flush}, {"cacheop", add_cache_op},
+    {"place", add_place},     {"slablist", add_slab_list}, {"slabflags", add_flag_names},
 };
 
 static void add_zone(struct text *t, const struct machine *m, uint64_t v)

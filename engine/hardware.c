@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "bad_reasons.h"
-#include "mm.h"
+#include "mm_struct.h"
 #include "pgtable.h"
 #include "vm.h"
 
@@ -51,44 +51,38 @@ void hardware_config_init(struct hardware_config *c, enum arch arch)
     c->gbpages = arch == ARCH_X86_64;
 }
 
-static struct memsys_config cpu_config(const struct machine_config *c)
+static struct smp_config smp_config(const struct machine_config *c)
 {
-    struct memsys_config mem = c->hw.mem;
+    struct smp_config smp = {.nr_cpus = c->cpus, .shared_l2 = c->hw.shared_l2};
+    smp.cpu = c->hw.mem;
     if (!c->hw.traced) {
-        mem.translation = TRANSLATE_TABLES;
-        mem.data = true;
+        smp.cpu.translation = TRANSLATE_TABLES;
+        smp.cpu.data = true;
     }
-    return mem;
+    return smp;
 }
 
 uint64_t hardware_arena_bytes(const struct machine_config *c)
 {
-    const struct memsys_config mem = cpu_config(c);
-    uint64_t chunks = 16; /* each part begins a chunk */
-    if (mem.causes) {
-        chunks += (1 << 16); /* which lines were ever there */
-    }
-    return sizeof(struct hardware_state) + 2 * (uint64_t)ARENA_CHUNK +
-           c->cpus * (memsys_size_bytes(&mem) + chunks * ARENA_CHUNK);
+    const struct smp_config smp = smp_config(c);
+    /* each part begins a chunk; causes remember every line that was ever there */
+    const uint64_t chunks = 16 + (smp.cpu.causes ? 1 << 16 : 0);
+    return sizeof(struct hardware_state) + 2 * (uint64_t)ARENA_CHUNK + as_arena_bytes(c) +
+           smp_size_bytes(&smp) + c->cpus * chunks * ARENA_CHUNK;
 }
 
 bool hardware_create(struct machine *m)
 {
-    const struct memsys_config mem = cpu_config(&m->config);
-    const uint32_t cpus = m->config.cpus;
-    struct hardware *h = calloc(1, sizeof *h + cpus * sizeof *h->cpu);
+    const struct smp_config smp = smp_config(&m->config);
+    struct hardware *h = calloc(1, sizeof *h + smp.nr_cpus * sizeof *h->cpu);
     m->hardware = h;
     if (!h) {
         return false;
     }
-    h->nr_cpus = cpus;
+    h->nr_cpus = smp.nr_cpus;
     h->s = arena_alloc(&m->arena, sizeof *h->s, ARENA_CHUNK);
-    for (uint32_t i = 0; i < cpus && h->s; i++) {
-        if (!memsys_create(&h->cpu[i], &m->arena, &m->ram, &m->probe, &mem)) {
-            return false;
-        }
-    }
-    return h->s != NULL;
+    return h->s && smp_create(&h->smp, h->cpu, &m->arena, &m->ram, &m->probe, &smp) &&
+           as_create_table(m);
 }
 
 static struct hardware_state *state_w(struct machine *m)
@@ -130,6 +124,7 @@ void hardware_reset(struct machine *m)
     if (h->s->used) {
         state_w(m)->used = false;
     }
+    as_reset(m);
 }
 
 const struct memsys *hardware_cpu(const struct machine *m, uint32_t cpu)
@@ -176,38 +171,6 @@ cpu_mask hardware_all_cpus(const struct machine *m)
     return UINT64_MAX >> (64 - m->hardware->nr_cpus);
 }
 
-void hardware_flush_tlb_page(struct machine *m, cpu_mask cpus, uint64_t va)
-{
-    for (uint32_t i = 0; m->hardware->s->used && i < m->hardware->nr_cpus; i++) {
-        if (cpus >> i & 1) {
-            memsys_invlpg(&m->hardware->cpu[i], va);
-        }
-    }
-}
-
-void hardware_flush_tlb_all(struct machine *m, cpu_mask cpus, bool with_global)
-{
-    for (uint32_t i = 0; m->hardware->s->used && i < m->hardware->nr_cpus; i++) {
-        if (cpus >> i & 1) {
-            memsys_flush_tlb(&m->hardware->cpu[i], with_global);
-        }
-    }
-}
-
-enum { FLUSH_CEILING = 33 }; /* tlb_single_page_flush_ceiling */
-
-void hardware_flush_tlb_range(struct machine *m, uint64_t start, uint64_t end)
-{
-    const cpu_mask all = hardware_all_cpus(m);
-    if (end - start > (uint64_t)FLUSH_CEILING << PAGE_SHIFT) {
-        hardware_flush_tlb_all(m, all, true);
-        return;
-    }
-    for (uint64_t va = start & ~(uint64_t)(PAGE_SIZE - 1); va < end; va += PAGE_SIZE) {
-        hardware_flush_tlb_page(m, all, va);
-    }
-}
-
 /* ---- accesses ---- */
 
 bool hardware_in_access(const struct machine *m, uint32_t cpu)
@@ -215,11 +178,13 @@ bool hardware_in_access(const struct machine *m, uint32_t cpu)
     return m->hardware->s->cpu[cpu].in_access;
 }
 
-static void set_user(struct memsys *cpu, bool user)
+static void set_mode(struct memsys *cpu, uint32_t mode)
 {
-    if (cpu->s->mmu.user != user) {
+    const bool user = mode == MODE_USER, ac = mode == MODE_UACCESS;
+    if (cpu->s->mmu.user != user || cpu->s->mmu.ac != ac) {
         struct mmu mmu = cpu->s->mmu;
         mmu.user = user;
+        mmu.ac = ac;
         memsys_set_mmu(cpu, &mmu);
     }
 }
@@ -231,11 +196,15 @@ static bool try_access(struct machine *m, const struct hardware_access *a, void 
     struct hardware_cpu *state = cpu_state_w(m, m->probe.cpu);
     state_w(m)->used = true;
     state->in_access++;
-    set_user(cpu, a->user);
+    set_mode(cpu, a->mode);
     bool done = memsys_access(cpu, a->va, a->size, (enum access_kind)a->kind, bytes);
     cpu_state_w(m, m->probe.cpu)->in_access--;
     return done;
 }
+
+/* An instruction that touches two pages may fault on each, more than once where a table
+ * is made or rights change on the way. */
+enum { MAX_RESTARTS = 16 };
 
 /* A tally is nothing but counts of 64 bits. */
 static void tally_difference(struct memsys_tally *out, const struct memsys_tally *now,
@@ -255,7 +224,7 @@ static uint64_t access(struct machine *m, const struct op *op, struct hardware_a
 {
     unsigned char bytes[HARDWARE_MAX_BYTES] = {0};
     const bool wide = m->vm->kspace.bits == 64;
-    if (a->size < 1 || a->size > HARDWARE_MAX_BYTES ||
+    if (a->mode > MODE_UACCESS || a->size < 1 || a->size > HARDWARE_MAX_BYTES ||
         (!wide && a->va + a->size - 1 > UINT32_MAX) || a->va + a->size - 1 < a->va) {
         probe(&m->probe, EV_BAD_CALL, op->kind, a->va, BAD_WILD);
         return 0;
@@ -265,7 +234,18 @@ static uint64_t access(struct machine *m, const struct op *op, struct hardware_a
     }
     const struct memsys *cpu = &m->hardware->cpu[m->probe.cpu];
     const struct memsys_tally before = cpu->s->n;
+    tlb_flush_pending(m);
     a->done = try_access(m, a, bytes);
+    for (uint32_t tries = 0; !a->done && tries < MAX_RESTARTS; tries++) {
+        struct fault f = cpu->s->fault;
+        if (f.kind != FAULT_PAGE) {
+            f.cr2 = a->va;
+        }
+        if (!exc_page_fault(m, &f, a->mode)) {
+            break;
+        }
+        a->done = try_access(m, a, bytes);
+    }
     tally_difference(&a->n, &cpu->s->n, &before);
     if (!a->done) {
         a->fault = cpu->s->fault;
@@ -294,12 +274,12 @@ uint64_t hardware_do(struct machine *m, const struct op *op)
         a.kind = op->kind == OP_LOAD ? ACCESS_READ : ACCESS_WRITE;
         a.size = arg[1] <= HARDWARE_MAX_BYTES ? (uint32_t)arg[1] : 0;
         a.value = op->kind == OP_STORE ? arg[2] : 0;
-        a.user = arg[op->kind == OP_LOAD ? 2 : 3] != 0;
+        a.mode = (uint8_t)arg[op->kind == OP_LOAD ? 2 : 3];
         break;
     default:
         a.kind = ACCESS_FETCH;
-        a.size = arg[2] <= HARDWARE_MAX_BYTES ? (uint32_t)arg[2] : 0;
-        a.user = arg[1] != 0;
+        a.size = !arg[2] ? 1 : arg[2] <= HARDWARE_MAX_BYTES ? (uint32_t)arg[2] : 0;
+        a.mode = (uint8_t)arg[1];
     }
     return access(m, op, &a);
 }

@@ -22,6 +22,14 @@
 #define ENGINE_HARDWARE_H
 
 #include "machine.h"
+#include "smp.h"
+
+/* Who makes an access. */
+enum access_mode {
+    MODE_KERNEL,
+    MODE_USER,
+    MODE_UACCESS /* kernel code that expects a fault (copy_from_user), with EFLAGS.AC */
+};
 
 enum { HARDWARE_MAX_BYTES = 64 }; /* of one access */
 
@@ -30,10 +38,10 @@ struct hardware_access {
     /* value: what was loaded or stored, little-endian, the first 8 bytes */
     uint64_t va, value;
     uint32_t size;
-    uint8_t kind; /* enum access_kind */
-    uint8_t user, done, there;
-    struct fault fault;    /* the one that ended it */
-    struct memsys_tally n; /* what it counted, with all restarts of the instruction */
+    uint8_t kind;              /* enum access_kind */
+    uint8_t mode, done, there; /* mode: enum access_mode */
+    struct fault fault;        /* the one that ended it */
+    struct memsys_tally n;     /* what it counted, with all restarts of the instruction */
 };
 
 /* In the arena, by CPU. */
@@ -50,6 +58,7 @@ struct hardware_state { /* in the arena */
 struct hardware { /* the host's handle */
     uint32_t nr_cpus;
     struct hardware_state *s;
+    struct smp smp;
     struct memsys cpu[];
 };
 
@@ -63,7 +72,7 @@ bool hardware_create(struct machine *m);
  * holds. */
 void hardware_forget(struct machine *m);
 /* The kernel's page tables have another root: every CPU starts with empty TLBs and
- * caches there. */
+ * caches there, and no process is left. */
 void hardware_reset(struct machine *m);
 
 /* For looking; NULL: no such CPU. */
@@ -87,19 +96,19 @@ bool hardware_write_phys(struct machine *m, uint64_t pa, const void *from, size_
 /* Frames become zeros. */
 void hardware_clear_frames(struct machine *m, uint64_t frame, uint64_t nr);
 
-/* ---- TLBs ----
- * What each does to the hardware, on the CPUs of the mask, at once. Who must interrupt
- * whom to get there is the caller's. */
+/* ---- TLBs, for the kernel's addresses (tlbflush.c) ----
+ * This CPU flushes its own and interrupts the others of the mask; those that have their
+ * interrupts off do it later. */
 typedef uint64_t cpu_mask; /* bit n: CPU n */
 _Static_assert(MAX_CPUS <= 64, "cpu_mask");
 
 cpu_mask hardware_all_cpus(const struct machine *m);
-/* invlpg: one page, global or not. */
+/* One page, global or not; on this CPU alone it is invlpg. */
 void hardware_flush_tlb_page(struct machine *m, cpu_mask cpus, uint64_t va);
-/* flush_tlb_kernel_range(): all CPUs, page by page, or everything if that is more than
+/* flush_tlb_kernel_range() on all CPUs: page by page, or everything if that is more than
  * 33 pages (tlb_single_page_flush_ceiling). end is not in it. */
 void hardware_flush_tlb_range(struct machine *m, uint64_t start, uint64_t end);
-/* A CR3 load, or with with_global what also throws out global entries. */
+/* Everything; global entries stay unless with_global (flush_tlb_all() has it). */
 void hardware_flush_tlb_all(struct machine *m, cpu_mask cpus, bool with_global);
 
 const char *hardware_check(const struct machine *m);

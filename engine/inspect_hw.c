@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "hardware.h"
+#include "mm_struct.h"
 #include "pgtable.h"
 #include "text.h"
 #include "vm.h"
@@ -354,10 +354,7 @@ bool hw_is_user(const struct machine *m, uint32_t cpu, uint64_t va)
 {
     const bool low =
         m->vm->kspace.bits == 32 ? va < m->vm->kspace.page_offset : !(va >> 63);
-    struct mmu kernel;
-    pgtable_mmu(m, &kernel);
-    const struct memsys *c = hardware_cpu(m, cpu);
-    return low && c && c->s->mmu.cr3 != kernel.cr3;
+    return low && cpu < m->hardware->nr_cpus && as_cpu(m, cpu)->mm;
 }
 
 /* ---- the last access ---- */
@@ -374,7 +371,7 @@ struct last_access hw_last_access(const struct machine *m, uint32_t cpu)
         v.value = a->value;
         v.size = a->size;
         v.kind = (enum access_kind)a->kind;
-        v.user = a->user;
+        v.mode = (enum access_mode)a->mode;
         v.fault = a->fault;
         v.n = a->n;
     }
@@ -435,9 +432,10 @@ bool hw_root_of_cpu(const struct machine *m, uint32_t cpu, struct table_view *ou
 
 bool hw_root_of_mm(const struct machine *m, uint32_t mm, struct table_view *out)
 {
+    const struct mm_struct *as = as_find(m, mm);
     struct mmu mmu;
     pgtable_mmu(m, &mmu);
-    return mm == 0 && root(mmu.paging, mmu.cr3, out);
+    return as && root(mmu.paging, (mm ? as->pgd : m->vm->pgd) << PAGE_SHIFT, out);
 }
 
 struct entry_view hw_entry(const struct machine *m, const struct table_view *t,

@@ -9,7 +9,7 @@
 #ifndef ENGINE_INSPECT_HW_H
 #define ENGINE_INSPECT_HW_H
 
-#include "machine.h"
+#include "hardware.h"
 
 /* ---- caches ---- */
 
@@ -99,7 +99,7 @@ struct last_access {
     uint64_t va, value;
     uint32_t size;
     enum access_kind kind;
-    bool user;
+    enum access_mode mode;
     struct fault fault;    /* when it was not done */
     struct memsys_tally n; /* what it counted, all restarts of the instruction */
 };

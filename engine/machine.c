@@ -10,7 +10,7 @@
 #include "bad_reasons.h"
 #include "boot.h"
 #include "context.h"
-#include "hardware.h"
+#include "mm_struct.h"
 #include "pgtable.h"
 #include "quiet.h"
 #include "slab.h"
@@ -105,7 +105,8 @@ static bool takes_zone_lock(uint16_t kind)
     case OP_LOAD_STATE:
         return true;
     default:
-        return vm_is_op(kind) || slab_is_op(kind);
+        return as_is_op(kind) || hardware_is_op(kind) || vm_is_op(kind) ||
+               slab_is_op(kind);
     }
 }
 
@@ -189,7 +190,9 @@ FAST uint64_t dispatch(struct machine *m, const struct op *op)
         break;
     default:
         if (!slab_is_op(op->kind)) {
-            return hardware_is_op(op->kind) ? hardware_do(m, op) : vm_do(m, op);
+            return hardware_is_op(op->kind) ? hardware_do(m, op)
+                   : as_is_op(op->kind)     ? as_do(m, op)
+                                            : vm_do(m, op);
         }
         result = slab_do(m, op);
         break;

@@ -56,13 +56,14 @@ struct memmap_entry {
  * are set when the machine is made: page tables, and lines that hold bytes. */
 struct hardware_config {
     struct memsys_config mem;
-    bool pse;     /* i386: pages of 4 MiB */
-    bool pge;     /* global pages */
-    bool nx;      /* PAE, x86-64: pages that cannot be executed */
-    bool pcid;    /* x86-64: TLB entries carry their address space's number */
-    bool smep;    /* the kernel fetches nothing from user pages */
-    bool smap;    /* ... nor reads or writes them, but where it says so */
-    bool gbpages; /* x86-64: pages of 1 GiB */
+    bool pse;       /* i386: pages of 4 MiB */
+    bool pge;       /* global pages */
+    bool nx;        /* PAE, x86-64: pages that cannot be executed */
+    bool pcid;      /* x86-64: TLB entries carry their address space's number */
+    bool smep;      /* the kernel fetches nothing from user pages */
+    bool smap;      /* ... nor reads or writes them, but where it says so */
+    bool gbpages;   /* x86-64: pages of 1 GiB */
+    bool shared_l2; /* one for all CPUs */
     bool traced; /* mem is as it says, also translation and data: for memory traces, whose
                      addresses nothing is mapped at */
     bool intel;  /* rather than AMD: CPU entry areas have room for its debug store */
@@ -150,6 +151,7 @@ struct vm_tables {
     uint32_t *roots; /* frames of processes' page tables (pgtable_sync.c) */
 };
 
+struct mm_table;
 struct hardware; /* engine/hardware.h: each CPU's caches, TLBs and registers */
 /* Where the boot put what lies in memory that nobody can allocate: frames, nr 0: there is
  * none. Follows from the configuration. */
@@ -192,6 +194,7 @@ struct machine {
     struct vm *vm;
     struct vm_tables vm_tables;
     struct hardware *hardware;
+    struct mm_table *mms; /* engine/mm_struct.h: address spaces; in the arena */
     struct boot_places places;
     struct slab_root *slab;
     const struct state_source *states; /* NULL: OP_LOAD_STATE does nothing */

@@ -12,11 +12,11 @@
  * I6  A TLB's entry for an address of the kernel says what the tables say, but for
  *     addresses whose flush is not due: lazily freed ones, dirty ones of a vmap block,
  *     and another CPU's kmap_local slots and all of the fixmap, which only their own CPU
- *     may use or has flushed.
+ *     may use or has flushed; and for CPUs that have yet to take a flush's interrupt.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "hardware.h"
 #include "inspect_hw.h"
+#include "mm_struct.h"
 #include "pgtable.h"
 #include "vm.h"
 
@@ -109,6 +109,9 @@ const char *vm_flush_check(const struct machine *m)
         return NULL;
     }
     for (uint32_t cpu = 0; cpu < m->mm->nr_cpus && !why; cpu++) {
+        if (as_cpu(m, cpu)->pending) {
+            continue; /* it does what it was told when its interrupts are on again */
+        }
         for (enum hw_part part = PART_ITLB; part < NR_PARTS && !why; part++) {
             why = check_tlb(m, cpu, part);
         }

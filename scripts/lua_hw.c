@@ -365,17 +365,13 @@ static enum access_kind check_kind(lua_State *L, int idx, const char *who)
     return ACCESS_READ;
 }
 
-/* "user", "kernel", or nil: whose address it is. */
-static bool check_mode(lua_State *L, int idx, uint64_t va, const char *who)
+/* "user", "kernel", "uaccess", or nil: whose address it is. */
+static uint32_t mode_for(lua_State *L, int idx, uint64_t va, const char *who)
 {
-    const char *mode = luaL_optstring(L, idx, NULL);
-    if (!mode) {
-        return hw_is_user(script_machine(L), script_of(L)->cpu, va);
+    if (!lua_isnoneornil(L, idx)) {
+        return check_mode(L, idx, who);
     }
-    if (strcmp(mode, "user") != 0 && strcmp(mode, "kernel") != 0) {
-        luaL_error(L, "%s: there is no mode '%s': \"user\" or \"kernel\"", who, mode);
-    }
-    return *mode == 'u';
+    return hw_is_user(script_machine(L), script_of(L)->cpu, va) ? MODE_USER : MODE_KERNEL;
 }
 
 static void push_fault(lua_State *L, const struct fault *f)
@@ -430,7 +426,7 @@ static int walk_table(lua_State *L)
     const uint32_t cpu = script_of(L)->cpu;
     uint64_t va = check_address(L, 1, "walk");
     enum access_kind kind = check_kind(L, 2, "walk");
-    bool user = check_mode(L, 3, va, "walk");
+    bool user = mode_for(L, 3, va, "walk") == MODE_USER;
     struct walk w;
     struct table_view root;
     hw_walk(m, cpu, va, kind, user, &w);
@@ -559,6 +555,7 @@ static const char *translated_by(const struct memsys *cpu, const struct last_acc
 static int last_access(lua_State *L)
 {
     static const char *const kinds[] = {"read", "write", "fetch"};
+    static const char *const modes[] = {"kernel", "user", "uaccess"};
     const struct machine *m = script_machine(L);
     uint32_t cpu = optional_cpu(L, 1, "access");
     struct last_access a = hw_last_access(m, cpu);
@@ -572,7 +569,7 @@ static int last_access(lua_State *L)
     set_int(L, "size", a.size);
     set_int(L, "value", a.value);
     set_string(L, "kind", kinds[a.kind]);
-    set_string(L, "mode", a.user ? "user" : "kernel");
+    set_string(L, "mode", modes[a.mode]);
     set_bool(L, "done", a.done);
     if (a.done) {
         set_string(L, "hit", served_by(c, &a));
@@ -584,11 +581,13 @@ static int last_access(lua_State *L)
     return 1;
 }
 
-/* For read, write and fetch: may user mode have asked? did the last one fault? */
-static int user_mode(lua_State *L)
+/* For read, write and fetch: who asks? did the last one fault? */
+static int mode_of(lua_State *L)
 {
-    uint64_t va = check_address(L, 1, luaL_optstring(L, 3, "read"));
-    lua_pushboolean(L, check_mode(L, 2, va, luaL_optstring(L, 3, "read")));
+    static const char *const modes[] = {"kernel", "user", "uaccess"};
+    const char *who = luaL_optstring(L, 3, "read");
+    uint64_t va = check_address(L, 1, who);
+    lua_pushstring(L, modes[mode_for(L, 2, va, who)]);
     return 1;
 }
 
@@ -630,9 +629,9 @@ void open_hw(lua_State *L)
     static const luaL_Reg meta[] = {
         {"__newindex", read_only}, {"__tostring", part_tostring}, {NULL, NULL}};
     static const luaL_Reg functions[] = {
-        {"access", last_access},      {"cache", cache_object},    {"counters", counters},
-        {"read_phys", read_phys},     {"tlb", tlb_object},        {"walk", walk_table},
-        {"__last_fault", last_fault}, {"__user_mode", user_mode}, {NULL, NULL}};
+        {"access", last_access},      {"cache", cache_object}, {"counters", counters},
+        {"read_phys", read_phys},     {"tlb", tlb_object},     {"walk", walk_table},
+        {"__last_fault", last_fault}, {"__mode_of", mode_of},  {NULL, NULL}};
     luaL_newmetatable(L, type_name);
     luaL_setfuncs(L, meta, 0);
     luaL_newlib(L, methods);

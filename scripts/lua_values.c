@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "describe.h"
+#include "hardware.h"
 #include "script.h"
 
 /* What stands there instead, for a message; a misspelt constant is nil. */
@@ -140,6 +141,41 @@ void push_typed(lua_State *L, const struct machine *m, const char *type, uint64_
     }
 }
 
+uint32_t check_mode(lua_State *L, int idx, const char *who)
+{
+    static const char *const modes[] = {
+        [MODE_KERNEL] = "kernel", [MODE_USER] = "user", [MODE_UACCESS] = "uaccess"};
+    const char *name = lua_type(L, idx) == LUA_TSTRING ? lua_tostring(L, idx) : "kernel";
+    for (uint32_t mode = 0; mode < sizeof modes / sizeof *modes; mode++) {
+        if (strcmp(modes[mode], name) == 0) {
+            return mode;
+        }
+    }
+    luaL_error(L,
+               "%s: there is no mode '%s': \"user\", \"kernel\", or \"uaccess\" for "
+               "kernel code that expects a fault, as copy_from_user does",
+               who, name);
+    return 0;
+}
+
+/* "rw", "r-x" */
+static uint64_t check_prot(lua_State *L, int idx, const char *who)
+{
+    static const char letters[] = "rwx-";
+    const char *text = luaL_optstring(L, idx, "rw");
+    uint64_t prot = 0;
+    for (const char *at = text; *at; at++) {
+        const char *letter = strchr(letters, *at);
+        if (!letter) {
+            luaL_error(L, "%s: '%s' is no protection: write r, w and x, as in \"rw\"",
+                       who, text);
+        } else if (*letter != '-') {
+            prot |= (uint64_t)1 << (letter - letters);
+        }
+    }
+    return prot;
+}
+
 uint64_t check_typed(lua_State *L, int idx, const char *who, const char *name,
                      const char *type)
 {
@@ -163,15 +199,10 @@ uint64_t check_typed(lua_State *L, int idx, const char *who, const char *name,
         return check_zone(L, idx, who);
     }
     if (strcmp(type, "mode") == 0) {
-        if (lua_type(L, idx) == LUA_TSTRING) {
-            const char *mode = lua_tostring(L, idx);
-            if (strcmp(mode, "user") != 0 && strcmp(mode, "kernel") != 0) {
-                luaL_error(L, "%s: there is no mode '%s': \"user\" or \"kernel\"", who,
-                           mode);
-            }
-            return *mode == 'u';
-        }
-        return (uint64_t)lua_toboolean(L, idx);
+        return check_mode(L, idx, who);
+    }
+    if (strcmp(type, "prot") == 0) {
+        return check_prot(L, idx, who);
     }
     if (strcmp(type, "bool") == 0) {
         return lua_isnone(L, idx) || lua_toboolean(L, idx);

@@ -160,8 +160,8 @@ end
 
 ---- memory through the hardware ----
 
-local user_mode, last_fault = __user_mode, __last_fault
-__user_mode, __last_fault = nil, nil
+local mode_of, last_fault = __mode_of, __last_fault
+__mode_of, __last_fault = nil, nil
 
 -- Calls fn(va, size, done) for pieces of at most 8 bytes that do not cross a multiple
 -- of 8: an access each.
@@ -188,9 +188,9 @@ end
 function read(va, n, mode)
     n = n or 1
     check_size(n, "read")
-    local user, parts = user_mode(va, mode, "read"), {}
+    local who, parts = mode_of(va, mode, "read"), {}
     local fault = pieces(va, n, function(at, size)
-        local value = cpu_load(at, size, user)
+        local value = cpu_load(at, size, who)
         if value == 0 and last_fault() then
             return last_fault()
         end
@@ -205,8 +205,8 @@ end
 -- A number of 1, 2, 4 or 8 bytes, in one access.
 local function reader(size, name)
     return function(va, mode)
-        local user = user_mode(va, mode, name)
-        local value = cpu_load(va, size, user)
+        local who = mode_of(va, mode, name)
+        local value = cpu_load(va, size, who)
         if value == 0 then
             local fault = last_fault()
             if fault then
@@ -218,8 +218,8 @@ local function reader(size, name)
 end
 
 -- True; false and the fault when it could not be written.
-local function store(va, size, value, user)
-    if cpu_store(va, size, value, user) then
+local function store(va, size, value, who)
+    if cpu_store(va, size, value, who) then
         return true
     end
     return false, last_fault()
@@ -234,7 +234,7 @@ local function writer(size, name)
         if size < 8 then
             value = value & (1 << 8 * size) - 1
         end
-        return store(va, size, value, user_mode(va, mode, name))
+        return store(va, size, value, mode_of(va, mode, name))
     end
 end
 
@@ -250,10 +250,10 @@ function write(va, bytes, mode)
               "write_u64 write a number", 2)
     end
     check_size(#bytes, "write")
-    local user = user_mode(va, mode, "write")
+    local who = mode_of(va, mode, "write")
     local fault = pieces(va, #bytes, function(at, size, done)
         local eight = bytes:sub(done + 1, done + size) .. ("\0"):rep(8 - size)
-        local ok, why = store(at, size, string.unpack("<i8", eight), user)
+        local ok, why = store(at, size, string.unpack("<i8", eight), who)
         if not ok then
             return why or true
         end
@@ -266,7 +266,7 @@ end
 
 -- True; false and the fault when no instruction can be fetched there.
 function fetch(va, mode)
-    if cpu_fetch(va, user_mode(va, mode, "fetch"), 1) then
+    if cpu_fetch(va, mode_of(va, mode, "fetch"), 1) then
         return true
     end
     return false, last_fault()

@@ -27,8 +27,9 @@ static void add_site(const struct runner *r, struct json *w, uint32_t site)
 static void add_value(struct json *w, const struct machine *m, const char *key,
                       const char *type, uint64_t v)
 {
-    static const char *const names[] = {"gfp",    "zone",   "mt",   "ctx",    "wmark",
-                                        "aflags", "reason", "list", "access", "mode"};
+    static const char *const names[] = {"gfp",    "zone",   "mt",     "ctx",
+                                        "wmark",  "aflags", "reason", "list",
+                                        "access", "mode",   "prot"};
     char text[512];
     if (strcmp(type, "pfn") == 0 && v == PFN_NONE) {
         json_null(w, key);

@@ -122,6 +122,7 @@ uint64_t check_pfn(lua_State *L, int idx, const char *who);
 uint32_t check_cpu(lua_State *L, int idx, const char *who);
 uint32_t check_migratetype(lua_State *L, int idx, const char *who);
 uint32_t check_zone(lua_State *L, int idx, const char *who); /* a number of inspect.h's */
+uint32_t check_mode(lua_State *L, int idx, const char *who); /* enum access_mode */
 uint64_t check_count(lua_State *L, int idx, const char *who, const char *what);
 /* Push a value of an event's, function's or operation's argument type. */
 void push_typed(lua_State *L, const struct machine *m, const char *type, uint64_t value);
