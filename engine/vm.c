@@ -99,7 +99,7 @@ static void forget_areas(struct machine *m)
     vm->busy = vm->free = vm->lazy = (struct vmap_set){0, 0, 0, 0};
     vm->pool = vm->nr_used = 0;
     vm->nr_nodes = 1;
-    vm->lazy_nr = vm->nr_vmalloc_pages = vm->nr_lost_pages = 0;
+    vm->lazy_nr = vm->nr_vmalloc_pages = vm->nr_lost_pages = vm->busy_bytes = 0;
     memset(vm->queue_first, 0, sizeof vm->queue_first);
     memset(vm->queue_last, 0, sizeof vm->queue_last);
     memset(vm->deferred, 0, sizeof vm->deferred);
@@ -360,9 +360,12 @@ uint64_t vm_do(struct machine *m, const struct op *op)
               m->probe.cpu);
         return 0;
     }
+    const uint32_t outer = m->vm->by;
     vm_w(m)->nesting++;
+    vm_w(m)->by = op->kind;
     result = run(m, op);
     vm_w(m)->nesting--;
+    vm_w(m)->by = outer;
     if (m->vm->pending) {
         vm_work(m);
     }
@@ -407,9 +410,10 @@ static const char *check_cover(const struct machine *m)
 
 static const char *check_mappings(const struct machine *m)
 {
-    uint64_t pages = 0;
+    uint64_t pages = 0, bytes = 0;
     for (uint32_t id = m->vm->busy.first; id; id = area_r(m, id)->next) {
         const struct vmap_area *a = area_r(m, id);
+        bytes += area_size(a);
         pages += a->kind == VMAP_VMALLOC ? a->nr_pages : 0;
         for (uint64_t i = 0;
              a->kind == VMAP_VMALLOC && i < a->nr_pages && !(a->flags & VMAP_PART); i++) {
@@ -423,6 +427,9 @@ static const char *check_mappings(const struct machine *m)
         if (pgtable_get(m, area_r(m, id)->start)) {
             return "vm: a lazily freed area is still mapped (I4)";
         }
+    }
+    if (bytes != m->vm->busy_bytes) {
+        return "vm: busy_bytes is not the size of the areas in use";
     }
     return pages + m->vm->nr_lost_pages == m->vm->nr_vmalloc_pages
                ? NULL

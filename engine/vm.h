@@ -80,7 +80,7 @@ struct vmap_area {
     uint32_t page[VMAP_INLINE];
     uint32_t block; /* VMAP_BLOCK: its struct vmap_block */
     uint8_t kind, flags;
-    uint16_t cpu; /* who made it */
+    uint8_t cpu, by; /* who made it; enum op_kind: by which operation */
 };
 _Static_assert(sizeof(struct vmap_area) == 96, "fixed layout");
 
@@ -134,6 +134,8 @@ struct vm {
     uint32_t last_pkmap_nr;
     uint32_t nr_pkmaps; /* slots whose count is not 0 */
     uint64_t lazy_nr;   /* vmap_lazy_nr */
+    uint64_t busy_bytes; /* in areas in use */
+    uint32_t by;         /* enum op_kind: the operation under way */
     uint64_t nr_vmalloc_pages;
     uint64_t nr_lost_pages; /* of those, of areas that vunmap or iounmap took away */
     uint64_t nr_flushes;    /* of TLB ranges on all CPUs */

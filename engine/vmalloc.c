@@ -84,6 +84,7 @@ void free_vmap_area_noflush(struct machine *m, uint32_t id)
                    nr = area_size(area_r(m, id)) >> PAGE_SHIFT;
     struct vm *vm = vm_w(m);
     vm->lazy_nr += nr;
+    vm->busy_bytes -= nr << PAGE_SHIFT;
     const struct vmap_area plain = {
         .start = start, .end = start + (nr << PAGE_SHIFT), .kind = VMAP_LAZY};
     *area_w(m, id) = plain;
@@ -146,6 +147,8 @@ uint32_t alloc_vmap_area(struct machine *m, uint64_t size, uint64_t align)
         a->kind = VMAP_RAM;
         a->op = m->mm->nr_ops;
         a->cpu = m->probe.cpu;
+        a->by = (uint8_t)m->vm->by;
+        vm_w(m)->busy_bytes += size;
         vmap_insert(m, &m->vm->busy, id);
         vm_unlock(m, VM_LOCK_VMAP);
     } else if (id) {
@@ -627,6 +630,8 @@ void vm_load_area(struct machine *m, uint64_t start, uint64_t end, bool first)
     a->start = start;
     a->end = end;
     a->kind = VMAP_LOADED;
+    a->by = OP_LOAD_VMAP_AREA;
+    vm_w(m)->busy_bytes += end - start;
     a->op = m->mm->nr_ops;
     vmap_insert(m, &m->vm->busy, id);
 }

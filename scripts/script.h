@@ -164,6 +164,7 @@ void open_pages(lua_State *L);
 void open_inspect(lua_State *L);
 void open_hooks(lua_State *L);
 void open_hw(lua_State *L);
+void open_space(lua_State *L); /* lua_space.c */
 void open_notes(lua_State *L);
 /* An error unless the value is the name of a view; who: what the message begins with. */
 void check_view_name(lua_State *L, int idx, const char *who);
