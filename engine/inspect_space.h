@@ -1,5 +1,5 @@
-/* Looking at the kernel's address space: its regions, the areas in use, windows for single
- * pages, and "what is this address?". Looking never changes anything.
+/* Looking at the kernel's address space: its regions, the areas in use, windows for
+ * single pages, and "what is this address?". Looking never changes anything.
  *
  * A screen draws a range of addresses by asking for the regions (space_region) once and
  * for the areas in the range (space_next_area): O(log n) for the first one and for each

@@ -132,8 +132,8 @@ struct vm {
     uint32_t pending;                 /* WORK_* */
     uint32_t locked;                  /* enum vm_lock */
     uint32_t last_pkmap_nr;
-    uint32_t nr_pkmaps; /* slots whose count is not 0 */
-    uint64_t lazy_nr;   /* vmap_lazy_nr */
+    uint32_t nr_pkmaps;  /* slots whose count is not 0 */
+    uint64_t lazy_nr;    /* vmap_lazy_nr */
     uint64_t busy_bytes; /* in areas in use */
     uint32_t by;         /* enum op_kind: the operation under way */
     uint64_t nr_vmalloc_pages;

@@ -1,5 +1,5 @@
-/* Everything of engine/inspect_space.h as scripts read it: the address space's regions and
- * areas, kmap's windows, "what is this address?".
+/* Everything of engine/inspect_space.h as scripts read it: the address space's regions
+ * and areas, kmap's windows, "what is this address?".
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>

@@ -99,8 +99,8 @@ static void test_frame_table(void)
     is_u64(load(0, kspace_va(k, frame) + (page & 4095)), 0x77,
            "x86-64: and is found again through the direct map");
     ok(!store(0, k->kernel_start + (16 << 20), 1), "x86-64: kernel text is read-only");
-    ok(on(0, OP_FETCH, k->kernel_start + (16 << 20), 0, 0), "x86-64: and is code");
-    ok(!on(0, OP_FETCH, kspace_va(k, 0x1000), 0, 0),
+    ok(on(0, OP_FETCH, k->kernel_start + (16 << 20), 0, 1), "x86-64: and is code");
+    ok(!on(0, OP_FETCH, kspace_va(k, 0x1000), 0, 1),
        "x86-64: through the direct map it is not");
     end("frame table");
 }
