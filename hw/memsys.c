@@ -56,56 +56,18 @@ bool memsys_access(struct memsys *m, uint64_t va, uint32_t size_bytes,
 
 /* ---- flushes ---- */
 
-/* Write back and throw out what is in one way. True: it was written back. */
-static bool flush_way(struct memsys *m, struct cache *c, enum side side, uint32_t set,
-                      uint32_t way, bool clean, bool invalidate)
+static uint32_t flush(struct memsys *m, unsigned where, bool clean, bool invalidate)
 {
-    struct cache_set *s = cache_set_at(c, set);
-    bool written = clean && (*cache_attr(c, s, way) & CACHE_DIRTY);
-    if (written) {
-        if (c == &m->l2) {
-            l2_write_back(m, s, way, LIVE);
-        } else {
-            l1_write_back(m, side, s, way, LIVE);
-        }
-        cache_mark_way(c, s, way);
-        *cache_attr(c, s, way) &= (uint8_t)~CACHE_DIRTY;
-    }
-    if (invalidate && s->key[way] != CACHE_NO_KEY) {
-        cache_invalidate(c, set, way);
-    }
-    return written;
-}
-
-static uint32_t flush(struct memsys *m, struct cache *c, enum side side, bool clean,
-                      bool invalidate)
-{
-    uint32_t written = 0;
-    memsys_mark_state(m);
-    for (uint32_t set = 0; set < c->config.sets; set++) {
-        for (uint32_t way = 0; way < c->config.ways; way++) {
-            written += flush_way(m, c, side, set, way, clean, invalidate);
-        }
-    }
-    return written;
+    const unsigned op = (clean ? CACHE_CLEAN : 0) | (invalidate ? CACHE_INVALIDATE : 0);
+    return memsys_op_all(m, (enum cache_op)op, where);
 }
 
 uint32_t memsys_flush_l1(struct memsys *m, enum side side, bool clean, bool invalidate)
 {
-    if (m->full) {
-        const unsigned op =
-            (clean ? CACHE_CLEAN : 0) | (invalidate ? CACHE_INVALIDATE : 0);
-        return memsys_op_all(m, (enum cache_op)op, 1u << side);
-    }
-    return flush(m, &m->front[side].l1, side, clean, invalidate);
+    return flush(m, 1u << side, clean, invalidate);
 }
 
 uint32_t memsys_flush_l2(struct memsys *m, bool clean, bool invalidate)
 {
-    if (m->full) {
-        const unsigned op =
-            (clean ? CACHE_CLEAN : 0) | (invalidate ? CACHE_INVALIDATE : 0);
-        return memsys_op_all(m, (enum cache_op)op, OP_L2);
-    }
-    return flush(m, &m->l2, SIDE_D, clean, invalidate);
+    return flush(m, OP_L2, clean, invalidate);
 }

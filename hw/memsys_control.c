@@ -260,8 +260,8 @@ bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,
     m->s->pat = config->pat;
     m->bus_line = longest_line(config);
     m->full = wants_full(m);
-    m->quick_live = m->virtual_tags && !config->detect && !config->data &&
-                    !config->causes && !config->write_through;
+    m->quick_live = m->virtual_tags && !config->detect && !config->memory_types &&
+                    !config->data && !config->causes && !config->write_through;
     for (int side = 0; side < NR_SIDES; side++) {
         const struct cache *c = &m->front[side].l1;
         m->quick_live = m->quick_live && m->front[side].has_l1 && c->packed && !c->modulo;
