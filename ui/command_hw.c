@@ -9,6 +9,7 @@
 #include "command_run.h"
 #include "hw_focus.h"
 #include "hw_sets.h"
+#include "memory_view.h"
 #include "walk_rows.h"
 
 /* A part by its name among first .. last, or by the number of its level. */
@@ -153,5 +154,50 @@ void run_walk(struct app *a, const char *args)
             (unsigned long long)tlb_entry_translate(w.entry, va).v,
             bytes_text((char[28]){0}, (uint64_t)1 << page_shift(tlb_entry_size(w.entry))),
             letters);
+    }
+}
+
+/* ---- memory ---- */
+
+void run_memory(struct app *a, const char *args)
+{
+    static const char *const words[] = {"virtual", "physical", "ram"};
+    struct memory_state *s = &a->hw.memory;
+    struct memory_place to = s->place;
+    const char *rest = args;
+    bool said = false;
+    for (int i = 0; i < 3 && !said; i++) {
+        if (first_word_is(args, words[i], &rest)) {
+            to.what = (enum memory_what)i;
+            said = true;
+        }
+    }
+    app_focus(a, PANE_MEMORY);
+    if (!strcmp(args, "back")) {
+        if (!s->nr_before) {
+            app_message(a, MESSAGE_INFO, "There is no place to go back to.");
+        } else {
+            s->place = s->before[--s->nr_before];
+            s->has_cursor = true;
+        }
+    } else if (!strcmp(args, "auto")) {
+        s->has_cursor = false;
+        app_message(a, MESSAGE_INFO, "The bytes follow the access in view.");
+    } else if (said && !*rest) {
+        uint64_t pa;
+        const bool mapped = memory_physical(a, &s->place, &pa);
+        if (to.what == MEMORY_VIRTUAL && s->place.what != MEMORY_VIRTUAL) {
+            to.at = memory_direct(a, to.at);
+        } else if (to.what != MEMORY_VIRTUAL) {
+            to.at = mapped ? pa : 0;
+        }
+        s->place = to;
+    } else if (*rest) {
+        to.what = said ? to.what : MEMORY_VIRTUAL;
+        if (!hw_parse_address(rest, &to.at)) {
+            app_message(a, MESSAGE_ERROR, "memory wants an address, as 0xc0100000.");
+        } else {
+            memory_go(a, &to);
+        }
     }
 }

@@ -233,6 +233,13 @@ static void complete_argument(struct app *a, enum complete_kind kind, const char
             offer(prefix, settings[i], fn, ctx);
         }
         break;
+    case COMPLETE_MEMORY:
+        offer(prefix, "virtual", fn, ctx);
+        offer(prefix, "physical", fn, ctx);
+        offer(prefix, "ram", fn, ctx);
+        offer(prefix, "back", fn, ctx);
+        offer(prefix, "auto", fn, ctx);
+        break;
     case COMPLETE_SPACE:
         offer(prefix, "current", fn, ctx);
         offer(prefix, "kernel", fn, ctx);

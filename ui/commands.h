@@ -21,7 +21,8 @@ enum complete_kind {
     COMPLETE_VIEW,
     COMPLETE_CACHE,
     COMPLETE_TLB,
-    COMPLETE_SPACE
+    COMPLETE_SPACE,
+    COMPLETE_MEMORY
 };
 
 struct command_row {

@@ -224,9 +224,9 @@ static void predict(const struct app *a, const struct op *op, struct hw_focus *f
     const enum access_kind kind = op->kind == OP_FETCH   ? ACCESS_FETCH
                                   : op->kind == OP_STORE ? ACCESS_WRITE
                                                          : ACCESS_READ;
-    const uint64_t user = op->arg[kind == ACCESS_FETCH ? 1 : kind == ACCESS_READ ? 2 : 3];
+    const uint64_t mode = op->arg[kind == ACCESS_FETCH ? 1 : kind == ACCESS_READ ? 2 : 3];
     struct access_view v;
-    if (!hw_peek(a->model.m, a->cpu, op->arg[0], kind, user != 0, &v)) {
+    if (!hw_peek(a->model.m, a->cpu, op->arg[0], kind, mode == MODE_USER, &v)) {
         return;
     }
     const struct probe_view *const order[2][4] = {{&v.tlb, &v.stlb, &v.l1, &v.l2},
@@ -238,8 +238,8 @@ static void predict(const struct app *a, const struct op *op, struct hw_focus *f
                                            p->hit ? p->way : CACHE_NO_WAY});
         }
     }
-    f->has_next_va = true;
-    f->next_va = op->arg[0];
+    f->has_next_va = f->has_follow = true;
+    f->next_va = f->follow = op->arg[0];
 }
 
 void hw_focus_refresh(struct app *a)
@@ -260,6 +260,9 @@ void hw_focus_refresh(struct app *a)
             look_at_events(a, f);
         }
     }
+    const struct last_access last = hw_last_access(md->m, a->cpu);
+    f->has_follow = f->has_access || last.there;
+    f->follow = f->has_access ? f->va : last.va;
     struct op_record rec;
     if (!md->inside && timeline_op(a->t, md->at.branch, md->at.op, &rec) &&
         hardware_is_op(rec.op.kind) && rec.op.cpu == a->cpu) {

@@ -33,11 +33,11 @@ void table_walk(const struct machine *m, const struct mmu *mmu, uint64_t va,
 
 /* ---- translation ---- */
 
-static struct memory_place placed(enum memory_via via, uint64_t entry, uint64_t va)
+static struct memory_at placed(enum memory_via via, uint64_t entry, uint64_t va)
 {
     const uint64_t size = (uint64_t)1 << page_shift(tlb_entry_size(entry));
-    return (struct memory_place){via, tlb_entry_translate(entry, va).v, entry,
-                                 size - (va & (size - 1))};
+    return (struct memory_at){via, tlb_entry_translate(entry, va).v, entry,
+                              size - (va & (size - 1))};
 }
 
 static bool tlb_holds(const struct memsys *ms, const struct tlb *t, uint64_t va,
@@ -51,15 +51,15 @@ static bool tlb_holds(const struct memsys *ms, const struct tlb *t, uint64_t va,
     return true;
 }
 
-struct memory_place memory_translate(const struct machine *m, uint32_t cpu,
-                                     const struct mmu *mmu, uint64_t va)
+struct memory_at memory_translate(const struct machine *m, uint32_t cpu,
+                                  const struct mmu *mmu, uint64_t va)
 {
     const struct memsys *ms = hardware_cpu(m, cpu);
     const bool own = !mmu || mmu == &ms->s->mmu;
     const uint64_t rest = PAGE_SIZE - (va & (PAGE_SIZE - 1));
     uint64_t entry;
     if (own && ms->config.translation == TRANSLATE_IDENTITY) {
-        return (struct memory_place){VIA_PHYSICAL, va, 0, rest};
+        return (struct memory_at){VIA_PHYSICAL, va, 0, rest};
     }
     if (own && ms->config.translation == TRANSLATE_FIRST_TOUCH) {
         uint32_t given = sparse_peek(&ms->frames, va >> PAGE_SHIFT);
@@ -67,7 +67,7 @@ struct memory_place memory_translate(const struct machine *m, uint32_t cpu,
                               tlb_entry((ms->config.first_pfn + given - 1) << PAGE_SHIFT,
                                         CACHE_PERMS, PAGE_4K, false, 0),
                               va)
-                     : (struct memory_place){.via = VIA_NOTHING, .left = rest};
+                     : (struct memory_at){.via = VIA_NOTHING, .left = rest};
     }
     if (own && ms->front[SIDE_D].has_tlb &&
         tlb_holds(ms, &ms->front[SIDE_D].tlb, va, &entry)) {
@@ -77,13 +77,13 @@ struct memory_place memory_translate(const struct machine *m, uint32_t cpu,
         return placed(VIA_STLB, entry, va);
     }
     if ((mmu ? mmu : &ms->s->mmu)->paging == PAGING_NONE) {
-        return (struct memory_place){VIA_PHYSICAL, va, 0, rest};
+        return (struct memory_at){VIA_PHYSICAL, va, 0, rest};
     }
     struct walk w;
     table_walk(m, mmu ? mmu : &ms->s->mmu, va, &w);
     return w.fault.kind == FAULT_NONE
                ? placed(VIA_WALK, w.entry, va)
-               : (struct memory_place){.via = VIA_NOTHING, .left = rest};
+               : (struct memory_at){.via = VIA_NOTHING, .left = rest};
 }
 
 /* ---- bytes ---- */
@@ -261,13 +261,13 @@ void memory_see(const struct machine *m, uint32_t cpu, const struct mmu *mmu,
     const struct memsys *ms = hardware_cpu(m, cpu);
     const bool own = !mmu || mmu == &ms->s->mmu;
     const uint32_t most = piece_bytes(m, cpu);
-    struct memory_place p = {.left = 0};
+    struct memory_at p = {.left = 0};
     for (size_t done = 0; done < n;) {
         const uint64_t here = at + done;
         uint32_t size = most - ((uint32_t)here & (most - 1));
         size = n - done < size ? (uint32_t)(n - done) : size;
         if (physical) {
-            p = (struct memory_place){VIA_PHYSICAL, here, 0, PAGE_SIZE};
+            p = (struct memory_at){VIA_PHYSICAL, here, 0, PAGE_SIZE};
         } else if (!p.left) {
             p = memory_translate(m, cpu, mmu, here);
         }

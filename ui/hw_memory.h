@@ -20,7 +20,7 @@ void table_walk(const struct machine *m, const struct mmu *mmu, uint64_t va,
                 struct walk *w);
 
 enum memory_via { VIA_NOTHING, VIA_PHYSICAL, VIA_DTLB, VIA_STLB, VIA_WALK };
-struct memory_place {
+struct memory_at {
     enum memory_via via; /* VIA_NOTHING: it would fault */
     uint64_t pa;
     uint64_t entry; /* as tlb.h has it */
@@ -28,8 +28,8 @@ struct memory_place {
 };
 /* Through the CPU's own TLBs, as a load would go; a stale entry translates. With other
  * tables than the CPU's: by walk. mmu NULL: the CPU's. */
-struct memory_place memory_translate(const struct machine *m, uint32_t cpu,
-                                     const struct mmu *mmu, uint64_t va);
+struct memory_at memory_translate(const struct machine *m, uint32_t cpu,
+                                  const struct mmu *mmu, uint64_t va);
 
 /* The way of a cache that holds the line of a physical address, whatever its tags: the
  * dirty one if there are several (virtual tags). */

@@ -34,6 +34,10 @@ enum { HW_MAX_TOUCHED = 64 };
  * date by hw_focus_refresh. */
 struct hw_focus {
     bool has_access, under_way;
+    /* what a view should show: its address, else that of the CPU's last one, or that of
+     * the next operation */
+    bool has_follow;
+    uint64_t follow;
     uint32_t cpu;
     uint64_t va;
     enum side side;
@@ -98,25 +102,40 @@ struct walk_state {
     bool truncated;
 };
 
-/* Bytes in view with some around, as they were when last looked at. */
-enum { MEMORY_WINDOW = 8192 };
+/* What a word in memory seems to be. */
+enum word_class { WORD_PLAIN, WORD_KERNEL, WORD_USER, WORD_TABLE, WORD_PAGE };
+
+/* The bytes in view with some around, as they were when looked at last. */
+enum { MEMORY_WINDOW = 8192, MEMORY_PLACES = 16 };
+
+struct memory_window {
+    bool valid;
+    uint64_t stamp; /* of the move after which it was read */
+    uint64_t first; /* address of the first byte */
+    bool physical;
+    uint64_t root; /* of the tables, where addresses are virtual */
+    unsigned char seen[MEMORY_WINDOW], ram[MEMORY_WINDOW], from[MEMORY_WINDOW];
+    unsigned char changed[MEMORY_WINDOW];  /* by the last step */
+    unsigned char word[MEMORY_WINDOW / 4]; /* enum word_class, of the words in view */
+};
+
+enum memory_what { MEMORY_VIRTUAL, MEMORY_PHYSICAL, MEMORY_RAM };
+
+struct memory_place {
+    enum memory_what what;
+    struct space_choice space;
+    uint64_t at;
+};
 
 struct memory_state {
-    bool physical, ram; /* physical addresses; as RAM has it, not as the CPU sees it */
-    struct space_choice space;
-    bool placed;  /* something has been looked at */
-    uint64_t top; /* address of the first row */
-    uint64_t at;  /* the cursor */
-    bool has_cursor;
+    struct memory_place
+        place; /* the cursor; without one: what the access in view touched */
+    bool has_cursor, placed; /* placed: something has been looked at */
+    uint64_t top;            /* address of the first row */
     int per_row, rows;
-    uint64_t window; /* address of the first byte below */
-    unsigned char seen[MEMORY_WINDOW], in_ram[MEMORY_WINDOW], from[MEMORY_WINDOW];
-    unsigned char changed[MEMORY_WINDOW / 8]; /* bits: by the last step */
-    bool window_valid, window_physical;
-    uint64_t window_root;
-    uint64_t window_stamp; /* of the move after which it was read */
-    unsigned char needle[64];
-    int needle_len;
+    struct memory_window window;
+    struct memory_place before[MEMORY_PLACES]; /* where the user has come from */
+    int nr_before;
 };
 
 struct hw_state {

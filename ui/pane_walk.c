@@ -24,8 +24,8 @@ static bool follows(const struct app *a, uint64_t *va)
 {
     const struct walk_state *s = &a->hw.walk;
     const struct hw_focus *f = &a->hw.focus;
-    *va = s->pinned ? s->pinned_va : f->has_next_va && !f->under_way ? f->next_va : f->va;
-    return s->pinned || f->has_access || f->has_next_va;
+    *va = s->pinned ? s->pinned_va : f->follow;
+    return s->pinned || f->has_follow;
 }
 
 static int body_rows(int h) { return h >= 5 ? h - 1 : h; }
