@@ -218,7 +218,9 @@ struct memsys {
     uint32_t cpu;      /* which of its processors */
     uint32_t bus_line; /* bytes of a bus transaction: the longest line above the bus */
     bool virtual_tags;
-    bool lean; /* made as hw/memsys_lean.h wants it */
+    bool lean;       /* made as hw/memsys_lean.h wants it */
+    bool lean_live;  /* ... for memsys_access, too */
+    bool lean_eight; /* ... with 8 ways in L1I, L1D and L2 */
     uint64_t lean_l1_mask[NR_SIDES], lean_tlb_mask[NR_SIDES], /* sets - 1, in bytes */
         lean_l2_mask;
     bool quick_live;      /* see memsys_access: a hit of the youngest line is simple */
@@ -246,11 +248,7 @@ bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,
  * longer holds. */
 void memsys_forget(struct memsys *m);
 /* All that is not in caches and TLBs is about to change. */
-static inline void memsys_mark_state(struct memsys *m)
-{
-    arena_mark(m->arena, m->s);
-    arena_mark(m->arena, (unsigned char *)(m->s + 1) - 1);
-}
+static inline void memsys_mark_state(struct memsys *m) { arena_mark(m->arena, m->s); }
 
 /* What all accesses so far cost, and the last one (with config.cost, else 0). */
 struct cycles memsys_cycles(const struct memsys *m);

@@ -114,7 +114,7 @@ static struct cache_config psc_config(const struct memsys_config *c, uint32_t le
 
 size_t memsys_size_bytes(const struct memsys_config *c)
 {
-    size_t bytes = sizeof(struct memsys_state) + 1024;
+    size_t bytes = sizeof(struct memsys_state) + 1024 + ARENA_CHUNK;
     for (int side = 0; side < NR_SIDES; side++) {
         if (c->l1[side].ways) {
             struct cache_config l1 = l1_config(c, side);
@@ -206,7 +206,7 @@ static void make_lean(struct memsys *m)
 {
     const struct memsys_config *c = &m->config;
     m->lean = c->tagging >= TAG_VIVT && c->translation == TRANSLATE_TABLES && m->has_l2 &&
-              m->has_stlb && !c->write_through && !c->causes && !c->data &&
+              m->has_stlb && !m->full && !c->write_through && !c->causes && !c->data &&
               is_lean_cache(&m->l2, 16) && m->l2.line_shift == 6 &&
               is_lean_cache(&m->stlb.c, 16);
     for (int side = 0; side < NR_SIDES; side++) {
@@ -216,6 +216,8 @@ static void make_lean(struct memsys *m)
         m->lean_l1_mask[side] = f->l1.set_mask * f->l1.stride;
         m->lean_tlb_mask[side] = f->tlb.c.set_mask * f->tlb.c.stride;
     }
+    m->lean_live = m->lean && !c->cost;
+    m->lean_eight = c->l1[SIDE_I].ways == 8 && c->l1[SIDE_D].ways == 8 && c->l2.ways == 8;
     m->lean_l2_mask = m->l2.set_mask * m->l2.stride;
 }
 
@@ -231,7 +233,8 @@ bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,
     m->has_l2 = config->l2.ways;
     m->has_stlb = config->stlb.entries;
     m->virtual_tags = config->tagging >= TAG_VIVT;
-    m->s = arena_alloc(a, sizeof *m->s, 64);
+    _Static_assert(sizeof *m->s <= ARENA_CHUNK, "one mark is enough for it");
+    m->s = arena_alloc(a, sizeof *m->s, ARENA_CHUNK);
     if (!m->s || !create_side(m, SIDE_I) || !create_side(m, SIDE_D)) {
         return false;
     }

@@ -35,10 +35,10 @@ enum {
     LEAN_HOME_AT = sizeof(struct cache_set) + 8 * 8
 };
 
-/* Is the machine as it stands now the usual one? */
+/* A machine made as the usual one (m->lean): is it as it stands now? Counting only. */
 HW_INLINE bool lean_now(const struct memsys *m)
 {
-    return m->lean && !m->full && *m->front[SIDE_I].tlb.kinds <= 1 &&
+    return m->lean && *m->front[SIDE_I].tlb.kinds <= 1 &&
            *m->front[SIDE_D].tlb.kinds <= 1 && *m->stlb.kinds <= 1 && !m->s->line_space &&
            m->s->mmu.paging == PAGING_4LEVEL;
 }
@@ -101,6 +101,7 @@ HW_INLINE uint32_t lean_l2(struct memsys *m, struct memsys_tally *n, uint64_t pa
         kind.eight ? (struct cache_set *)(void *)(c->sets + (pa << 1 & m->lean_l2_mask))
                    : cache_set_masked(c, line);
     uint32_t youngest = (uint32_t)s->order & 15, way;
+    n->l2_access[use] += kind.live;
     if (use == L2_WALK && HW_LIKELY(s->key[youngest] == line)) {
         return 1;
     }
@@ -186,6 +187,9 @@ HW_INLINE bool lean_translate_miss(struct memsys *m, struct memsys_tally *n,
     struct cache *c = &m->stlb.c;
     struct cache_set *s = cache_set_masked(c, va >> PAGE_SHIFT);
     uint32_t way = cache_decide(s, key, cache_candidates(s, key, 16) & c->way_mask);
+    if (kind.live && *m->stlb.kinds != 1) {
+        return false;
+    }
     if (way != CACHE_NO_WAY) {
         *entry = *cache_home(c, s, way);
         if (!(m->s->page_may[access] >> ((*entry & TLB_PERMS) | CACHE_OWNED) & 1)) {
@@ -203,6 +207,7 @@ HW_INLINE bool lean_translate_miss(struct memsys *m, struct memsys_tally *n,
         }
         *events += 1;
         n->stlb_miss++;
+        n->walks += kind.live;
         lean_mark(m, s, kind);
         way = lean_victim(c, s, false);
         s->key[way] = key;
@@ -210,6 +215,7 @@ HW_INLINE bool lean_translate_miss(struct memsys *m, struct memsys_tally *n,
         *cache_home(c, s, way) = *entry;
     }
     *events += 2;
+    n->stlb_access += kind.live;
     n->tlb_miss[access != ACCESS_FETCH]++;
     lean_mark(m, t, kind);
     way = lean_victim(&f->tlb.c, t, false);
@@ -248,7 +254,7 @@ HW_INLINE bool lean_translate(struct memsys *m, struct memsys_tally *n, struct f
 /* An access found, or brought in: the line's attributes, in the youngest way of its set.
  */
 HW_INLINE uint8_t *lean_miss(struct memsys *m, struct memsys_tally *n,
-                             struct cache_set *s, uint64_t va,
+                             struct cache_set *s, uint64_t va, uint64_t line,
                              const enum access_kind access, uint32_t *events,
                              const struct lean_kind kind)
 {
@@ -256,11 +262,16 @@ HW_INLINE uint8_t *lean_miss(struct memsys *m, struct memsys_tally *n,
     struct front *f = &m->front[side];
     uint64_t entry;
     *events = 3; /* TLB probe, L1 probe, fill */
+    if (kind.live && (*f->tlb.kinds != 1 || m->s->mmu.paging != PAGING_4LEVEL)) {
+        return NULL;
+    }
     if (!lean_translate(m, n, f, va, access, &entry, events, kind)) {
         return NULL;
     }
     const uint64_t pa = (entry & TLB_FRAME) | (va & (PAGE_SIZE - 1));
     n->l1_miss[access]++;
+    n->l1_access[access] += kind.live;
+    n->tlb_access[side] += kind.live;
     *events += lean_l2(m, n, pa, L2_FETCH, kind);
     lean_mark(m, s, kind);
     const uint32_t way = lean_victim(&f->l1, s, kind.eight);
@@ -273,8 +284,8 @@ HW_INLINE uint8_t *lean_miss(struct memsys *m, struct memsys_tally *n,
     }
     s->attr[way] = (uint8_t)((entry & TLB_PERMS) | CACHE_VALID | CACHE_OWNED |
                              (access == ACCESS_WRITE ? CACHE_DIRTY : 0));
-    s->key[way] = va >> LEAN_LINE_SHIFT;
-    s->sig[way] = (uint8_t)cache_signature(va >> LEAN_LINE_SHIFT);
+    s->key[way] = line;
+    s->sig[way] = (uint8_t)cache_signature(line);
     *home = pa >> LEAN_LINE_SHIFT;
     return &s->attr[way];
 }
@@ -286,7 +297,8 @@ HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_tally *n, uint64_
                                const struct lean_kind kind)
 {
     const enum side side = access == ACCESS_FETCH ? SIDE_I : SIDE_D;
-    const uint64_t line = va >> LEAN_LINE_SHIFT;
+    const uint64_t line =
+        va >> LEAN_LINE_SHIFT ^ (kind.live ? m->s->line_space : 0); /* the key */
     struct cache_set *s =
         (struct cache_set *)(void *)(m->front[side].l1.sets +
                                      (va << (LEAN_SET_SHIFT - LEAN_LINE_SHIFT) &
@@ -296,7 +308,7 @@ HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_tally *n, uint64_
     if (!HW_LIKELY(s->key[way] == line)) {
         way = cache_decide(s, line, cache_candidates(s, line, 8));
         if (way == CACHE_NO_WAY) {
-            return lean_miss(m, n, s, va, access, events, kind);
+            return lean_miss(m, n, s, va, line, access, events, kind);
         }
     }
     if (!HW_LIKELY(m->s->line_may[access] >> (s->attr[way] & CACHE_NEEDS) & 1)) {
@@ -314,6 +326,20 @@ HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_tally *n, uint64_
     }
     return &s->attr[way];
 }
+
+/* Set what says that a TLB has entries of the usual kind (tlb.h, I1), where it has got the
+ * first one here. */
+HW_INLINE void lean_note_kinds(struct memsys *m, const struct memsys_tally *n)
+{
+    for (int side = 0; side < NR_SIDES; side++) {
+        *m->front[side].tlb.kinds |= n->tlb_miss[side] != 0;
+    }
+    *m->stlb.kinds |= n->stlb_miss != 0;
+}
+
+/* memsys_access without short cuts. */
+bool memsys_access_whole(struct memsys *m, uint64_t va, uint32_t size,
+                         enum access_kind access, unsigned char *bytes);
 
 /* Counts that follow from others, and that are therefore not kept. */
 HW_INLINE void lean_settle(struct memsys_tally *n)

@@ -196,14 +196,16 @@ HW_INLINE bool lean_rest(struct memsys *m, struct memsys_tally *n, uint64_t va,
                          uint64_t last, enum access_kind access,
                          const struct lean_kind kind)
 {
+    lean_note_kinds(m, n);
     if ((va ^ last) < LEAN_LINE) {
         return reference_counting(m, va, (uint32_t)(last - va + 1), access);
     }
     n->l1_straddle[access != ACCESS_FETCH]++;
     for (uint64_t at = va;; at++) {
         const uint64_t end = piece_end(at, last, LEAN_LINE);
-        if (!(lean_now(m) && lean_piece(m, n, at, access, kind)) &&
-            !reference_counting(m, at, (uint32_t)(end - at + 1), access)) {
+        bool done = lean_now(m) && lean_piece(m, n, at, access, kind);
+        lean_note_kinds(m, n);
+        if (!done && !reference_counting(m, at, (uint32_t)(end - at + 1), access)) {
             return false;
         }
         at = end;
@@ -345,13 +347,11 @@ static size_t run_usual(struct memsys *m, const struct ref *refs, size_t nr,
     size_t done = 0;
     for (int as_reads = 0; as_reads < 2; as_reads++) {
         if (!memcmp(plan, &plans[as_reads], sizeof *plan)) {
-            const bool eight = m->front[SIDE_I].l1.config.ways == 8 &&
-                               m->front[SIDE_D].l1.config.ways == 8 &&
-                               m->l2.config.ways == 8;
-            done = eight ? run_lean_eight(m, &n, refs, nr, as_reads, faulted)
-                         : run_lean_other(m, &n, refs, nr, as_reads, faulted);
+            done = m->lean_eight ? run_lean_eight(m, &n, refs, nr, as_reads, faulted)
+                                 : run_lean_other(m, &n, refs, nr, as_reads, faulted);
         }
     }
+    lean_note_kinds(m, &n);
     add_lean(&m->s->n, &n);
     return done;
 }

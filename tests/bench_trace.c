@@ -90,8 +90,8 @@ static bool set_up(struct machine_under_test *m, const char *stack)
 /* Every access an operation of its own, with its events counted and its changes
 
  * marked. */
-static size_t run_live(struct memsys *m, const struct ref *r, size_t n,
-                       const struct ref_plan *plan)
+static HW_NOINLINE size_t run_live(struct memsys *m, const struct ref *r, size_t n,
+                                   const struct ref_plan *plan)
 {
     for (size_t i = 0; i < n; i++) {
         if (!memsys_access(m, r[i].va, r[i].size, plan->first[r[i].kind], NULL) ||

@@ -418,7 +418,7 @@ enum { REFS = 3000 };
 
 static void test_same(struct prng *r, int number, bool usual)
 {
-    static struct rig counting, live, full, own;
+    static struct rig counting, live, watched, full, own;
     static struct naive naive;
     static struct ref refs[REFS];
     const enum paging pagings[] = {PAGING_I386, PAGING_PAE, PAGING_4LEVEL, PAGING_5LEVEL};
@@ -432,11 +432,14 @@ static void test_same(struct prng *r, int number, bool usual)
     rig_create(&live, &c, paging);
     rig_create(&full, &c, paging);
     full.memsys.full = true; /* nothing of it is wanted, so it counts the same */
-    full.memsys.quick_live = false;
+    full.memsys.quick_live = full.memsys.lean_live = false;
+    rig_create(&watched, &c, paging);
+    watched.probe.stop = 0; /* each event is heard: no short cuts */
     rig_create(&own, &c, paging);
     naive_create(&naive, &c, &own);
     struct snapshot *before = arena_snapshot(&live.arena);
     const struct ref_plan plan = ref_plan(prng_one_in(r, 4));
+    int other_events = 0;
     for (int i = 0; i < REFS; i++) {
         refs[i] = random_ref(r);
         for (int k = 0; k < 2; k++) {
@@ -444,6 +447,9 @@ static void test_same(struct prng *r, int number, bool usual)
                 k ? plan.second[refs[i].kind] : plan.first[refs[i].kind];
             if (access != NR_ACCESS_KINDS) {
                 memsys_access(&live.memsys, refs[i].va, refs[i].size, access, NULL);
+                memsys_access(&watched.memsys, refs[i].va, refs[i].size, access, NULL);
+                other_events += live.probe.n != watched.probe.n;
+
                 memsys_access(&full.memsys, refs[i].va, refs[i].size, access, NULL);
                 naive_reference(&naive, refs[i].va, refs[i].size, access);
             }
@@ -472,6 +478,8 @@ static void test_same(struct prng *r, int number, bool usual)
     ok(!broken && arena_digest(&live.arena) == arena_digest(&counting.arena),
        "both leave the same bytes, every change marked%s%s", broken ? ": " : "",
        broken ? broken : "");
+    ok(!other_events && arena_digest(&watched.arena) == arena_digest(&live.arena),
+       "watched or not: as many events at each access, the same bytes");
     full.memsys.s->n.walk_steps = 0; /* the one count that the others do not keep */
     arena_mark(&full.arena, full.memsys.s);
     arena_mark(&full.arena, &full.memsys.s->n.walk_steps);
@@ -486,6 +494,7 @@ static void test_same(struct prng *r, int number, bool usual)
     naive_destroy(&naive);
     arena_destroy(&counting.arena);
     arena_destroy(&live.arena);
+    arena_destroy(&watched.arena);
     arena_destroy(&full.arena);
     arena_destroy(&own.arena);
 }
