@@ -65,8 +65,10 @@ static struct smp_config smp_config(const struct machine_config *c)
 uint64_t hardware_arena_bytes(const struct machine_config *c)
 {
     const struct smp_config smp = smp_config(c);
-    /* each part begins a chunk; causes remember every line that was ever there */
-    const uint64_t chunks = 16 + (smp.cpu.causes ? 1 << 16 : 0);
+    /* each part begins a chunk; causes remember every line that was ever there, first
+     * touches every page */
+    const bool grows = smp.cpu.causes || smp.cpu.translation == TRANSLATE_FIRST_TOUCH;
+    const uint64_t chunks = 16 + (grows ? 1 << 16 : 0);
     return sizeof(struct hardware_state) + 2 * (uint64_t)ARENA_CHUNK + as_arena_bytes(c) +
            smp_size_bytes(&smp) + c->cpus * chunks * ARENA_CHUNK;
 }

@@ -242,6 +242,15 @@ struct timeline *session_timeline(struct session *s) { return s->timeline; }
 
 const char *session_view(const struct session *s) { return s->view ? s->view : ""; }
 
+void session_set_view(struct session *s, const char *view)
+{
+    free(s->view);
+    s->view = malloc(strlen(view) + 1);
+    if (s->view) {
+        strcpy(s->view, view);
+    }
+}
+
 const char *session_title(const struct session *s)
 {
     return s->title ? s->title : s->name;

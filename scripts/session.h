@@ -50,6 +50,8 @@ const char *session_name(const struct session *s);  /* the file's path, "sandbox
 /* The view that the script wants to be seen in (scripts/views.h); "" when it does not
  * say. */
 const char *session_view(const struct session *s);
+/* For a session without a script. */
+void session_set_view(struct session *s, const char *view);
 /* The script's text, for the script pane: number of lines, and a line without its newline
  * (1-based). */
 uint32_t session_nr_lines(const struct session *s);

@@ -307,7 +307,6 @@ static void take(struct parser *ps, const struct event *ev)
 void access_paths_refresh(struct access_paths *p, const struct op_events *e,
                           const struct machine *m)
 {
-    struct access_wish w;
     if (!e) {
         p->valid = false;
         p->nr = 0;
@@ -323,12 +322,13 @@ void access_paths_refresh(struct access_paths *p, const struct op_events *e,
     p->nr_events = e->rec.nr_events;
     p->cpu = e->rec.op.cpu;
     p->nr = 0;
+    p->has_wish = access_of_op(&e->rec.op, &p->wish);
     struct parser ps = {.p = p, .e = e, .m = hardware_cpu(m, p->cpu)};
     if (!ps.m) {
         return;
     }
     ps.cost = access_cost(ps.m);
-    ps.store = access_of_op(&e->rec.op, &w) && w.kind == ACCESS_WRITE;
+    ps.store = p->has_wish && p->wish.kind == ACCESS_WRITE;
     for (size_t i = 0; i < e->nr; i++) {
         if (e->at[i].cpu == p->cpu) {
             take(&ps, &e->at[i]);

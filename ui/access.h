@@ -61,23 +61,27 @@ struct access_path {
     int nr;
 };
 
-struct access_paths {
-    bool valid;
-    uint32_t branch;
-    uint64_t op;
-    uint32_t nr_events;
-    uint8_t cpu;
-    struct access_path *at;
-    int nr, room;
-};
-
-/* What an operation asks of the hardware; false: it is no access. */
+/* What an operation asks of the hardware. */
 struct access_wish {
     uint64_t va;
     uint32_t size;
     enum access_kind kind;
     bool user;
 };
+
+struct access_paths {
+    bool valid;
+    uint32_t branch;
+    uint64_t op;
+    uint32_t nr_events;
+    uint8_t cpu;
+    bool has_wish; /* the operation is an access */
+    struct access_wish wish;
+    struct access_path *at;
+    int nr, room;
+};
+
+/* What an operation asks of the hardware; false: it is no access. */
 bool access_of_op(const struct op *op, struct access_wish *w);
 
 /* The paths of an operation (NULL: there is none); nothing is done when they are known.

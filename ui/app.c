@@ -120,6 +120,7 @@ void app_free(struct app *a)
     model_free(&a->model);
     access_paths_free(&a->paths);
     history_free(&a->history);
+    free(a->access.at);
     *a = (struct app){0};
 }
 
@@ -193,6 +194,30 @@ static void follow_view(struct app *a)
     }
 }
 
+/* The access in view; what is said about one, or done between, leaves it on the screen. */
+static void follow_access(struct app *a)
+{
+    enum { FAR = 256 };
+    const struct model *md = &a->model;
+    struct op_record rec;
+    struct access_wish wish;
+    access_paths_refresh(&a->paths, md->has_op ? &md->view : NULL, md->m);
+    a->paths_happened = md->happened;
+    for (uint64_t op = md->has_op ? md->view.op : 0; !a->paths.nr && op > 0; op--) {
+        if (md->view.op - op >= FAR || !timeline_op(a->t, md->at.branch, op - 1, &rec)) {
+            return;
+        }
+        if (access_of_op(&rec.op, &wish)) {
+            access_paths_refresh(
+                &a->paths,
+                op_events_load(&a->access, a->t, md->at.branch, op - 1, UINT64_MAX),
+                md->m);
+            a->paths_happened = UINT64_MAX;
+            return;
+        }
+    }
+}
+
 void app_count(struct app *a)
 {
     const struct memsys *m = hardware_cpu(a->model.m, a->cpu);
@@ -220,7 +245,7 @@ void app_moved(struct app *a, struct position from)
     }
     model_refresh(&a->model, from, a->cpu);
     follow(a);
-    access_paths_refresh(&a->paths, a->model.has_op ? &a->model.view : NULL, a->model.m);
+    follow_access(a);
     hw_focus_refresh(a);
     follow_view(a);
     app_count(a);

@@ -112,7 +112,9 @@ struct app {
     struct timeline *t;
     struct pagemap *pagemap;
     struct model model;
-    struct access_paths paths; /* of the operation in view */
+    struct access_paths paths; /* of the operation in view, else of the last access */
+    uint64_t paths_happened;   /* events of that operation that have happened */
+    struct op_events access;   /* the last access, when it is not in view */
     struct history history;    /* of the hardware's counters */
     /* of the shown CPU, before the last step */
     struct memsys_tally tally_now, tally_before;

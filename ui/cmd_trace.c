@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #include "subcommands.h"
-#include "trace_reader.h"
+#include "trace_feed.h"
 #include "trace_run.h"
+#include "view.h"
 
 enum { BATCH = 4096, PROGRESS_EVERY = 1 << 21 };
 
@@ -290,6 +291,53 @@ static void print_json(const struct trace_run *run, const struct trace_setup *t)
     printf("}}\n");
 }
 
+/* ---- on the screen ---- */
+
+/* The trace comes over the standard input: keys then come from the terminal itself.
+ * Answers the path under which the trace can still be read. */
+static bool keys_from_terminal(char *path, size_t size, char *err, size_t err_size)
+{
+    int fd = dup(fileno(stdin));
+    if (fd < 0 || !freopen("/dev/tty", "r", stdin)) {
+        snprintf(err, err_size,
+                 "--view with - needs a terminal for the keys, and there is none");
+        return false;
+    }
+    snprintf(path, size, "/dev/fd/%d", fd);
+    return true;
+}
+
+static int view_trace(const struct options *o, const struct trace_setup *setup,
+                      const char *path, uint64_t syn)
+{
+    char err[600] = "", fd_path[32];
+    const char *name = path ? path : "the generated trace";
+    if (path && !strcmp(path, "-")) {
+        if (!keys_from_terminal(fd_path, sizeof fd_path, err, sizeof err)) {
+            return trouble("%s", err);
+        }
+        path = fd_path;
+        name = "the standard input";
+    }
+    struct trace_feed *f = trace_feed_open(setup, path, syn, err, sizeof err);
+    if (!f) {
+        return trouble("%s", err);
+    }
+    const struct timeline_options options = {.history_bytes = o->history_bytes};
+    struct timeline *t = trace_feed_timeline(f, &options, err, sizeof err);
+    struct session *s = t ? session_open_timeline(t, name) : NULL;
+    int status = EXIT_TROUBLE;
+    if (s) {
+        session_set_feed(s, trace_feed_next, f);
+        session_set_view(s, "hardware");
+        status = view_session(s, o);
+    } else {
+        trouble("%s: %s", name, t ? "out of memory" : err);
+    }
+    trace_feed_close(f);
+    return status;
+}
+
 int cmd_trace(const struct options *o, int argc, char **argv)
 {
     char err[512] = "";
@@ -308,8 +356,14 @@ int cmd_trace(const struct options *o, int argc, char **argv)
     if (o->value[OPT_COUNTS] && o->value[OPT_JSON]) {
         return trouble("--counts and --json: one of them");
     }
+    if (o->value[OPT_VIEW] && (o->value[OPT_COUNTS] || o->value[OPT_JSON])) {
+        return trouble("--view shows the trace, --counts and --json print: one of them");
+    }
     if (!read_setup(o, &setup, err, sizeof err)) {
         return trouble("%s", err);
+    }
+    if (o->value[OPT_VIEW]) {
+        return view_trace(o, &setup, syn ? NULL : argv[0], n);
     }
     struct trace_run *run = trace_run_create(&setup, err, sizeof err);
     if (!run) {

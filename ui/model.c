@@ -55,14 +55,13 @@ static void capture_event(void *ctx, struct machine *m, const struct event *ev)
     e->at[e->nr++] = *ev;
 }
 
-const struct op_events *model_events(struct model *md, uint32_t branch, uint64_t op,
-                                     uint64_t around)
+const struct op_events *op_events_load(struct op_events *e, struct timeline *t,
+                                       uint32_t branch, uint64_t op, uint64_t around)
 {
     struct op_record rec;
-    if (!timeline_op(md->t, branch, op, &rec)) {
+    if (!timeline_op(t, branch, op, &rec)) {
         return NULL;
     }
-    struct op_events *e = &md->view;
     if (around > rec.nr_events) {
         around = rec.nr_events;
     }
@@ -87,9 +86,15 @@ const struct op_events *model_events(struct model *md, uint32_t branch, uint64_t
     e->last_depth = 0;
     if (rec.nr_events) {
         struct capture c = {e, from, from + MODEL_MAX_EVENTS};
-        timeline_events(md->t, branch, op, capture_event, &c);
+        timeline_events(t, branch, op, capture_event, &c);
     }
     return e;
+}
+
+const struct op_events *model_events(struct model *md, uint32_t branch, uint64_t op,
+                                     uint64_t around)
+{
+    return op_events_load(&md->view, md->t, branch, op, around);
 }
 
 const struct event *op_events_get(const struct op_events *e, uint64_t n)

@@ -102,6 +102,9 @@ void model_show_cpu(struct model *md, uint32_t cpu);
  * is asked for. NULL: there is no such operation. */
 const struct op_events *model_events(struct model *md, uint32_t branch, uint64_t op,
                                      uint64_t around);
+/* The same into e, which may be all zeros. */
+const struct op_events *op_events_load(struct op_events *e, struct timeline *t,
+                                       uint32_t branch, uint64_t op, uint64_t around);
 /* Event number n of those, or NULL outside the window. */
 const struct event *op_events_get(const struct op_events *e, uint64_t n);
 

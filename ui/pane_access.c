@@ -93,12 +93,11 @@ static bool scene_of(const struct app *a, struct scene *s)
 {
     const struct model *md = &a->model;
     struct op_record rec;
-    *s = (struct scene){.a = a, .happened = md->happened};
-    if (md->has_op && a->paths.nr) {
-        s->path = access_path_at(&a->paths, md->happened);
-        if (!access_of_op(&md->view.rec.op, &s->wish)) {
-            s->wish = (struct access_wish){.va = s->path->va, .kind = ACCESS_READ};
-        }
+    *s = (struct scene){.a = a, .happened = a->paths_happened};
+    if (a->paths.nr) {
+        s->path = access_path_at(&a->paths, s->happened);
+        s->wish =
+            a->paths.has_wish ? a->paths.wish : (struct access_wish){.va = s->path->va};
         s->m = hardware_cpu(md->m, a->paths.cpu);
     } else if (!md->inside && timeline_op(a->t, md->at.branch, md->at.op, &rec) &&
                access_of_op(&rec.op, &s->wish)) {
@@ -705,7 +704,7 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
     (void)focused;
     struct scene s;
     if (!scene_of(a, &s)) {
-        grid_text_cut(g, r.x + 1, r.y, r.w - 1, "No access in this operation.",
+        grid_text_cut(g, r.x + 1, r.y, r.w - 1, "No access has been made yet.",
                       a->glyphs->more, ST_DIM, 0);
         return;
     }

@@ -1,0 +1,142 @@
+/* A trace on the screen.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "trace_feed.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hardware.h"
+#include "host.h"
+
+enum { BATCH = 512 };
+
+struct trace_feed {
+    struct trace_setup setup;
+    struct ref_plan plan;
+    struct trace_reader *reader; /* NULL: the generator */
+    struct syn syn;
+    struct ref refs[BATCH];
+    size_t at, nr;
+    uint64_t references; /* done or begun */
+    /* what is left of refs[at] */
+    bool second;   /* its first access is done */
+    uint32_t done; /* bytes of this access */
+    bool ended;
+};
+
+struct trace_feed *trace_feed_open(const struct trace_setup *setup, const char *path,
+                                   uint64_t syn, char *err, size_t err_size)
+{
+    struct trace_feed *f = calloc(1, sizeof *f);
+    if (!f) {
+        snprintf(err, err_size, "out of memory");
+        return NULL;
+    }
+    f->setup = *setup;
+    f->plan = ref_plan(setup->as_reads);
+    f->syn = syn_begin(syn);
+    if (path && !(f->reader = trace_open(path, err, err_size))) {
+        free(f);
+        return NULL;
+    }
+    return f;
+}
+
+void trace_feed_close(struct trace_feed *f)
+{
+    if (f) {
+        trace_close(f->reader);
+        free(f);
+    }
+}
+
+struct timeline *trace_feed_timeline(struct trace_feed *f,
+                                     const struct timeline_options *o, char *err,
+                                     size_t err_size)
+{
+    struct machine_config c = f->setup.kernel;
+    c.cpus = 1;
+    c.hw.mem = f->setup.machine;
+    c.hw.mem.cost = f->setup.cost;
+    c.hw.traced = true;
+    return timeline_create(&c, &host_memory, o, err, err_size);
+}
+
+static void note(struct timeline *t, enum note_kind kind, const char *text)
+{
+    const struct op op = {.kind = OP_NOTE,
+                          .origin = ORIGIN_REPLAY,
+                          .arg = {kind, timeline_intern(t, text)}};
+    timeline_do(t, &op);
+}
+
+/* The end, or what is wrong there: said once. */
+static bool finish(struct trace_feed *f, struct timeline *t, const char *err)
+{
+    char text[600];
+    if (f->ended) {
+        return false;
+    }
+    f->ended = true;
+    if (*err) {
+        note(t, NOTE_ERROR, err);
+    } else {
+        snprintf(text, sizeof text, "The trace ends here, after %" PRIu64 " references.",
+                 f->references);
+        note(t, NOTE_SAY, text);
+    }
+    return true;
+}
+
+static void do_access(struct timeline *t, enum access_kind kind, uint64_t va,
+                      uint32_t size)
+{
+    struct op op = {.origin = ORIGIN_REPLAY, .arg = {va, size, 1}}; /* 1: user mode */
+    switch (kind) {
+    case ACCESS_READ:
+        op.kind = OP_LOAD;
+        break;
+    case ACCESS_WRITE:
+        op.kind = OP_STORE;
+        op.arg[2] = 0; /* the trace does not tell what was stored */
+        op.arg[3] = 1;
+        break;
+    default:
+        op.kind = OP_FETCH;
+        op.arg[1] = 1;
+        op.arg[2] = size;
+        break;
+    }
+    timeline_do(t, &op);
+}
+
+bool trace_feed_next(void *ctx, struct timeline *t)
+{
+    struct trace_feed *f = ctx;
+    char err[512] = "";
+    if (f->at == f->nr && !f->ended) {
+        f->at = 0;
+        f->nr = f->reader ? trace_read(f->reader, f->refs, BATCH, err, sizeof err)
+                          : syn_read(&f->syn, f->refs, BATCH);
+    }
+    if (f->at == f->nr) {
+        return finish(f, t, err);
+    }
+    const struct ref *r = &f->refs[f->at];
+    unsigned kind = f->second ? f->plan.second[r->kind] : f->plan.first[r->kind];
+    uint32_t left = r->size - f->done;
+    uint32_t size = left < HARDWARE_MAX_BYTES ? left : HARDWARE_MAX_BYTES;
+    f->references += !f->second && !f->done;
+    do_access(t, (enum access_kind)kind, r->va + f->done, size);
+    f->done += size;
+    if (f->done < r->size) {
+        return true;
+    }
+    f->done = 0;
+    f->second = !f->second && f->plan.second[r->kind] != NR_ACCESS_KINDS;
+    f->at += !f->second;
+    return true;
+}
