@@ -186,6 +186,13 @@ static void add_bus(struct text *t, uint64_t v)
     add_name(t, names, NR_BUS_KINDS, v);
 }
 
+static void add_l2_use(struct text *t, uint64_t v)
+{
+    static const char *const names[NR_L2_USES] = {"for L1", "from L1, to be kept",
+                                                  "a store", "for the walker"};
+    add_name(t, names, NR_L2_USES, v);
+}
+
 static void add_tlb_flush(struct text *t, uint64_t v)
 {
     static const char *const names[NR_TLB_FLUSH_KINDS] = {"range", "all",
@@ -239,15 +246,34 @@ static const struct {
     const char *type;
     void (*add)(struct text *t, uint64_t v);
 } value_types[] = {
-    {"pfn", add_pfn},         {"order", add_number},       {"mt", add_migratetype},
-    {"gfp", add_gfp},         {"cpu", add_number},         {"ctx", add_context},
-    {"n", add_number},        {"d", add_signed},           {"bool", add_bool},
-    {"wmark", add_watermark}, {"aflags", add_alloc_flags}, {"addr", add_hex},
-    {"op", add_op},           {"reason", add_reason},      {"list", add_pcp_list},
-    {"x", add_hex},           {"access", add_access},      {"mode", add_mode},
-    {"prot", add_prot},       {"mesi", add_mesi},          {"memtype", add_memtype},
-    {"bus", add_bus},         {"tlbflush", add_tlb_flush}, {"cacheop", add_cache_op},
-    {"place", add_place},     {"slablist", add_slab_list}, {"slabflags", add_flag_names},
+    {"pfn", add_pfn},
+    {"order", add_number},
+    {"mt", add_migratetype},
+    {"gfp", add_gfp},
+    {"cpu", add_number},
+    {"ctx", add_context},
+    {"n", add_number},
+    {"d", add_signed},
+    {"bool", add_bool},
+    {"wmark", add_watermark},
+    {"aflags", add_alloc_flags},
+    {"addr", add_hex},
+    {"op", add_op},
+    {"reason", add_reason},
+    {"list", add_pcp_list},
+    {"x", add_hex},
+    {"access", add_access},
+    {"mode", add_mode},
+    {"prot", add_prot},
+    {"mesi", add_mesi},
+    {"memtype", add_memtype},
+    {"bus", add_bus},
+    {"l2use", add_l2_use},
+    {"tlbflush", add_tlb_flush},
+    {"cacheop", add_cache_op},
+    {"place", add_place},
+    {"slablist", add_slab_list},
+    {"slabflags", add_flag_names},
 };
 
 static void add_zone(struct text *t, const struct machine *m, uint64_t v)

@@ -143,7 +143,7 @@ HW_INLINE struct place l2_access(struct memsys *m, uint64_t pa, const bool write
     }
     if (run == LIVE) {
         probe(m->probe, HW_EV_L2_PROBE, pa, cache_number_of(c, s),
-              hit ? (int64_t)way : -1, hit);
+              hit ? (int64_t)way : -1, hit, use);
     }
     if (NO(run, m->config.causes)) {
         l2_classify(m, line, hit);

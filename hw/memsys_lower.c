@@ -95,7 +95,7 @@ static struct slot l2_probe(struct memsys *m, uint64_t pa, enum l2_use use)
         cache_touch(at.c, at.s, at.way, CACHE_MARK);
     }
     probe(m->probe, HW_EV_L2_PROBE, pa, cache_number_of(at.c, at.s),
-          hit ? (int64_t)at.way : -1, hit);
+          hit ? (int64_t)at.way : -1, hit, use);
     classify_l2(m, line, hit);
     return at;
 }

@@ -33,10 +33,8 @@ struct parser {
     const struct op_events *e;
     const struct memsys *m;
     const struct cost_model *cost;
-    bool store;              /* the access writes */
-    struct access_path *now; /* what the next event belongs to */
-    bool victim;             /* a line is being written back: its L2 probe is not ours */
-    bool filled;             /* L1 has its line: what goes to L2 now is a store */
+    struct access_path *now;      /* what the next event belongs to */
+    enum l2_use use;              /* what L2 was asked for last */
     enum stage_source entry_from; /* where the walk's next entry came from */
     bool entry_pending;
     uint64_t entry_begin;
@@ -57,7 +55,7 @@ static struct access_path *new_path(struct parser *ps, uint64_t event)
     }
     ps->now = &p->at[p->nr++];
     *ps->now = (struct access_path){.first = event};
-    ps->victim = ps->filled = ps->entry_pending = false;
+    ps->entry_pending = false;
     ps->entry_cycles = 0;
     return ps->now;
 }
@@ -137,40 +135,18 @@ static void on_l1_probe(struct parser *ps, const struct event *ev)
         s->way = (int32_t)ev->arg[3];
         s->hit = ev->arg[4] != 0;
         s->cycles = ps->cost->l1;
-        ps->filled = s->hit || (ps->store && ps->m->config.no_write_allocate);
-    }
-}
-
-/* Is this L2 access a walk's? The entry is announced when it has been read or written. */
-static bool for_walk(const struct parser *ps, const struct event *probe)
-{
-    for (uint64_t n = probe->n + 1;; n++) {
-        const struct event *ev = op_events_get(ps->e, n);
-        if (!ev) {
-            return false;
-        }
-        switch (ev->kind) {
-        case EV_WALK_ENTRY:
-            return ev->arg[1] == probe->arg[0];
-        case EV_WALK_SET:
-            return ev->arg[0] == probe->arg[0];
-        case EV_L1_PROBE:
-        case EV_L2_PROBE:
-        case EV_TLB_PROBE:
-            return false;
-        default:
-            break;
-        }
+        ps->use = L2_FETCH; /* without L2: what memory is asked for */
     }
 }
 
 static void on_l2_probe(struct parser *ps, const struct event *ev)
 {
-    if (ps->victim) {
-        ps->victim = false;
-        return;
+    const enum l2_use use = (enum l2_use)ev->arg[4];
+    ps->use = use;
+    if (use == L2_VICTIM) {
+        return; /* nobody waits for it */
     }
-    if (for_walk(ps, ev)) {
+    if (use == L2_WALK) {
         ps->entry_from = ev->arg[3] ? FROM_L2 : FROM_RAM;
         ps->entry_pending = true;
         ps->entry_begin = ev->n;
@@ -179,7 +155,7 @@ static void on_l2_probe(struct parser *ps, const struct event *ev)
     }
     struct stage *s = add_stage(ps, STAGE_L2, ev->n);
     if (s) {
-        s->cycles = ps->filled ? 0 : ps->cost->l2; /* stores wait in a buffer */
+        s->cycles = use == L2_FETCH ? ps->cost->l2 : 0; /* stores wait in a buffer */
         s->set = (uint32_t)ev->arg[1];
         s->way = (int32_t)ev->arg[2];
         s->hit = ev->arg[3] != 0;
@@ -188,6 +164,62 @@ static void on_l2_probe(struct parser *ps, const struct event *ev)
             ps->now->pa = (ev->arg[0] & ~in_line) | (ps->now->va & in_line);
             ps->now->pa_event = ev->n;
         }
+    }
+}
+
+static void on_bus(struct parser *ps, const struct event *ev)
+{
+    struct stage *s = add_stage(ps, STAGE_BUS, ev->n);
+    if (s) {
+        s->bus = (uint8_t)ev->arg[0];
+        s->at = ev->arg[2];
+        s->cycles = s->bus == BUS_UPGR || s->bus == BUS_WR ? ps->cost->bus : 0;
+    }
+}
+
+static struct stage *last_of(struct access_path *p, enum stage_kind kind)
+{
+    for (int i = p->nr - 1; i >= 0; i--) {
+        if (p->stages[i].kind == kind) {
+            return &p->stages[i];
+        }
+    }
+    return NULL;
+}
+
+/* Another processor's cache answers. */
+static void on_snoop(struct parser *ps, const struct event *ev)
+{
+    struct stage *s = last_of(ps->now, STAGE_BUS);
+    if (!s || ev->arg[0] == ps->p->cpu) {
+        return;
+    }
+    s->hit = true;
+    if (ev->arg[3] == MESI_M && !s->supplied) {
+        s->supplied = true;
+        s->supplier = (uint8_t)ev->arg[0];
+        s->cycles += ps->cost->supply;
+    }
+}
+
+static void on_uncached(struct parser *ps, const struct event *ev)
+{
+    struct stage *s = add_stage(ps, STAGE_UNCACHED, ev->n);
+    if (s) {
+        s->hit = true;
+        s->at = ev->arg[ev->kind == EV_UNCACHED ? 1 : 0];
+        s->cycles = ev->kind == EV_UNCACHED   ? ps->cost->uncached
+                    : ev->kind == EV_WC_FLUSH ? ps->cost->uncached * (uint32_t)ev->arg[2]
+                                              : 0;
+    }
+}
+
+static void on_psc_probe(struct parser *ps, const struct event *ev)
+{
+    struct stage *s = add_stage(ps, STAGE_PSC, ev->n);
+    if (s) {
+        s->level = (uint8_t)ev->arg[0];
+        s->hit = ev->arg[2] != 0;
     }
 }
 
@@ -221,14 +253,16 @@ static void on_walk_set(struct parser *ps, const struct event *ev)
     ps->entry_pending = false;
 }
 
-static struct stage *last_of(struct access_path *p, enum stage_kind kind)
+static void on_mem_read(struct parser *ps, const struct event *ev)
 {
-    for (int i = p->nr - 1; i >= 0; i--) {
-        if (p->stages[i].kind == kind) {
-            return &p->stages[i];
-        }
+    struct stage *s = ps->use == L2_FETCH || ps->use == L2_STORE
+                          ? add_stage(ps, STAGE_RAM, ev->n)
+                          : NULL;
+    if (s) {
+        s->hit = true;
+        s->at = ev->arg[0];
+        s->cycles = ps->use == L2_FETCH ? ps->cost->memory : 0;
     }
-    return NULL;
 }
 
 static void on_evict(struct parser *ps, const struct event *ev)
@@ -270,20 +304,24 @@ static void take(struct parser *ps, const struct event *ev)
         ps->now->pa_event = ps->now->pa_event ? ps->now->pa_event : ev->n;
         break;
     case EV_MEM_READ:
-        if (!ps->entry_pending) {
-            struct stage *s = add_stage(ps, STAGE_RAM, ev->n);
-            if (s) {
-                s->hit = true;
-                s->at = ev->arg[0];
-                s->cycles = ps->filled ? 0 : ps->cost->memory;
-            }
-        }
+        on_mem_read(ps, ev);
         break;
     case EV_CACHE_EVICT:
         on_evict(ps, ev);
         break;
-    case EV_CACHE_WRITEBACK:
-        ps->victim = ev->arg[0] == 1;
+    case EV_BUS:
+        on_bus(ps, ev);
+        break;
+    case EV_SNOOP:
+        on_snoop(ps, ev);
+        break;
+    case EV_UNCACHED:
+    case EV_WC_STORE:
+    case EV_WC_FLUSH:
+        on_uncached(ps, ev);
+        break;
+    case EV_PSC_PROBE:
+        on_psc_probe(ps, ev);
         break;
     case EV_PAGE_FAULT:
         ps->now->fault_event = ev->n;
@@ -292,11 +330,14 @@ static void take(struct parser *ps, const struct event *ev)
     case EV_WALK_SET:
         on_walk_set(ps, ev);
         break;
-    case EV_CACHE_FILL:
-        ps->filled = ps->filled || ev->arg[0] == 1;
-        break;
     case EV_TLB_PROBE:
     case EV_L1_PROBE:
+    case EV_CACHE_FILL:
+    case EV_CACHE_WRITEBACK:
+    case EV_MESI:
+    case EV_BACK_INVALIDATE:
+    case EV_CACHE_MOVE:
+    case EV_PSC_FILL:
         break;
     default:
         return;
@@ -328,7 +369,6 @@ void access_paths_refresh(struct access_paths *p, const struct op_events *e,
         return;
     }
     ps.cost = access_cost(ps.m);
-    ps.store = p->has_wish && p->wish.kind == ACCESS_WRITE;
     for (size_t i = 0; i < e->nr; i++) {
         if (e->at[i].cpu == p->cpu) {
             take(&ps, &e->at[i]);

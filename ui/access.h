@@ -5,6 +5,9 @@
  *   virtual tags      L1 -> (miss) TLB -> STLB -> walk -> L2 -> RAM
  *   physical tags     TLB -> STLB -> walk -> L1 -> L2 -> RAM
  *
+ * Between L2 and RAM other processors' caches are asked over the bus; an uncached access
+ * goes past all of them.
+ *
  * An operation has several paths when the access lies in two lines or pages, or when it
  * faulted and was done again. What else happens in it (write-backs, entries that the
  * walker marks) belongs to the stage that caused it.
@@ -21,8 +24,11 @@ enum stage_kind {
     STAGE_TLB,  /* first level */
     STAGE_STLB, /* second level */
     STAGE_WALK, /* one table entry */
+    STAGE_PSC,  /* a paging-structure cache: begins the walk further down */
     STAGE_L2,
+    STAGE_BUS, /* other processors' caches */
     STAGE_RAM,
+    STAGE_UNCACHED, /* memory past the caches, or a write-combining buffer */
     NR_STAGE_KINDS
 };
 
@@ -38,6 +44,9 @@ struct stage {
     uint32_t set;
     int32_t way;        /* -1: nowhere */
     uint8_t level;      /* of the walk's table, 1 the last */
+    uint8_t bus;        /* STAGE_BUS: enum bus_kind */
+    bool supplied;      /* STAGE_BUS: another cache had changed the line */
+    uint8_t supplier;   /* whose */
     uint64_t at, value; /* the walk's entry, as it was read */
     uint64_t set_event,
         value_set; /* as the walker left it, from that event on; 0: as it was */

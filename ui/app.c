@@ -194,7 +194,7 @@ static void follow_view(struct app *a)
     }
 }
 
-/* The access in view; what is said about one, or done between, leaves it on the screen. */
+/* The access in view; what is said about one, or done between, leaves it there. */
 static void follow_access(struct app *a)
 {
     enum { FAR = 256 };

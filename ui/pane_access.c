@@ -371,21 +371,27 @@ struct rung {
 
 enum { MAX_RUNGS = MAX_STAGES + 8 };
 
-static int add_rungs(const struct scene *s, enum stage_kind kind, struct rung *rungs,
+/* What is only worth a row when it was asked. */
+static int add_asked(const struct scene *s, enum stage_kind kind, struct rung *rungs,
                      int nr)
 {
-    bool any = false;
     for (int i = 0; s->path && i < s->path->nr && nr < MAX_RUNGS; i++) {
         const struct stage *st = &s->path->stages[i];
         if (st->kind == kind) {
             rungs[nr++] = (struct rung){kind, st, st->level};
-            any = true;
         }
     }
-    if (!any && nr < MAX_RUNGS) {
-        rungs[nr++] = (struct rung){kind, NULL, 0};
-    }
     return nr;
+}
+
+static int add_rungs(const struct scene *s, enum stage_kind kind, struct rung *rungs,
+                     int nr)
+{
+    int with = add_asked(s, kind, rungs, nr);
+    if (with == nr && nr < MAX_RUNGS) {
+        rungs[with++] = (struct rung){kind, NULL, 0};
+    }
+    return with;
 }
 
 /* The walk: a row for each entry, or all of it in one. */
@@ -424,6 +430,7 @@ static int list_rungs(const struct scene *s, bool walk_in_one, struct rung *rung
     if (s->m->has_stlb) {
         nr = add_rungs(s, STAGE_STLB, rungs, nr);
     }
+    nr = add_asked(s, STAGE_PSC, rungs, nr);
     nr = add_walk(s, walk_in_one, rungs, nr);
     if (f->has_l1 && !s->m->virtual_tags) {
         nr = add_rungs(s, STAGE_L1, rungs, nr);
@@ -431,6 +438,8 @@ static int list_rungs(const struct scene *s, bool walk_in_one, struct rung *rung
     if (s->m->has_l2) {
         nr = add_rungs(s, STAGE_L2, rungs, nr);
     }
+    nr = add_asked(s, STAGE_BUS, rungs, nr);
+    nr = add_asked(s, STAGE_UNCACHED, rungs, nr);
     return add_rungs(s, STAGE_RAM, rungs, nr);
 }
 
@@ -477,6 +486,12 @@ static void rung_name(const struct scene *s, const struct rung *r, char *buf, si
     case STAGE_L2:
         snprintf(buf, size, "L2");
         break;
+    case STAGE_PSC:
+        snprintf(buf, size, "PSC");
+        break;
+    case STAGE_BUS:
+        snprintf(buf, size, "bus");
+        break;
     default:
         snprintf(buf, size, "RAM");
         break;
@@ -514,8 +529,15 @@ static void place_text(const struct scene *s, const struct rung *r, char *buf,
         expected_place(s, r, buf, size);
     } else if (r->kind == STAGE_WALK) {
         snprintf(buf, size, "at 0x%llx", (unsigned long long)st->at);
-    } else if (r->kind == STAGE_RAM) {
+    } else if (r->kind == STAGE_RAM || r->kind == STAGE_UNCACHED) {
         snprintf(buf, size, "at 0x%llx", (unsigned long long)st->at);
+    } else if (r->kind == STAGE_PSC) {
+        snprintf(buf, size, "for the %s",
+                 mmu_table_name(s->m->s->mmu.paging, (uint32_t)st->level - 1));
+    } else if (r->kind == STAGE_BUS) {
+        static const char *const kinds[NR_BUS_KINDS] = {"BusRd", "BusRdX", "BusUpgr",
+                                                        "BusWr"};
+        snprintf(buf, size, "%s", kinds[st->bus < NR_BUS_KINDS ? st->bus : 0]);
     } else if (st->way >= 0) {
         snprintf(buf, size, "set %u way %d", st->set, st->way);
     } else {
@@ -533,12 +555,16 @@ static const char *verdict(const struct scene *s, const struct rung *r, enum lig
     case LIGHT_ASKED:
         return "reading";
     case LIGHT_HIT:
-        return r->kind == STAGE_RAM          ? "read"
-               : r->kind != STAGE_WALK       ? "hit"
+        return r->kind == STAGE_UNCACHED ? "uncached"
+               : r->kind == STAGE_BUS    ? (r->stage->supplied ? "supplied" : "shared")
+               : r->kind == STAGE_RAM    ? "read"
+               : r->kind != STAGE_WALK   ? "hit"
                : r->stage->source == FROM_L2 ? "in L2"
                                              : "from RAM";
     case LIGHT_MISS:
-        return r->kind == STAGE_WALK ? "not there" : "miss";
+        return r->kind == STAGE_WALK  ? "not there"
+               : r->kind == STAGE_BUS ? "nobody"
+                                      : "miss";
     default:
         return over ? "not asked" : "";
     }
