@@ -2,8 +2,8 @@
  *
  * Coherent: after random loads, stores, fetches, flushes and DMA on 1 to 4 CPUs, on
  * random configurations (tags, inclusion, private or shared L2, write policy, memory
- * types, paging-structure caches), a load returns the last store and every invariant holds. And
- * each line's MESI state in each CPU is the one of the textbook's table.
+ * types, paging-structure caches), a load returns the last store and every invariant
+ * holds. And each line's MESI state in each CPU is the one of the textbook's table.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "host.h"
