@@ -74,7 +74,7 @@ struct memsys_config {
     bool no_write_allocate; /* L1D: a store that misses goes to L2 only */
     bool data;              /* lines hold bytes: memsys_access only */
     bool causes;            /* tell misses by cause (costs time) */
-    /* The rest is for memsys_access; memsys_run does not have it. */
+    /* The rest is memsys_access's; with any of it (but cost) memsys_run calls that. */
     enum inclusion inclusion;
     /* L1I, L1D, the walker, devices and other processors see each other's writes, by
      * snooping (hw/smp.h) */

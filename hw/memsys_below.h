@@ -57,11 +57,25 @@ HW_INLINE uint64_t ram_word(const struct ram *r, uint64_t at, uint32_t size_byte
 
 /* ---- the second level ---- */
 
-HW_INLINE void count_cause(struct miss_causes *n, enum miss_cause cause)
+/* A TLB's hit or miss on the page of this key. */
+static HW_NOINLINE void tlb_classify_slow(struct memsys *m, struct missclass *c,
+                                          struct miss_causes *n, uint64_t key, bool hit)
 {
-    n->cold += cause == MISS_COLD;
-    n->capacity += cause == MISS_CAPACITY;
-    n->conflict += cause == MISS_CONFLICT;
+    enum miss_cause cause =
+        missclass_use(c, key, hit ? USE_HIT : USE_MISS, &m->out_of_memory);
+    if (!hit) {
+        missclass_count(n, cause);
+    }
+}
+
+/* ... of the page that entry is for: it is known only after a miss what size it has. */
+HW_INLINE void tlb_classify(struct memsys *m, struct missclass *c, struct miss_causes *n,
+                            uint64_t va, uint64_t entry, bool hit)
+{
+    const uint64_t key = tlb_key(va, tlb_entry_kind(entry), m->s->space);
+    if (!hit || !missclass_is_youngest(c, key)) {
+        tlb_classify_slow(m, c, n, key, hit);
+    }
 }
 
 static HW_NOINLINE void l2_classify(struct memsys *m, uint64_t line, bool hit)
@@ -69,7 +83,7 @@ static HW_NOINLINE void l2_classify(struct memsys *m, uint64_t line, bool hit)
     enum miss_cause cause =
         missclass_use(&m->l2_causes, line, hit ? USE_HIT : USE_MISS, &m->out_of_memory);
     if (!hit) {
-        count_cause(&m->s->n.l2_causes, cause);
+        missclass_count(&m->s->n.l2_causes, cause);
     }
 }
 

@@ -66,7 +66,8 @@ HW_INLINE bool translate_miss(struct memsys *m, struct front *f, uint64_t va,
                   p.way != CACHE_NO_WAY);
         }
     }
-    if (p.way != CACHE_NO_WAY) {
+    const bool second = p.way != CACHE_NO_WAY;
+    if (second) {
         cache_touch(&m->stlb.c, p.set, p.way, HOW(run));
         *entry = *cache_home(&m->stlb.c, p.set, p.way);
     } else {
@@ -79,6 +80,13 @@ HW_INLINE bool translate_miss(struct memsys *m, struct front *f, uint64_t va,
         }
     }
     enter(m, &f->tlb, 1, va, *entry, run);
+    if (NO(run, m->config.causes)) {
+        if (m->has_stlb) {
+            tlb_classify(m, &m->stlb_causes, &n->stlb_causes, va, *entry, second);
+        }
+        tlb_classify(m, &f->tlb_causes, &n->tlb_causes[access != ACCESS_FETCH], va,
+                     *entry, false);
+    }
     return HW_LIKELY(page_may(m, *entry, access)) ||
            retranslate(m, f, va, access, run == LIVE, entry);
 }
@@ -126,6 +134,10 @@ HW_INLINE bool translate(struct memsys *m, struct front *f, uint64_t va,
     }
     cache_touch(&f->tlb.c, p.set, p.way, HOW(run));
     *entry = *cache_home(&f->tlb.c, p.set, p.way);
+    if (NO(run, m->config.causes)) {
+        tlb_classify(m, &f->tlb_causes, &m->s->n.tlb_causes[access != ACCESS_FETCH], va,
+                     *entry, true);
+    }
     return HW_LIKELY(page_may(m, *entry, access)) ||
            retranslate(m, f, va, access, run == LIVE, entry);
 }
@@ -183,9 +195,10 @@ static HW_NOINLINE void l1_write_back_lean(struct memsys *m, struct cache_set *s
     l1_write_back(m, SIDE_D, s, way, LEAN);
 }
 
+/* Its bytes are counted where its size is known: l1_addressed. */
 static HW_NOINLINE void l1_store_counting(struct memsys *m, uint64_t pa)
 {
-    below_l1(m, pa, L2_STORE, NULL, 8, COUNT);
+    below_l1(m, pa, L2_STORE, NULL, 0, COUNT);
 }
 
 /* A store goes to the level below as well, or only there. */
@@ -325,7 +338,7 @@ static void l1_classify(struct memsys *m, struct front *f, uint64_t key, bool hi
                             : USE_MISS;
     enum miss_cause cause = missclass_use(&f->causes, key, use, &m->out_of_memory);
     if (!hit) {
-        count_cause(&m->s->n.l1_causes[access != ACCESS_FETCH], cause);
+        missclass_count(&m->s->n.l1_causes[access != ACCESS_FETCH], cause);
     }
 }
 
@@ -374,8 +387,16 @@ HW_INLINE bool l1_addressed(struct memsys *m, struct front *f, uint64_t va, uint
     struct cache_set *s =
         cache_set_of(&f->l1, (m->config.tagging == TAG_PIPT ? pa : va) >> shift);
     const uint64_t key = at >> shift ^ m->s->line_space;
-    return run == LIVE ? l1_access(m, f, s, key, at, access, p, LIVE)
-                       : l1_access_counting(m, f, s, key, at, access);
+    if (run == LIVE) {
+        return l1_access(m, f, s, key, at, access, p, LIVE);
+    }
+    if (!l1_access_counting(m, f, s, key, at, access)) {
+        return false;
+    }
+    if (access == ACCESS_WRITE && m->config.write_through && !m->has_l2) {
+        m->s->n.direct_bytes += p->size;
+    }
+    return true;
 }
 
 /* ---- a reference: one line or several, one page or two ---- */

@@ -140,6 +140,11 @@ HW_INLINE bool run_one(struct memsys *m, const struct lane *lane, uint64_t va,
     if (kind.first) {
         m->s->n.tlb_access[access != ACCESS_FETCH]++;
     }
+    if (kind.first && kind.causes) { /* a page of 4 KiB, not global: its entry is 0 */
+        struct memsys_tally *tally = &m->s->n;
+        tlb_classify(m, &lane->front->tlb_causes,
+                     &tally->tlb_causes[access != ACCESS_FETCH], va, 0, true);
+    }
     if (!HW_LIKELY(s->key[way] == key) ||
         !HW_LIKELY(lane->may >> (*attr & CACHE_NEEDS) & 1)) {
         return l1_access_counting(m, lane->front, s, key, at, access);
@@ -370,11 +375,31 @@ static size_t run_general(struct memsys *m, const struct ref *refs, size_t n,
                  : run_all(m, refs, n, plan, (struct lane_kind){.first = false});
 }
 
+/* What only memsys_access has: one by one. */
+static size_t run_full(struct memsys *m, const struct ref *refs, size_t n,
+                       const struct ref_plan *plan)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct ref *r = &refs[i];
+        const uint8_t access[] = {plan->first[r->kind], plan->second[r->kind]};
+        for (int k = 0; k < 2 && access[k] != NR_ACCESS_KINDS; k++) {
+            if (!memsys_access(m, r->va, r->size, (enum access_kind)access[k], NULL) ||
+                m->out_of_memory) {
+                return i;
+            }
+        }
+    }
+    return n;
+}
+
 size_t memsys_run(struct memsys *m, const struct ref *refs, size_t n,
                   const struct ref_plan *plan)
 {
     size_t done = 0;
     bool faulted = false;
+    if (m->full) {
+        return run_full(m, refs, n, plan);
+    }
     mark_all(m);
     if (lean_now(m)) {
         done = run_usual(m, refs, n, plan, &faulted);

@@ -51,10 +51,16 @@ enum miss_use {
 enum miss_cause missclass_use_slow(struct missclass *c, uint64_t line, enum miss_use use,
                                    bool *full);
 
+/* Used last: a hit on it changes nothing. */
+static inline bool missclass_is_youngest(const struct missclass *c, uint64_t line)
+{
+    return c->s->used && c->key[c->s->youngest] == line;
+}
+
 static inline enum miss_cause missclass_use(struct missclass *c, uint64_t line,
                                             enum miss_use use, bool *full)
 {
-    if (c->s->used && c->key[c->s->youngest] == line) {
+    if (missclass_is_youngest(c, line)) {
         return MISS_CONFLICT;
     }
     return missclass_use_slow(c, line, use, full);

@@ -165,12 +165,14 @@ static void levels_of(const struct trace_run *run, const struct trace_setup *t,
         l[side].causes = m->causes ? &n->l1_causes[side] : NULL;
         l[3 + side].access = n->tlb_access[side];
         l[3 + side].miss = n->tlb_miss[side];
+        l[3 + side].causes = m->causes ? &n->tlb_causes[side] : NULL;
     }
     l[2].access = tally_l2_accesses(n);
     l[2].miss = tally_l2_misses(n);
     l[2].causes = m->causes ? &n->l2_causes : NULL;
     l[5].access = n->stlb_access;
     l[5].miss = n->stlb_miss;
+    l[5].causes = m->causes ? &n->stlb_causes : NULL;
 }
 
 static void print_table(const struct trace_run *run, const struct trace_setup *t)
