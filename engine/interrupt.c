@@ -282,3 +282,18 @@ bool timeline_injected(const struct timeline *t, uint32_t branch, uint64_t op, u
     *out = (struct injected){.op = e->op, .result = e->result, .event = e->at};
     return true;
 }
+
+const struct op *timeline_waiting(const struct timeline *t, uint32_t branch, uint32_t i,
+                                  size_t *nr_ops, uint8_t *cpu)
+{
+    const struct branch *b = branch < t->nr_branches ? &t->branches[branch] : NULL;
+    for (uint32_t k = 0; b && k < b->nr_pending; k++) {
+        const struct pending *p = &b->pending[k];
+        if (!p->inherited && p->delivered_op == NO_EVENT && i-- == 0) {
+            *nr_ops = p->nr_ops;
+            *cpu = p->cpu;
+            return p->ops;
+        }
+    }
+    return NULL;
+}

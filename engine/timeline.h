@@ -146,6 +146,10 @@ struct injected {
 };
 bool timeline_injected(const struct timeline *t, uint32_t branch, uint64_t op, uint32_t i,
                        struct injected *out);
+/* Interrupts that were asked for on this branch and that the CPU has not taken yet: the
+ * i-th one's handler. NULL past the last. */
+const struct op *timeline_waiting(const struct timeline *t, uint32_t branch, uint32_t i,
+                                  size_t *nr_ops, uint8_t *cpu);
 /* The event at the position (position.event != 0), with the call stack in
  * machine->probe; false: between operations. */
 bool timeline_current_event(const struct timeline *t, struct event *out);

@@ -5,10 +5,12 @@
 #include "host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static void *reserve(size_t size_bytes)
 {
@@ -73,4 +75,57 @@ char *host_read_file(const char *path, size_t max_bytes, size_t *size, char *err
     }
     fclose(f);
     return text;
+}
+
+/* The folder's own entry is durable only when the folder is written out too. */
+static void sync_folder(const char *path)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1,
+             slash ? path : ".");
+    const int fd = open(*folder ? folder : "/", O_RDONLY | O_DIRECTORY);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+}
+
+bool host_write_file(const char *path, const void *bytes, size_t size, char *err,
+                     size_t err_size)
+{
+    char beside[4096];
+    if ((size_t)snprintf(beside, sizeof beside, "%s.%ld.new", path, (long)getpid()) >=
+        sizeof beside) {
+        snprintf(err, err_size, "%s: the name is too long", path);
+        return false;
+    }
+    const int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    bool good = fd >= 0;
+    for (size_t done = 0; good && done < size;) {
+        const ssize_t n = write(fd, (const char *)bytes + done, size - done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        good = n > 0;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    good = good && fsync(fd) == 0;
+    if (!good) {
+        explain(path, err, err_size);
+    }
+    if (fd >= 0 && close(fd) && good) {
+        explain(path, err, err_size);
+        good = false;
+    }
+    if (good && rename(beside, path)) {
+        explain(path, err, err_size);
+        good = false;
+    }
+    if (good) {
+        sync_folder(path);
+    } else if (fd >= 0) {
+        unlink(beside);
+    }
+    return good;
 }

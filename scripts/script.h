@@ -78,6 +78,9 @@ struct session {
     uint32_t error_line;
     bool (*feed)(void *ctx, struct timeline *t);
     void *feed_ctx;
+    /* of the file that it was loaded from (session_file.h) */
+    char *notes, *kept_config;
+    const char **kept_settings;
 };
 
 /* session_script.c: run the file's text up to its lesson { ... }; the script is ready to

@@ -9,6 +9,7 @@
 
 #include "host.h"
 #include "script.h"
+#include "session_file.h"
 
 enum {
     MAX_SCRIPT_BYTES = 4 << 20,
@@ -134,6 +135,11 @@ struct session *session_open(const char *path, const struct session_options *o, 
 {
     size_t size;
     char *text = host_read_file(path, MAX_SCRIPT_BYTES, &size, err, err_size);
+    if (text && session_file_is(text, size)) {
+        struct session *s = session_file_load(path, text, size, o, err, err_size);
+        free(text);
+        return s;
+    }
     return text ? open_script(path, text, size, o, err, err_size) : NULL;
 }
 
@@ -210,6 +216,9 @@ void session_close(struct session *s)
     free(s->title);
     free(s->summary);
     free(s->view);
+    free(s->notes);
+    free(s->kept_config);
+    free(s->kept_settings);
     free(s);
 }
 

@@ -28,7 +28,7 @@ struct session_options {
     uint64_t seed;    /* 0: the script's or the default */
 };
 
-/* Open a lesson or scenario; NULL with cause and remedy in err (file missing, syntax
+/* Open a lesson, a scenario or a saved session (session_file.h); NULL with cause and remedy in err (file missing, syntax
  * error with its line, bad machine). */
 struct session *session_open(const char *path, const struct session_options *o, char *err,
                              size_t err_size);

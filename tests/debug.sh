@@ -87,6 +87,19 @@ matches "$out" 'nr_free_pages: [0-9]+' "kmem -f counts"
 debug three.lua 'apropos watermark' 'apropos zzzz' 'x = 5' 'x' 'p x*2'
 matches "$out" 'event mm:watermark_test' "apropos finds events"
 matches "$out" '^10$' "print"
+debug three.lua continue 'goto 2' 'mark early' 'alloc 1 GFP_KERNEL' c 'b expand if order > 2' 'save one.mmscope' digest
+matches "$out" 'Saved as one.mmscope' "a session is saved"
+before=$(printf '%s\n' "$out" | grep '^Digest')
+debug one.mmscope digest 'branch list' marks breakpoints 'save two.mmscope' 'load three.lua' 'load nothing.mmscope'
+is "$(printf '%s\n' "$out" | grep '^Digest')" "$before" "and loaded, the same machine at the same place"
+matches "$out" 'goto early' "with its marks"
+matches "$out" 'call of expand\(\) if order > 2' "and breakpoints"
+is "$(cmp one.mmscope two.mmscope && echo same)" same "saved again, it is the same file"
+matches "$out" 'nothing.mmscope: No such file' "a file that is not there is told, and the session stays"
+sed 's/^digest \([0-9]*\) ./digest \1 x/' one.mmscope >bad.mmscope
+debug bad.mmscope digest
+is "$status" 2 "a session that replays to another digest is refused"
+matches "$err" 'digest' "and told why"
 debug three.lua prompt
 matches "$out" 'for the screen' "what needs a screen says so"
 debug missing.lua step

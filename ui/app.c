@@ -9,9 +9,11 @@
 #include "describe.h"
 #include "hardware.h"
 #include "hw_focus.h"
+#include "keep.h"
 #include "keys.h"
 #include "pane.h"
 #include "popup.h"
+#include "session_file.h"
 #include "status.h"
 #include "travel.h"
 
@@ -106,6 +108,7 @@ void app_init(struct app *a, struct session *s, enum glyph_set set)
     model_init(&a->model, s);
     app_moved(a, timeline_position(a->t));
     app_resize(a, 80, 24);
+    keep_take_notes(a, session_notes(s));
 }
 
 void app_free(struct app *a)

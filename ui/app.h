@@ -98,6 +98,7 @@ enum app_request {
     REQUEST_NONE,
     REQUEST_QUIT,
     REQUEST_MENU,
+    REQUEST_LOAD, /* load_path */
     REQUEST_SUSPEND,
     REQUEST_REDRAW,
     REQUEST_MOUSE
@@ -168,6 +169,8 @@ struct app {
     bool keeps_todo; /* whoever drives the app runs them itself */
     struct bookmark marks[MAX_MARKS];
     int nr_marks;
+    uint64_t kept_stamp; /* what the recovery copy holds: keep.h */
+    char load_path[1024];
     struct watch asked; /* what why and history were asked about last */
     bool has_asked;
     struct {

@@ -61,7 +61,8 @@ static bool is_repeated(const char *line)
     return false;
 }
 
-static void debug(struct session *s, bool typed)
+/* path: what shall be opened instead, or "". */
+static void debug(struct session *s, bool typed, char *path, size_t path_size)
 {
     struct app a;
     char last[1024] = "";
@@ -75,7 +76,7 @@ static void debug(struct session *s, bool typed)
     }
     struct console c = {.app = &a, .out = stdout};
     console_begin(&c);
-    while (a.request != REQUEST_QUIT) {
+    while (a.request != REQUEST_QUIT && a.request != REQUEST_LOAD) {
         interrupted = 0;
         fflush(stdout);
         char *line = typed ? cmdline_read(&a, "(mmscope) ") : piped_line();
@@ -97,6 +98,7 @@ static void debug(struct session *s, bool typed)
     if (typed) {
         cmdline_finish();
     }
+    snprintf(path, path_size, "%s", a.request == REQUEST_LOAD ? a.load_path : "");
     sigaction(SIGINT, &old, NULL);
     app_free(&a);
 }
@@ -120,7 +122,18 @@ int cmd_debug(const struct options *o, int argc, char **argv)
     if (!s) {
         return trouble("%s", err);
     }
-    debug(s, isatty(STDIN_FILENO));
+    char other[1024] = "";
+    do {
+        debug(s, isatty(STDIN_FILENO), other, sizeof other);
+        struct session *loaded =
+            *other ? session_open(other, &so, err, sizeof err) : NULL;
+        if (loaded) {
+            session_close(s);
+            s = loaded;
+        } else if (*other) {
+            printf("%s\n", err);
+        }
+    } while (*other);
     int status = session_state(s) == SESSION_ERROR ? EXIT_TROUBLE : EXIT_OK;
     session_close(s);
     return status;

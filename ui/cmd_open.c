@@ -2,10 +2,12 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _XOPEN_SOURCE 700
+#include "keep.h"
 #include "lessons.h"
 #include "subcommands.h"
 #include "view.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,28 +22,57 @@ static struct session *open_path(const char *path, const struct options *o, char
                  : session_open_sandbox(&so, err, err_size);
 }
 
+/* The session on the screen, then those that are loaded in its place. Closes them. */
+static enum view_result show(struct session *s, const struct options *o)
+{
+    char path[1024], err[1024] = "";
+    enum view_result result = VIEW_LOAD;
+    while (result == VIEW_LOAD) {
+        result = view_run(s, err, path, sizeof path);
+        err[0] = 0;
+        if (result == VIEW_LOAD) {
+            struct session *other = open_path(path, o, err, sizeof err);
+            if (other) {
+                session_close(s);
+                s = other;
+            }
+        }
+    }
+    session_close(s);
+    return result;
+}
+
 /* The menu, what is chosen in it, the menu again ... */
 static int open_menu(const struct options *o)
 {
-    char err[1024] = "";
+    char err[4096] = "";
     if (!view_begin(o, err, sizeof err)) {
         return trouble("%s", err);
     }
     int selected = 0;
     enum view_result result = VIEW_MENU;
+    char title[200];
+    char *left = keep_find(title, sizeof title);
     while (result == VIEW_MENU) {
-        char *path = view_menu(err, &selected);
+        char *path = view_menu(err, left ? title : "", &selected);
         if (!path) {
             break;
         }
         err[0] = 0;
-        struct session *s = open_path(path, o, err, sizeof err);
+        const bool recover = !strcmp(path, "recover");
+        struct session *s = open_path(recover ? left : path, o, err, sizeof err);
+        if (recover && s) {
+            remove(left);
+            free(left);
+            left = NULL;
+            selected = 0;
+        }
         free(path);
         if (s) {
-            result = view_run(s);
-            session_close(s);
+            result = show(s, o);
         }
     }
+    free(left);
     view_end();
     return EXIT_OK;
 }
@@ -66,8 +97,7 @@ int cmd_open(const struct options *o, int argc, char **argv)
         session_close(s);
         return trouble("%s", err);
     }
-    enum view_result result = view_run(s);
+    enum view_result result = show(s, o);
     view_end();
-    session_close(s);
     return result == VIEW_MENU ? cmd_open(o, 0, argv) : EXIT_OK;
 }

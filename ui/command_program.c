@@ -4,6 +4,7 @@
 #define _XOPEN_SOURCE 700
 #include "command_run.h"
 
+#include "keep.h"
 #include "popup.h"
 
 #include <stdio.h>
@@ -26,6 +27,25 @@ void run_set(struct app *a, const char *args)
                     "Settings: speed 0..8 (now %d), glyphs utf8|braille|ascii.",
                     a->speed);
     }
+}
+
+void run_save(struct app *a, const char *args)
+{
+    if (!*args) {
+        app_message(a, MESSAGE_ERROR, "Save as what? save FILE.mmscope");
+        return;
+    }
+    keep_save(a, args);
+}
+
+void run_load(struct app *a, const char *args)
+{
+    if (!*args) {
+        app_message(a, MESSAGE_ERROR, "Load what? load FILE.mmscope");
+        return;
+    }
+    snprintf(a->load_path, sizeof a->load_path, "%s", args);
+    a->request = REQUEST_LOAD;
 }
 
 void run_lesson(struct app *a, const char *args)

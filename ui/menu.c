@@ -23,7 +23,12 @@ void menu_init(struct menu *m, const struct lessons *lessons, enum glyph_set set
     *m = (struct menu){.lessons = lessons, .glyphs = glyphs(set)};
 }
 
-static int nr_entries(const struct menu *m) { return (int)m->lessons->nr + 1; }
+static int nr_entries(const struct menu *m)
+{
+    return (int)m->lessons->nr + 1 + (m->left[0] != 0);
+}
+
+bool menu_is_left(const struct menu *m) { return m->selected > (int)m->lessons->nr; }
 
 const struct lesson *menu_selected(const struct menu *m)
 {
@@ -52,8 +57,11 @@ static int top_entry(const struct menu *m)
 static void draw_entry(const struct menu *m, struct grid *g, int x, int y, int w, int n)
 {
     bool selected = n == m->selected, lesson = n < (int)m->lessons->nr;
-    const char *title = lesson ? m->lessons->at[n].title : sandbox_title;
-    const char *summary = lesson ? m->lessons->at[n].summary : sandbox_summary;
+    bool left = n > (int)m->lessons->nr;
+    const char *title = lesson ? m->lessons->at[n].title : left ? m->left : sandbox_title;
+    const char *summary = lesson ? m->lessons->at[n].summary
+                          : left ? "This session was interrupted: go on where it was."
+                                 : sandbox_summary;
     char name[64] = "";
     if (lesson) {
         snprintf(name, sizeof name, "%.2s", m->lessons->at[n].name);

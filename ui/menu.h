@@ -11,9 +11,10 @@
 struct menu {
     const struct lessons *lessons;
     const struct glyphs *glyphs;
-    int selected; /* 0 .. nr: the last one is the sandbox */
+    int selected; /* lessons, then the sandbox, then what was interrupted */
     int cols, rows;
     char message[512]; /* why a lesson could not be opened */
+    char left[200];    /* title of a session that was interrupted; "": there is none */
 };
 
 enum menu_answer { MENU_STAY, MENU_OPEN, MENU_QUIT };
@@ -24,6 +25,8 @@ void menu_draw(const struct menu *m, struct grid *g);
 enum menu_answer menu_key(struct menu *m, int key);
 /* The lesson that is selected, or NULL: the sandbox. */
 const struct lesson *menu_selected(const struct menu *m);
+/* Is it the interrupted session? */
+bool menu_is_left(const struct menu *m);
 /* The entry in row y of the screen becomes the selected one; false: there is none. */
 bool menu_click(struct menu *m, int y);
 

@@ -73,26 +73,27 @@ static bool parse_words(const struct app *a, struct watch *w, char *const words[
     }
 }
 
+static const struct {
+    const char *word, *form;
+} kinds[NR_WATCH_KINDS] = {
+    [WATCH_PAGE] = {"page", "page PFN"},
+    [WATCH_FREELIST] = {"free", "free ZONE ORDER [MIGRATETYPE]"},
+    [WATCH_PCP] = {"pcp", "pcp ZONE CPU LIST"},
+    [WATCH_ZONE] = {"zone", "zone NAME"},
+    [WATCH_PHYSICAL] = {"phys", "phys ADDRESS [BYTES]"},
+    [WATCH_ENTRY] = {"pte", "pte ADDRESS"},
+    [WATCH_VIRTUAL] = {"virt", "virt ADDRESS [BYTES]"},
+    [WATCH_L1I_SET] = {"l1i", "l1i SET [CPU]"},
+    [WATCH_L1D_SET] = {"l1d", "l1d SET [CPU]"},
+    [WATCH_L2_SET] = {"l2", "l2 SET [CPU]"},
+    [WATCH_ITLB_SET] = {"itlb", "itlb SET [CPU]"},
+    [WATCH_DTLB_SET] = {"dtlb", "dtlb SET [CPU]"},
+    [WATCH_STLB_SET] = {"stlb", "stlb SET [CPU]"},
+};
+
 bool target_parse(const struct app *a, const char *text, struct watch *w, char *err,
                   size_t err_size)
 {
-    static const struct {
-        const char *word, *form;
-    } kinds[NR_WATCH_KINDS] = {
-        [WATCH_PAGE] = {"page", "page PFN"},
-        [WATCH_FREELIST] = {"free", "free ZONE ORDER [MIGRATETYPE]"},
-        [WATCH_PCP] = {"pcp", "pcp ZONE CPU LIST"},
-        [WATCH_ZONE] = {"zone", "zone NAME"},
-        [WATCH_PHYSICAL] = {"phys", "phys ADDRESS [BYTES]"},
-        [WATCH_ENTRY] = {"pte", "pte ADDRESS"},
-        [WATCH_VIRTUAL] = {"virt", "virt ADDRESS [BYTES]"},
-        [WATCH_L1I_SET] = {"l1i", "l1i SET [CPU]"},
-        [WATCH_L1D_SET] = {"l1d", "l1d SET [CPU]"},
-        [WATCH_L2_SET] = {"l2", "l2 SET [CPU]"},
-        [WATCH_ITLB_SET] = {"itlb", "itlb SET [CPU]"},
-        [WATCH_DTLB_SET] = {"dtlb", "dtlb SET [CPU]"},
-        [WATCH_STLB_SET] = {"stlb", "stlb SET [CPU]"},
-    };
     char copy[256], *words[MAX_WORDS];
     snprintf(copy, sizeof copy, "%s", text);
     snprintf(err, err_size, "%s", "");
@@ -143,4 +144,27 @@ bool target_selected(const struct app *a, struct watch *w)
         return !watch_error(w, a->model.m);
     }
     return false;
+}
+
+void target_format(const struct app *a, const struct watch *w, char *buf, size_t size)
+{
+    const char *word = kinds[w->kind].word;
+    const unsigned long long one = w->a, two = w->b, three = w->c;
+    switch (w->kind) {
+    case WATCH_FREELIST:
+    case WATCH_PCP:
+        snprintf(buf, size, "%s %s %llu %llu", word,
+                 zone_view(a->model.m, (uint32_t)one).name, two, three);
+        break;
+    case WATCH_ZONE:
+        snprintf(buf, size, "%s %s", word, zone_view(a->model.m, (uint32_t)one).name);
+        break;
+    case WATCH_PAGE:
+    case WATCH_ENTRY:
+        snprintf(buf, size, "%s 0x%llx", word, one);
+        break;
+    default:
+        snprintf(buf, size, "%s 0x%llx %llu", word, one, two);
+        break;
+    }
 }

@@ -14,6 +14,8 @@
 /* False: err says why, or is "" where text does not begin with one of these words. */
 bool target_parse(const struct app *a, const char *text, struct watch *w, char *err,
                   size_t err_size);
+/* The text that target_parse makes it of. */
+void target_format(const struct app *a, const struct watch *w, char *buf, size_t size);
 /* What is selected on the screen, or what the last command was about. */
 bool target_selected(const struct app *a, struct watch *w);
 

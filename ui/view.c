@@ -6,6 +6,7 @@
 
 #include "app.h"
 #include "cmdline.h"
+#include "keep.h"
 #include "menu.h"
 #include "subcommands.h"
 #include "term.h"
@@ -14,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+enum { PAUSE_MS = 1500 }; /* without a key: time to write the copy that survives */
 
 static uint64_t now_ms(void)
 {
@@ -110,7 +113,10 @@ static bool serve(struct app *a, enum view_result *result)
     switch (request) {
     case REQUEST_QUIT:
     case REQUEST_MENU:
-        *result = request == REQUEST_QUIT ? VIEW_QUIT : VIEW_MENU;
+    case REQUEST_LOAD:
+        *result = request == REQUEST_QUIT   ? VIEW_QUIT
+                  : request == REQUEST_LOAD ? VIEW_LOAD
+                                            : VIEW_MENU;
         return true;
     case REQUEST_SUSPEND:
         term_suspend();
@@ -130,7 +136,8 @@ static bool serve(struct app *a, enum view_result *result)
     }
 }
 
-enum view_result view_run(struct session *s)
+enum view_result view_run(struct session *s, const char *message, char *path,
+                          size_t path_size)
 {
     struct app a;
     struct grid g;
@@ -140,6 +147,9 @@ enum view_result view_run(struct session *s)
     a.interrupted = interrupted;
     a.interrupted_ctx = &w;
     resize(&a);
+    if (*message) {
+        app_message(&a, MESSAGE_INFO, "%s", message);
+    }
     grid_create(&g, a.cols, a.rows);
     bool dirty = true, editing = false;
     uint64_t next_tick = 0;
@@ -161,10 +171,15 @@ enum view_result view_run(struct session *s)
                             : next_tick;
             timeout = next_tick > now ? (int)(next_tick - now) : 0;
         }
-        int key = term_key(timeout);
+        const bool pause = timeout < 0 && keep_is_stale(&a);
+        int key = term_key(pause ? PAUSE_MS : timeout);
         if (key == K_HANGUP) {
             result = VIEW_HANGUP;
             break;
+        }
+        if (key == K_TIMEOUT && pause) {
+            keep_copy(&a);
+            continue;
         }
         if (key == K_TIMEOUT) {
             if (app_timeout(&a) >= 0 && now_ms() >= next_tick) {
@@ -190,6 +205,12 @@ enum view_result view_run(struct session *s)
             break;
         }
     }
+    snprintf(path, path_size, "%s", a.load_path);
+    if (result != VIEW_HANGUP) { /* a terminal that is gone is no wish to leave */
+        keep_remove();
+    } else if (keep_is_stale(&a)) {
+        keep_copy(&a);
+    }
     grid_destroy(&g);
     app_free(&a);
     return result;
@@ -202,7 +223,8 @@ int view_session(struct session *s, const struct options *o)
         session_close(s);
         return trouble("%s", err);
     }
-    view_run(s);
+    char path[1024];
+    view_run(s, "", path, sizeof path);
     view_end();
     session_close(s);
     return EXIT_OK;
@@ -210,13 +232,16 @@ int view_session(struct session *s, const struct options *o)
 
 /* ---- the menu ---- */
 
-char *view_menu(const char *message, int *selected)
+char *view_menu(const char *message, const char *left, int *selected)
 {
     struct lessons lessons = lessons_load();
     struct menu m;
     struct grid g;
     menu_init(&m, &lessons, term_glyphs());
-    m.selected = *selected <= (int)lessons.nr ? *selected : 0;
+    snprintf(m.left, sizeof m.left, "%s", left);
+    m.selected = *left                          ? (int)lessons.nr + 1
+                 : *selected <= (int)lessons.nr ? *selected
+                                                : 0;
     snprintf(m.message, sizeof m.message, "%s", message ? message : "");
     term_size(&m.cols, &m.rows);
     grid_create(&g, m.cols, m.rows);
@@ -247,7 +272,7 @@ char *view_menu(const char *message, int *selected)
         }
         if (answer == MENU_OPEN) {
             const struct lesson *l = menu_selected(&m);
-            path = strdup(l ? l->path : "");
+            path = strdup(l ? l->path : menu_is_left(&m) ? "recover" : "");
         }
         leave = answer != MENU_STAY;
     }
