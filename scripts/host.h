@@ -14,8 +14,8 @@ extern const struct arena_host host_memory;
 char *host_read_file(const char *path, size_t max_bytes, size_t *size, char *err,
                      size_t err_size);
 
-/* Write a file so that path is the old one or the new one, whole, whatever happens: beside
- * it first, then in its place. False: err says why not. */
+/* Write a file so that path is the old one or the new one, whole, whatever happens:
+ * beside it first, then in its place. False: err says why not. */
 bool host_write_file(const char *path, const void *bytes, size_t size, char *err,
                      size_t err_size);
 

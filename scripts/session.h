@@ -28,8 +28,8 @@ struct session_options {
     uint64_t seed;    /* 0: the script's or the default */
 };
 
-/* Open a lesson, a scenario or a saved session (session_file.h); NULL with cause and remedy in err (file missing, syntax
- * error with its line, bad machine). */
+/* Open a lesson, a scenario or a saved session (session_file.h); NULL with cause and
+ * remedy in err (file missing, syntax error with its line, bad machine). */
 struct session *session_open(const char *path, const struct session_options *o, char *err,
                              size_t err_size);
 /* The same from text; name is what messages call it. */

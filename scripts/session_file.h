@@ -30,8 +30,8 @@
 
 /* Does a file's text begin as a session does? */
 bool session_file_is(const char *text, size_t size);
-/* The file's text (malloced), with the caller's lines as notes; the position is left as it
- * is. NULL: err says why it cannot be saved. */
+/* The file's text (malloced), with the caller's lines as notes; the position is left as
+ * it is. NULL: err says why it cannot be saved. */
 char *session_file_make(struct session *s, const char *notes, char *err, size_t err_size);
 /* Do what text says: a session at the saved position, or NULL with cause and remedy in
  * err. */

@@ -239,7 +239,7 @@ static void check_damaged_objects(void)
     static const char *const fields[][3] = {
         {"geometry size=72 hwalign=0", "num=56", "num=57"},
         {"geometry size=72 hwalign=0", "freelist_place=1", "freelist_place=0"},
-        {"geometry size=700", "colour=14", "colour=13"},
+        {"geometry size=7000 hwalign=0", "colour=37", "colour=36"},
         {"cache oracle-40 ", "freelist_size=99", "freelist_size=98"},
         {"cache oracle-200 ", "flags=40002000", "flags=40000000"},
         {"node oracle-40 total=3", "free_objects=0", "free_objects=1"},
