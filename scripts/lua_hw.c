@@ -517,11 +517,45 @@ static void push_tally(lua_State *L, const struct memsys *cpu,
             n->direct_bytes + n->l2_writeback * cpu->config.l2.line_bytes);
 }
 
+/* Adds cycles, where they went, and amat to the table on top; nothing without a cost
+ * model. */
+static void push_cycles(lua_State *L, const struct memsys *cpu,
+                        const struct memsys_tally *n)
+{
+    const struct cycles y = cost_of(cpu->config.cost, &cpu->config, n);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } parts[] = {
+        {"l1", y.l1},
+        {"tlb", y.tlb},
+        {"walk", y.walk},
+        {"l2", y.l2},
+        {"memory", y.memory},
+        {"bus", y.bus},
+        {"uncached", y.uncached},
+        {"ipi", y.ipi},
+        {"total", y.total},
+        {"accesses", y.accesses},
+    };
+    if (!cpu->config.cost) {
+        return;
+    }
+    lua_createtable(L, 0, 10);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        set_int(L, parts[i].name, parts[i].value);
+    }
+    lua_setfield(L, -2, "cycles");
+    lua_pushnumber(L, y.accesses ? (double)y.total / (double)y.accesses : 0.0);
+    lua_setfield(L, -2, "amat");
+}
+
 static int counters(lua_State *L)
 {
     uint32_t cpu = optional_cpu(L, 1, "counters");
     const struct memsys *c = hw_memsys(script_machine(L), cpu);
     push_tally(L, c, &c->s->n);
+    push_cycles(L, c, &c->s->n);
     return 1;
 }
 
@@ -565,6 +599,7 @@ static int last_access(lua_State *L)
     }
     const struct memsys *c = hw_memsys(m, cpu);
     push_tally(L, c, &a.n);
+    push_cycles(L, c, &a.n);
     set_int(L, "va", a.va);
     set_int(L, "size", a.size);
     set_int(L, "value", a.value);

@@ -286,6 +286,9 @@ function measure(fn, ...)
                 t[k] = v - b[k]
             end
         end
+        if t.cycles then
+            t.amat = t.cycles.accesses > 0 and t.cycles.total / t.cycles.accesses or 0.0
+        end
         if t.access then
             t.miss_rate = t.access > 0 and t.miss / t.access or 0.0
         end
