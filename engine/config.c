@@ -1,7 +1,11 @@
 /* The configuration of a machine as text: one table of options, from which parsing,
- * printing, help and completion are made.
+ * printing, help and completion are made. The processor's part of it: config_hw.c.
+ *
+ * The file is over 800 lines because each option is a pair of small functions here and a
+ * row of the table at its end.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config_hw.h"
 #include "hardware.h"
 #include "text.h"
 
@@ -111,23 +115,34 @@ static bool parse_bool(const char *text, bool *out)
 
 /* ---- one pair of functions for each kind of option ---- */
 
-static bool set_arch(struct machine_config *c, const char *value, struct error e)
+static bool arch_of(const char *value, enum arch *arch)
 {
     for (size_t i = 0; i < NR_ARCHS; i++) {
         if (!strcmp(arch_names[i], value)) {
-            c->arch = (enum arch)i;
+            *arch = (enum arch)i;
             return true;
         }
     }
     if (!strcmp(value, "i386-pae") || !strcmp(value, "pae")) {
-        c->arch = ARCH_I386_PAE;
+        *arch = ARCH_I386_PAE;
         return true;
     }
     if (!strcmp(value, "x86-64") || !strcmp(value, "amd64")) {
-        c->arch = ARCH_X86_64;
+        *arch = ARCH_X86_64;
         return true;
     }
-    return FAIL(e, "arch=%.40s is not known: use i386, i386pae or x86_64", value);
+    return false;
+}
+
+static bool set_arch(struct machine_config *c, const char *value, struct error e)
+{
+    enum arch arch;
+    if (!arch_of(value, &arch)) {
+        return FAIL(e, "arch=%.40s is not known: use i386, i386pae or x86_64", value);
+    }
+    hw_config_change_arch(&c->hw, c->arch, arch);
+    c->arch = arch;
+    return true;
 }
 
 static int get_arch(char *buf, size_t size, const struct machine_config *c)
@@ -627,7 +642,7 @@ enum { NR_OPTIONS = sizeof options / sizeof options[0] };
 
 const struct config_option *config_options(size_t i)
 {
-    return i < NR_OPTIONS ? &options[i].doc : NULL;
+    return i < NR_OPTIONS ? &options[i].doc : hw_option(i - NR_OPTIONS);
 }
 
 void config_init(struct machine_config *c, enum arch arch)
@@ -658,11 +673,16 @@ bool config_set(struct machine_config *c, const char *name, const char *value, c
             return options[i].set(c, value, e);
         }
     }
+    if (hw_option_known(name)) {
+        return hw_option_set(&c->hw, name, value, err, err_size);
+    }
+    const struct config_option *o;
     int len =
         snprintf(err, err_size, "%.40s is not an option of the machine: there are", name);
-    for (size_t i = 0; i < NR_OPTIONS && len > 0 && (size_t)len < err_size; i++) {
-        len += snprintf(err + len, err_size - (size_t)len, "%s%s", i ? ", " : " ",
-                        options[i].doc.name);
+    for (size_t i = 0; (o = config_options(i)) && len > 0 && (size_t)len < err_size;
+         i++) {
+        len +=
+            snprintf(err + len, err_size - (size_t)len, "%s%s", i ? ", " : " ", o->name);
     }
     return false;
 }
@@ -679,6 +699,14 @@ int config_format(char *buf, size_t size, const struct machine_config *c)
         options[i].get(usual, sizeof usual, &defaults);
         if (i < 2 || strcmp(value, usual) != 0) {
             text_put(&t, "%s%s=%s", i ? " " : "", options[i].doc.name, value);
+        }
+    }
+    for (size_t i = 0; hw_option(i); i++) {
+        char value[80], usual[80];
+        hw_option_get(value, sizeof value, &c->hw, hw_option(i)->name);
+        hw_option_get(usual, sizeof usual, &defaults.hw, hw_option(i)->name);
+        if (strcmp(value, usual) != 0) {
+            text_put(&t, " %s=%s", hw_option(i)->name, value);
         }
     }
     return t.len;
@@ -775,5 +803,5 @@ bool config_check(const struct machine_config *c, char *err, size_t err_size)
             e,
             "initrd takes more than half of the memory: use a smaller one or more ram");
     }
-    return true;
+    return hw_config_check(c, err, err_size);
 }

@@ -46,6 +46,10 @@ void hardware_config_init(struct hardware_config *c, enum arch arch)
         set_tlb(&mem->tlb[SIDE_D], 64, 4);
     }
     mem->tagging = TAG_VIPT;
+    mem->coherent = mem->memory_types = mem->detect = true;
+    mem->pat = PAT_LINUX;
+    mem->wc_buffers = 4;
+    mem->cost = cost_model_by_name(arch == ARCH_X86_64 ? "nehalem" : "pentium-m");
     c->pse = c->pge = c->intel = true;
     c->nx = arch != ARCH_I386; /* 32-bit entries have no bit for it */
     c->gbpages = arch == ARCH_X86_64;
@@ -58,8 +62,18 @@ static struct smp_config smp_config(const struct machine_config *c)
     if (!c->hw.traced) {
         smp.cpu.translation = TRANSLATE_TABLES;
         smp.cpu.data = true;
+        for (uint32_t side = 0; side < NR_SIDES; side++) {
+            smp.cpu.l1[side].seed = smp.cpu.tlb[side].seed = c->seed + side;
+        }
+        smp.cpu.l2.seed = smp.cpu.stlb.seed = c->seed + NR_SIDES;
     }
     return smp;
+}
+
+const char *hardware_config_error(const struct machine_config *c, const char **part)
+{
+    const struct smp_config smp = smp_config(c);
+    return smp_config_error(&smp, part);
 }
 
 uint64_t hardware_arena_bytes(const struct machine_config *c)
@@ -138,9 +152,9 @@ const struct memsys *hardware_cpu(const struct machine *m, uint32_t cpu)
 
 bool hardware_read_phys(const struct machine *m, uint64_t pa, void *to, size_t n)
 {
-    bool all = ram_read(&m->ram, paddr(pa), to, n);
-    for (uint32_t i = 0; m->hardware->s->used && i < m->hardware->nr_cpus; i++) {
-        memsys_snoop_read(&m->hardware->cpu[i], pa, to, n);
+    const bool all = ram_read(&m->ram, paddr(pa), to, n);
+    if (m->hardware->s->used && all) {
+        memsys_read_newest(&m->hardware->cpu[0], pa, to, (uint32_t)n);
     }
     return all;
 }

@@ -64,6 +64,8 @@ struct hardware { /* the host's handle */
 
 /* The processor that arch's machines have unless told otherwise. */
 void hardware_config_init(struct hardware_config *c, enum arch arch);
+/* NULL, or what is wrong with it, and with which part ("l1d"). */
+const char *hardware_config_error(const struct machine_config *c, const char **part);
 /* Bytes of arena for all CPUs. */
 uint64_t hardware_arena_bytes(const struct machine_config *c);
 /* False: the arena is too small. */

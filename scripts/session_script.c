@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_hw.h"
 #include "script.h"
 
 enum { LOAD_STEPS = 50000000 };
@@ -197,7 +198,7 @@ static void refuse_unknown_options(lua_State *L, int machine)
         lua_pop(L, 1);
         const char *key = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
         const struct config_option *o;
-        bool known = false;
+        bool known = key && strcmp(key, "cpu") == 0;
         for (size_t i = 0; key && (o = config_options(i)) != NULL; i++) {
             known |= strcmp(o->name, key) == 0;
         }
@@ -207,6 +208,36 @@ static void refuse_unknown_options(lua_State *L, int machine)
                 key ? key : sandbox_tostring(L, -1));
         }
     }
+}
+
+/* machine = { cpu = { l1d = { size = "32K", ways = 8 }, cost = "nehalem" } }: the
+ * processor's options in a table of their own. */
+static void read_cpu(lua_State *L, struct session *s, int machine)
+{
+    const struct config_option *o;
+    if (lua_getfield(L, machine, "cpu") != LUA_TNIL) {
+        const int cpu = lua_gettop(L);
+        if (!lua_istable(L, cpu)) {
+            luaL_error(L, "machine: cpu should be a table, as in cpu = { l1d = { size = "
+                          "\"32K\", ways = 8 } }; cpus is how many there are");
+        }
+        for (lua_pushnil(L); lua_next(L, cpu); lua_pop(L, 1)) {
+            const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+            if (!hw_option_known(key)) {
+                luaL_error(L,
+                           "machine: cpu has no option %s (`mmscope show machine` "
+                           "lists them: l1i to gbpages)",
+                           key);
+            }
+        }
+        for (size_t i = 0; (o = hw_option(i)) != NULL; i++) {
+            if (lua_getfield(L, cpu, o->name) != LUA_TNIL) {
+                set_option(L, &s->config, o->name, setting_text(L, -1, o->name));
+            }
+            lua_settop(L, cpu);
+        }
+    }
+    lua_settop(L, machine);
 }
 
 static void read_machine(lua_State *L, struct session *s, int lesson)
@@ -228,6 +259,9 @@ static void read_machine(lua_State *L, struct session *s, int lesson)
             set_option(L, &s->config, o->name, setting_text(L, -1, o->name));
         }
         lua_settop(L, machine);
+    }
+    if (machine) {
+        read_cpu(L, s, machine);
     }
     if (!machine) {
         set_option(L, &s->config, "ram", "160M");

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_hw.h"
+
 static const struct trace_option options[] = {
     {"l1i", "SIZE,WAYS[,LINE[,POLICY]]|none", "first-level instruction cache"},
     {"l1d", "SIZE,WAYS[,LINE[,POLICY]]|none", "first-level data cache"},
@@ -149,127 +151,16 @@ bool trace_setup_mode(struct trace_setup *t, const char *mode, char *err, size_t
 
 /* ---- options ---- */
 
-static bool number(const char *text, uint64_t *out, bool size)
+static bool number(const char *text, uint64_t *out)
 {
     char *end;
     if (!isdigit((unsigned char)text[0])) {
         return false;
     }
     errno = 0;
-    unsigned long long v =
-        strtoull(text, &end, text[0] == '0' && (text[1] | 0x20) == 'x' ? 16 : 10);
-    unsigned shift = 0;
-    if (size && *end) {
-        const char *units = "KMG", *unit = strchr(units, toupper((unsigned char)*end));
-        if (!unit) {
-            return false;
-        }
-        shift = 10 * (unsigned)(unit - units + 1);
-        end++;
-    }
-    *out = (uint64_t)v << shift;
-    return !errno && !*end && *out >> shift == v;
-}
-
-static bool policy_of(const char *text, enum cache_policy *out)
-{
-    static const char *const names[] = {"lru", "plru", "fifo", "random"};
-    for (int i = 0; i < 4; i++) {
-        if (!strcmp(text, names[i])) {
-            *out = (enum cache_policy)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Cut "32K,8,64,lru" at its commas or colons. Answers how many words, at most 4; 5:
-
- * more. */
-static size_t words_of(char *text, char *words[4])
-{
-    size_t n = 0;
-    for (char *p = text;; p++) {
-        size_t len = strcspn(p, ",:");
-        if (n == 4) {
-            return 5;
-        }
-        words[n++] = p;
-        p += len;
-        if (!*p) {
-            return n;
-        }
-        *p = 0;
-    }
-}
-
-static bool set_cache(struct cache_config *c, const char *name, const char *value,
-                      char *err, size_t err_size)
-{
-    char text[64];
-    char *word[4];
-    uint64_t size, ways, line = 64;
-    enum cache_policy policy = POLICY_LRU;
-    if (!strcmp(value, "none")) {
-        memset(c, 0, sizeof *c);
-        return true;
-    }
-    snprintf(text, sizeof text, "%s", value);
-    size_t n = words_of(text, word);
-    if (n < 2 || n > 4 || !number(word[0], &size, true) ||
-        !number(word[1], &ways, false) || (n > 2 && !number(word[2], &line, false)) ||
-        (n > 3 && !policy_of(word[3], &policy))) {
-        return fail(err, err_size,
-                    "%s=%s: SIZE,WAYS[,LINE[,POLICY]] is wanted, as 32K,8,64,lru (lru, "
-                    "plru, fifo, random), "
-                    "or none",
-                    name, value);
-    }
-    if (!line || !ways || line > PAGE_SIZE || ways > CACHE_MAX_WAYS || !size ||
-        size % (line * ways) || size / line > CACHE_MAX_LINES) {
-        return fail(err, err_size,
-                    "%s=%s: the size must be a multiple of ways times line, at most "
-                    "65536 ways and %d lines of "
-                    "at most 4096 bytes",
-                    name, value, CACHE_MAX_LINES);
-    }
-    uint64_t seed = c->seed;
-    *c = (struct cache_config){.sets = (uint32_t)(size / (line * ways)),
-                               .ways = (uint32_t)ways,
-                               .line_bytes = (uint32_t)line,
-                               .policy = policy,
-                               .seed = seed};
-    return true;
-}
-
-static bool set_tlb(struct tlb_config *c, const char *name, const char *value, char *err,
-                    size_t err_size)
-{
-    char text[64];
-    char *word[4];
-    uint64_t entries, ways;
-    enum cache_policy policy = POLICY_LRU;
-    if (!strcmp(value, "none")) {
-        memset(c, 0, sizeof *c);
-        return true;
-    }
-    snprintf(text, sizeof text, "%s", value);
-    size_t n = words_of(text, word);
-    if (n < 2 || n > 3 || !number(word[0], &entries, false) ||
-        !number(word[1], &ways, false) || (n > 2 && !policy_of(word[2], &policy)) ||
-        !ways || !entries || entries % ways || ways > CACHE_MAX_WAYS ||
-        entries > CACHE_MAX_LINES) {
-        return fail(err, err_size,
-                    "%s=%s: ENTRIES,WAYS[,POLICY] is wanted, as 64,4,lru (lru, plru, "
-                    "fifo, random), the entries "
-                    "a multiple of the ways, or none",
-                    name, value);
-    }
-    *c = (struct tlb_config){.entries = (uint32_t)entries,
-                             .ways = (uint32_t)ways,
-                             .policy = policy,
-                             .seed = c->seed};
-    return true;
+    const bool hex = text[0] == '0' && (text[1] | 0x20) == 'x';
+    *out = strtoull(text, &end, hex ? 16 : 10);
+    return !errno && !*end;
 }
 
 /* One of several words; answers its place, or -1 with err. */
@@ -319,19 +210,19 @@ bool trace_setup_set(struct trace_setup *t, const char *name, const char *value,
     struct memsys_config *m = &t->machine;
     uint64_t n;
     if (!strcmp(name, "l1i") || !strcmp(name, "l1d")) {
-        return set_cache(&m->l1[name[2] == 'd'], name, value, err, err_size);
+        return cache_geometry_set(&m->l1[name[2] == 'd'], name, value, err, err_size);
     }
     if (!strcmp(name, "l2")) {
-        return set_cache(&m->l2, name, value, err, err_size);
+        return cache_geometry_set(&m->l2, name, value, err, err_size);
     }
     if (!strcmp(name, "itlb") || !strcmp(name, "dtlb")) {
-        return set_tlb(&m->tlb[name[0] == 'd'], name, value, err, err_size);
+        return tlb_geometry_set(&m->tlb[name[0] == 'd'], name, value, err, err_size);
     }
     if (!strcmp(name, "stlb")) {
-        return set_tlb(&m->stlb, name, value, err, err_size);
+        return tlb_geometry_set(&m->stlb, name, value, err, err_size);
     }
     if (!strcmp(name, "seed") || !strcmp(name, "first-pfn")) {
-        if (!number(value, &n, false) || n >> 40) {
+        if (!number(value, &n) || n >> 40) {
             return fail(err, err_size, "%s=%s: a number below 2^40 is wanted", name,
                         value);
         }
