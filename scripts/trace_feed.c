@@ -10,6 +10,8 @@
 
 #include "hardware.h"
 #include "host.h"
+#include "inspect_hw.h"
+#include "mm_struct.h"
 
 enum { BATCH = 512 };
 
@@ -24,7 +26,7 @@ struct trace_feed {
     /* what is left of refs[at] */
     bool second;   /* its first access is done */
     uint32_t done; /* bytes of this access */
-    bool ended;
+    bool begun, ended;
 };
 
 struct trace_feed *trace_feed_open(const struct trace_setup *setup, const char *path,
@@ -61,7 +63,7 @@ struct timeline *trace_feed_timeline(struct trace_feed *f,
     c.cpus = 1;
     c.hw.mem = f->setup.machine;
     c.hw.mem.cost = f->setup.cost;
-    c.hw.traced = true;
+    c.hw.traced = !f->setup.tables;
     return timeline_create(&c, &host_memory, o, err, err_size);
 }
 
@@ -91,10 +93,27 @@ static bool finish(struct trace_feed *f, struct timeline *t, const char *err)
     return true;
 }
 
-static void do_access(struct timeline *t, enum access_kind kind, uint64_t va,
+static uint64_t do_op(struct timeline *t, uint16_t kind, uint64_t a0, uint64_t a1,
+                      uint64_t a2, uint64_t a3)
+{
+    const struct op op = {.kind = kind, .origin = ORIGIN_REPLAY, .arg = {a0, a1, a2, a3}};
+    return timeline_do(t, &op);
+}
+
+/* A process that may touch everything, in the machine with page tables. */
+static void begin_process(struct timeline *t)
+{
+    const uint64_t end = as_task_size(timeline_machine(t)) - PAGE_SIZE;
+    const uint64_t mm = do_op(t, OP_MM_CREATE, 0, 0, 0, 0);
+    do_op(t, OP_MMAP, mm, PAGE_SIZE, end - PAGE_SIZE, VM_ALL);
+    do_op(t, OP_SWITCH_MM, mm, 0, 0, 0);
+}
+
+/* False: it faulted, and nobody could mend it. */
+static bool do_access(struct timeline *t, enum access_kind kind, uint64_t va,
                       uint32_t size)
 {
-    struct op op = {.origin = ORIGIN_REPLAY, .arg = {va, size, 1}}; /* 1: user mode */
+    struct op op = {.origin = ORIGIN_REPLAY, .arg = {va, size, MODE_USER}};
     switch (kind) {
     case ACCESS_READ:
         op.kind = OP_LOAD;
@@ -102,21 +121,26 @@ static void do_access(struct timeline *t, enum access_kind kind, uint64_t va,
     case ACCESS_WRITE:
         op.kind = OP_STORE;
         op.arg[2] = 0; /* the trace does not tell what was stored */
-        op.arg[3] = 1;
+        op.arg[3] = MODE_USER;
         break;
     default:
         op.kind = OP_FETCH;
-        op.arg[1] = 1;
+        op.arg[1] = MODE_USER;
         op.arg[2] = size;
         break;
     }
     timeline_do(t, &op);
+    return hw_last_access(timeline_machine(t), 0).done;
 }
 
 bool trace_feed_next(void *ctx, struct timeline *t)
 {
     struct trace_feed *f = ctx;
     char err[512] = "";
+    if (!f->begun && f->setup.tables) {
+        begin_process(t);
+    }
+    f->begun = true;
     if (f->at == f->nr && !f->ended) {
         f->at = 0;
         f->nr = f->reader ? trace_read(f->reader, f->refs, BATCH, err, sizeof err)
@@ -130,7 +154,14 @@ bool trace_feed_next(void *ctx, struct timeline *t)
     uint32_t left = r->size - f->done;
     uint32_t size = left < HARDWARE_MAX_BYTES ? left : HARDWARE_MAX_BYTES;
     f->references += !f->second && !f->done;
-    do_access(t, (enum access_kind)kind, r->va + f->done, size);
+    if (!do_access(t, (enum access_kind)kind, r->va + f->done, size)) {
+        snprintf(err, sizeof err,
+                 "reference %" PRIu64 ": the access to 0x%" PRIx64
+                 " faults, it is no address of this process",
+                 f->references, r->va);
+        f->at = f->nr = 0;
+        return finish(f, t, err);
+    }
     f->done += size;
     if (f->done < r->size) {
         return true;

@@ -3,7 +3,10 @@
  * file is read as one goes on.
  *
  * The counts are those of trace_run, with one exception: a reference of more than
- * HARDWARE_MAX_BYTES is made in pieces.
+ * HARDWARE_MAX_BYTES is made in pieces. With page tables the process is one of the
+ * machine's own (engine/mm_struct.h), whose faults its kernel handles, event by event;
+ * there a page that is read before it is written is the zero page, so counts are a little
+ * different from those of trace_run's simpler process.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef SCRIPTS_TRACE_FEED_H

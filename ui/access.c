@@ -12,14 +12,15 @@ bool access_of_op(const struct op *op, struct access_wish *w)
     switch (op->kind) {
     case OP_LOAD:
         *w = (struct access_wish){op->arg[0], (uint32_t)op->arg[1], ACCESS_READ,
-                                  op->arg[2] != 0};
+                                  op->arg[2] == MODE_USER};
         return true;
     case OP_STORE:
         *w = (struct access_wish){op->arg[0], (uint32_t)op->arg[1], ACCESS_WRITE,
-                                  op->arg[3] != 0};
+                                  op->arg[3] == MODE_USER};
         return true;
     case OP_FETCH:
-        *w = (struct access_wish){op->arg[0], 1, ACCESS_FETCH, op->arg[1] != 0};
+        *w = (struct access_wish){op->arg[0], (uint32_t)op->arg[2], ACCESS_FETCH,
+                                  op->arg[1] == MODE_USER};
         return true;
     default:
         return false;

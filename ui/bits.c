@@ -54,9 +54,10 @@ void bits_fields(struct grid *g, const struct bit_row *r, int y,
         }
         high = high > r->top ? r->top : high;
         int x = bits_column(r, high), end = bits_column(r, f->low) + 1, room = end - x;
-        const char *text = text_width(f->text) <= room ? f->text : f->brief;
+        bool apart = !f->low || (r->gaps >> f->low & 1); /* a text may fill it */
+        const char *text = text_width(f->text) + !apart <= room ? f->text : f->brief;
         int w = text_width(text);
-        if (!*text || w > room) {
+        if (!*text || w + !apart > room) {
             for (int c = x; c < end; c++) {
                 grid_put(g, c, y, (uint32_t)f->letter, f->style, 0);
             }

@@ -306,7 +306,7 @@ static void put_virtual(struct address *ad, bool with_tlb)
     if (ad->wide) { /* in words, the header has the address */
         put_bits(ad, "va", s->va, fields, nr, true);
     }
-    put_uses(ad, nr_levels(s) ? "MMU" : "page", fields, nr);
+    put_uses(ad, "MMU", fields, nr);
     if (f->has_tlb && with_tlb) {
         nr = set_fields(&f->tlb.c, (int)page_shift(s->page), s->va, top, true, false,
                         fields);
