@@ -270,6 +270,16 @@ void app_moved(struct app *a, struct position from)
 
 /* ---- layout ---- */
 
+/* A page that a hardware pane's cursor is on lights up in the memory map. */
+static void find_lit(struct app *a)
+{
+    const struct pane_kind *p = pane_kind(a->focus);
+    if (a->focus != PANE_PHYSMAP && view_number(VIEW_HARDWARE, a->focus) &&
+        p->selected_pfn) {
+        a->hw.has_lit = p->selected_pfn(a, &a->hw.lit);
+    }
+}
+
 void app_layout(struct app *a)
 {
     a->layout = layout_compute(a->cols, a->rows, &a->prefs);
@@ -280,6 +290,7 @@ void app_layout(struct app *a)
             p->fit(a, s->inside.w, s->inside.h);
         }
     }
+    find_lit(a);
 }
 
 void app_resize(struct app *a, int cols, int rows)

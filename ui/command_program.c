@@ -4,6 +4,7 @@
 #define _XOPEN_SOURCE 700
 #include "command_run.h"
 
+#include "hw_focus.h"
 #include "keep.h"
 #include "popup.h"
 
@@ -89,6 +90,7 @@ void run_close(struct app *a, const char *args)
     a->narration.top = 0;
     a->buddy.has_cursor = a->pcp.has_cursor = a->map.has_cursor = false;
     a->buddy.chain = a->pcp.chain = -1;
+    hw_focus_forget(a);
 }
 
 void run_back(struct app *a, const char *args)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hardware.h"
+#include "mm_struct.h"
 #include "pgtable.h"
 
 const struct memsys *shown_cpu(const struct app *a)
@@ -41,6 +42,17 @@ void hw_focus_init(struct app *a)
     for (int i = 0; i < NR_PARTS; i++) {
         a->hw.sets[i].zoom = -1;
     }
+}
+
+void hw_focus_forget(struct app *a)
+{
+    struct hw_state *s = &a->hw;
+    for (int i = 0; i < NR_PARTS; i++) {
+        s->sets[i].has_cursor = false;
+    }
+    s->cache_pinned = s->tlb_pinned = false;
+    s->walk.has_cursor = s->walk.pinned = false;
+    s->memory.has_cursor = s->has_lit = false;
 }
 
 /* ---- what events say about places ---- */
@@ -214,6 +226,13 @@ static void look_at_events(const struct app *a, struct hw_focus *f)
             }
         }
     }
+    /* nothing: what the last event in view was about */
+    for (uint64_t n = md->happened; n >= e->first && n > 0 && !f->nr_touched; n--) {
+        const struct event *ev = op_events_get(e, n);
+        if (ev && event_place(a, f->side, ev, &t)) {
+            add_touched(f, &t);
+        }
+    }
     const struct event *last = op_events_get(e, md->happened);
     f->walking = last && last->kind == EV_WALK_ENTRY;
 }
@@ -348,8 +367,6 @@ static void space_name(uint32_t process, char *name, size_t size)
     }
 }
 
-enum { MAX_SPACES = 4096 };
-
 bool hw_space(const struct app *a, const struct space_choice *c, struct mmu *mmu,
               char *name, size_t size)
 {
@@ -362,8 +379,8 @@ bool hw_space(const struct app *a, const struct space_choice *c, struct mmu *mmu
     }
     *mmu = ms->s->mmu;
     snprintf(name, size, "CR3");
-    for (uint32_t i = 0; i < MAX_SPACES && process_space(a, i, &other); i++) {
-        if (table_root(&other) == table_root(mmu)) {
+    for (uint32_t i = 0; i < MAX_MMS; i++) {
+        if (process_space(a, i, &other) && table_root(&other) == table_root(mmu)) {
             const int n = snprintf(name, size, "CR3: ");
             space_name(i, name + n, size - (size_t)n);
             break;
@@ -381,7 +398,7 @@ bool hw_space_find(const struct app *a, const char *word, struct space_choice *c
         *c = (struct space_choice){.kind = SPACE_CURRENT};
     } else if (!strcmp(word, "kernel") || !strcmp(word, "swapper_pg_dir")) {
         *c = (struct space_choice){.kind = SPACE_KERNEL};
-    } else if (*word >= '0' && *word <= '9' && !*end && n && n < MAX_SPACES &&
+    } else if (*word >= '0' && *word <= '9' && !*end && n && n < MAX_MMS &&
                process_space(a, (uint32_t)n, &mmu)) {
         *c = (struct space_choice){SPACE_PROCESS, (uint32_t)n};
     } else {
@@ -390,19 +407,17 @@ bool hw_space_find(const struct app *a, const char *word, struct space_choice *c
     return true;
 }
 
-/* Current, kernel, then the processes. */
+/* Current, kernel, then the processes that there are. */
 void hw_space_turn(const struct app *a, struct space_choice *c, int by)
 {
+    const int spaces = MAX_MMS + 1; /* 0 the current one, n + 1 number n */
     struct mmu mmu;
-    uint32_t nr = 1;
-    while (nr < MAX_SPACES && process_space(a, nr, &mmu)) {
-        nr++;
-    }
-    const int spaces = (int)nr + 1; /* nr counts the kernel's */
     int at = c->kind == SPACE_CURRENT  ? 0
              : c->kind == SPACE_KERNEL ? 1
                                        : (int)c->process + 1;
-    at = ((at + by) % spaces + spaces) % spaces;
+    do {
+        at = (at + by + spaces) % spaces;
+    } while (at > 1 && !process_space(a, (uint32_t)at - 1, &mmu));
     *c = (struct space_choice){at == 0   ? SPACE_CURRENT
                                : at == 1 ? SPACE_KERNEL
                                          : SPACE_PROCESS,

@@ -14,6 +14,8 @@
 void hw_focus_refresh(struct app *a);
 
 void hw_focus_init(struct app *a);
+/* Forget what is selected: follow what happens. */
+void hw_focus_forget(struct app *a);
 /* The CPU that the panes show; NULL: the machine has no such hardware. */
 const struct memsys *shown_cpu(const struct app *a);
 const struct cache *shown_part(const struct app *a, enum hw_part part);

@@ -307,19 +307,35 @@ static void draw_heat(const struct app *a, const struct sets_kind *k, enum hw_pa
     }
 }
 
+/* A word of the legend behind its glyph, if there is room for it. */
+static int legend(struct grid *g, int x, int y, int end, uint32_t ch, int style,
+                  const char *word)
+{
+    if (x + 2 + text_width(word) > end) {
+        return x;
+    }
+    grid_put(g, x, y, ch, style, 0);
+    return grid_text(g, x + 2, y, word, ST_DIM, 0) + 2;
+}
+
 static void draw_legend(const struct app *a, const struct sets_kind *k, enum hw_part part,
                         struct grid *g, struct rect r)
 {
     const struct sets_state *s = &a->hw.sets[part];
     const struct glyphs *gl = a->glyphs;
-    const int shift = heat_shift(s), zoom = sets_zoom(s);
+    const int shift = heat_shift(s), end = r.x + r.w;
     uint32_t set, way;
     int x = r.x;
-    if (zoom >= SETS_HEAT && sets_at(a, part, &set, &way)) {
+    if (sets_zoom(s) < SETS_HEAT) {
+        x = legend(g, x, r.y, end, gl->arrow, ST_WARN, "next to go");
+        legend(g, x, r.y, end, gl->here, ST_HINT_KEY, "probed next");
+        return;
+    }
+    if (sets_at(a, part, &set, &way)) {
         const struct heat h = heat_of(a, k, part, set >> shift, shift);
         x = grid_printf(g, x, r.y, ST_NORMAL, 0, "set %u", set >> shift << shift);
         if (shift) {
-            x = grid_printf(g, x, r.y, ST_NORMAL, 0, "..%llu",
+            x = grid_printf(g, x, r.y, ST_NORMAL, 0, "-%llu",
                             (((unsigned long long)(set >> shift) + 1) << shift) - 1);
         }
         x = grid_printf(g, x, r.y, ST_NORMAL, 0, ": %llu of %llu",
@@ -329,22 +345,16 @@ static void draw_legend(const struct app *a, const struct sets_kind *k, enum hw_
                     : x;
         x += 2;
     }
-    if (zoom >= SETS_HEAT) {
-        x = grid_printf(g, x, r.y, ST_DIM, 0, "cell: %u set%s ", 1u << shift,
-                        shift ? "s" : "");
-        x += grid_put(g, x, r.y, gl->dot, ST_HOLE, 0);
-        x = grid_text(g, x, r.y, " empty ", ST_DIM, 0);
-        x += grid_put(g, x, r.y, gl->level1, k->used_style, 0);
-        x += grid_put(g, x, r.y, gl->level4, k->used_style, 0);
-        x += grid_put(g, x, r.y, gl->level8, k->used_style, 0);
-        x = grid_printf(g, x, r.y, ST_DIM, 0, " %s in use ", k->unit);
-        x = grid_text(g, x, r.y, k->other_word, k->other_style, 0) + 1;
-    } else {
-        x += grid_put(g, x, r.y, gl->arrow, ST_WARN, 0);
-        x = grid_text(g, x, r.y, " next to go  ", ST_DIM, 0);
+    char words[48];
+    snprintf(words, sizeof words, "%u set%s a cell", 1u << shift, shift ? "s" : "");
+    if (x + text_width(words) < end) {
+        x = grid_text(g, x, r.y, words, ST_DIM, 0) + 2;
     }
-    x += grid_put(g, x, r.y, gl->here, ST_HINT_KEY, 0);
-    grid_text(g, x, r.y, " probed next", ST_DIM, 0);
+    x = legend(g, x, r.y, end, gl->level1, k->used_style, "few");
+    snprintf(words, sizeof words, "all %s in use", k->unit);
+    x = legend(g, x, r.y, end, gl->level8, k->used_style, words);
+    x = legend(g, x, r.y, end, gl->level4, k->other_style, k->other_word);
+    legend(g, x, r.y, end, gl->here, ST_HINT_KEY, "probed next");
 }
 
 void sets_draw(const struct app *a, const struct sets_kind *k, enum hw_part part,

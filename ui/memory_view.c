@@ -216,6 +216,29 @@ static void classify(struct app *a, uint64_t first, uint32_t n)
     }
 }
 
+/* The store that the last step has done: what changed where nobody looked before.
+ * Answers its size, 0: there is none. */
+static uint32_t stored_bytes(const struct app *a, struct memory_place *to)
+{
+    const struct model *md = &a->model;
+    const struct op *op = &md->view.rec.op;
+    uint64_t pa;
+    const bool done = md->has_op && md->happened == md->view.rec.nr_events &&
+                      md->step_high == md->happened && md->step_low <= md->step_high;
+    if (!done || op->kind != OP_STORE || !md->view.rec.result) {
+        return 0;
+    }
+    struct memory_place p = {.what = MEMORY_VIRTUAL, .at = op->arg[0]};
+    to->at = p.at;
+    if (to->what != MEMORY_VIRTUAL) {
+        if (!memory_physical(a, &p, &pa)) {
+            return 0;
+        }
+        to->at = pa;
+    }
+    return (uint32_t)op->arg[1];
+}
+
 void memory_look(struct app *a, uint64_t first, uint32_t n)
 {
     struct memory_state *s = &a->hw.memory;
@@ -242,14 +265,15 @@ void memory_look(struct app *a, uint64_t first, uint32_t n)
         if (physical) {
             drop_holes(a, w);
         }
+        struct memory_place stored = s->place;
+        const uint32_t size = stored_bytes(a, &stored);
         for (uint32_t i = 0; i < MEMORY_WINDOW; i++) {
             const uint64_t at = w->first + i;
             const uint32_t old = holds(&was, at) ? memory_index(&was, at) : 0;
-            w->changed[i] = !holds(&was, at) ? 0
-                            : still          ? was.changed[old]
-                            : moved
+            w->changed[i] = still && holds(&was, at) ? was.changed[old]
+                            : moved && holds(&was, at)
                                 ? was.seen[old] != w->seen[i] || was.ram[old] != w->ram[i]
-                                : 0;
+                                : at - stored.at < size;
         }
     }
     classify(a, first, n);

@@ -356,7 +356,11 @@ static int data_rows(const struct app *a, int h)
     const struct cache *c = cache_in(a);
     const int rows = c && c->data ? (int)(c->config.line_bytes + 15) / 16 + 1 : 0;
     const bool near = sets_zoom(&a->hw.sets[a->hw.cache]) == SETS_WAYS;
-    return near && rows && h - head_rows(h) - rows >= 6 ? rows : 0;
+    uint32_t set, way;
+    return near && rows && sets_at(a, a->hw.cache, &set, &way) &&
+                   h - head_rows(h) - rows >= 6
+               ? rows
+               : 0;
 }
 
 static void fit(struct app *a, int w, int h)

@@ -93,10 +93,11 @@ static void fit(struct app *a, int w, int h)
     } else if (!s->placed && !s->has_cursor) {
         s->place.at = memory_direct(a, 0);
     }
-    s->placed = true;
     s->place.at &= mask_of(a);
     const uint64_t row = (uint64_t)s->per_row, view = row * (uint64_t)s->rows;
     const uint64_t here = s->place.at & ~(row - 1);
+    s->top = s->placed ? s->top : here;
+    s->placed = true;
     s->top &= ~(row - 1) & mask_of(a);
     if (here - s->top >= view) {
         const uint64_t above = s->has_cursor && here > s->top ? view - row

@@ -227,7 +227,8 @@ static void draw_row(const struct app *a, struct grid *g, struct rect r, int y,
         }
         bool cursor = focused && a->map.has_cursor && a->map.cursor >= p &&
                       a->map.cursor < p + size;
-        int marks = (changed ? MARK_CHANGED : 0) | (cursor ? MARK_SELECTED : 0);
+        bool lit = a->hw.has_lit && a->hw.lit >= p && a->hw.lit < p + size;
+        int marks = (changed ? MARK_CHANGED : 0) | (cursor || lit ? MARK_SELECTED : 0);
         grid_put(g, cells + i, y, look.ch, look.style, marks);
     }
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "hw_focus.h"
+#include "mm_struct.h"
 #include "pane.h"
 #include "walk_rows.h"
 
@@ -114,7 +115,9 @@ static void target_text(const struct app *a, const struct mmu *mmu,
                                  (unsigned long long)(frame + nr * frames - 1));
         snprintf(buf + n, size - (size_t)n, "%s%s", wide ? " " : "", wide ? owner : "");
     } else if (!(r->value & PTE_P)) {
-        snprintf(buf, size, "not present: 0x%llx", (unsigned long long)r->value);
+        const bool none = r->level == 1 && (r->value & PTE_PROTNONE);
+        snprintf(buf, size, none ? "PROT_NONE, frame 0x%llx" : "not present: 0x%llx",
+                 (unsigned long long)(none ? frame : r->value));
     } else {
         const bool large = !r->leads && r->level > 1;
         snprintf(buf, size, "%s%s 0x%llx%s%s%s%s", r->leads ? "table" : "frame",
@@ -231,8 +234,9 @@ static void draw_words(const struct app *a, struct grid *g, struct rect r,
     const struct walk_row *row = &s->rows[s->at];
     const struct table_view t = table_of(mmu, row);
     char words[200];
-    int x = grid_printf(g, r.x, r.y, ST_NORMAL, 0, "%u at 0x%llx: ", row->first,
-                        (unsigned long long)walk_row_at(row, mmu));
+    int x = grid_printf(g, r.x, r.y, ST_NORMAL, 0,
+                        "%s %u at 0x%llx: ", walk_kernel_name(mmu->paging, row->level),
+                        row->first, (unsigned long long)walk_row_at(row, mmu));
     entry_flags_words(words, sizeof words, &t, row->value);
     grid_text_cut(g, x, r.y, r.x + r.w - x, words, a->glyphs->more, ST_DIM, 0);
 }
