@@ -100,6 +100,16 @@ sed 's/^digest \([0-9]*\) ./digest \1 x/' one.mmscope >bad.mmscope
 debug bad.mmscope digest
 is "$status" 2 "a session that replays to another digest is refused"
 matches "$err" 'digest' "and told why"
+debug three.lua continue 'export view v.svg' 'export view v.html' 'export view v.txt' 'export events e.ndjson' 'export events e.ftrace' 'export events e.txt' 'export counters c.csv' export 'export view /no/such/folder'
+matches "$(head -c 60 v.svg)" '^<svg xmlns' "a view as SVG"
+matches "$(cat v.html)" '<pre style=' "as HTML"
+matches "$(cat v.txt)" 'Free lists' "as text"
+matches "$(grep -m1 buddy:split e.ndjson)" '^\{"op":[0-9]+,"n":[0-9]+,"cpu":0,"event":"buddy:split","zone":"Normal"' "events as NDJSON"
+matches "$(cat e.ftrace)" '^ +mmscope-1 +\[000\] [d.]\.\.[0-9a-f]\. +0\.[0-9]{6}: mm_page_alloc: pfn=' "in ftrace's layout"
+matches "$(cat e.txt)" '^2\.1[[:space:]]mm:zone_try' "as text"
+is "$(head -n 1 c.csv | cut -d, -f1-4)" "op,events,free_DMA,pcp_DMA" "counters as CSV"
+is "$(wc -l <c.csv)" 8 "a line an operation"
+matches "$out" 'cannot be written' "a file that cannot be written is told"
 debug three.lua prompt
 matches "$out" 'for the screen' "what needs a screen says so"
 debug missing.lua step

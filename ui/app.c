@@ -117,6 +117,7 @@ void app_free(struct app *a)
     free(a->prompt_matches);
     free(a->hw.walk.rows);
     stops_clear(&a->stops);
+    record_stop(a);
     if (a->pagemap) {
         pagemap_destroy(a->pagemap);
     }

@@ -13,6 +13,8 @@
 #define UI_APP_H
 
 #include "access.h"
+#include <stdio.h>
+
 #include "glyphs.h"
 #include "grid.h"
 #include "history.h"
@@ -108,6 +110,13 @@ enum {
     API_WORDS = 1024
 }; /* a power of two, well over the number of calls that a script knows */
 
+struct recording { /* of the screen, as an asciicast */
+    FILE *file;    /* NULL: none is made */
+    bool began;
+    double start;
+    struct grid last; /* what was written */
+};
+
 struct app {
     struct session *session;
     struct timeline *t;
@@ -169,6 +178,7 @@ struct app {
     bool keeps_todo; /* whoever drives the app runs them itself */
     struct bookmark marks[MAX_MARKS];
     int nr_marks;
+    struct recording recording;
     uint64_t kept_stamp; /* what the recovery copy holds: keep.h */
     char load_path[1024];
     struct watch asked; /* what why and history were asked about last */
@@ -196,6 +206,9 @@ void app_mouse(struct app *a, int x, int y,
                int wheel); /* wheel: -1 up, 1 down, 0 a click */
 /* A line from the command prompt, or a key's command. */
 void app_command(struct app *a, const char *line);
+/* What has just been shown, for the recording if there is one; and its end. */
+void record_frame(struct app *a, const struct grid *g);
+void record_stop(struct app *a);
 /* The next command that a breakpoint has left to do; false: none. */
 bool app_next_todo(struct app *a, char *line, size_t size);
 void app_draw(const struct app *a, struct grid *g);

@@ -6,6 +6,7 @@
  *   command_break.c     breakpoints and watchpoints
  *   command_why.c       what changed this, and why
  *   command_debug.c     the stack, memory, addresses
+ *   command_export.c    what is seen, as files
  *   command_info.c      tables of the machine
  *   command_mark.c      marked positions
  *   command_look.c      looking around

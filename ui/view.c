@@ -57,13 +57,14 @@ static bool interrupted(void *ctx)
 
 /* ---- one session ---- */
 
-static void show(const struct app *a, struct grid *g)
+static void show(struct app *a, struct grid *g)
 {
     if (g->cols != a->cols || g->rows != a->rows) {
         grid_resize(g, a->cols, a->rows);
     }
     app_draw(a, g);
     term_show(g);
+    record_frame(a, g);
 }
 
 static void resize(struct app *a)
