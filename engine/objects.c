@@ -52,7 +52,7 @@ FAST enum bad_reason object_find(const struct machine *m, const struct kmem_cach
 uint64_t kmem_cache_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gfp)
 {
     fn_enter(&m->probe, FN_kmem_cache_alloc, c->id, gfp);
-    const uint64_t va = slab_cache_alloc(m, c, gfp);
+    const uint64_t va = slab_alloc(m, c, gfp);
     probe(&m->probe, EV_KMEM_CACHE_ALLOC, c->id, va, gfp);
     fn_leave(&m->probe);
     return va;
@@ -62,7 +62,7 @@ uint64_t kmem_cache_alloc(struct machine *m, const struct kmem_cache *c, gfp_t g
 FAST void free_object(struct machine *m, const struct kmem_cache *c, uint64_t va)
 {
     uint64_t entry;
-    const uint32_t ref = virt_to_slab(m, va);
+    const uint32_t ref = find_slab(m, va);
     if (UNLIKELY(!ref)) {
         slab_report(m,
                     kspace_is_direct(&m->vm->kspace, va) ? BAD_OBJECT_NO_SLAB
@@ -81,7 +81,7 @@ FAST void free_object(struct machine *m, const struct kmem_cache *c, uint64_t va
         slab_report(m, why, va, c->id);
         return;
     }
-    slab_cache_free(m, c, entry, va);
+    slab_free(m, c, entry, va);
 }
 
 void kmem_cache_free(struct machine *m, const struct kmem_cache *c, uint64_t va)
@@ -169,7 +169,7 @@ uint64_t kmalloc(struct machine *m, uint64_t size, gfp_t gfp)
     uint64_t va = ZERO_SIZE_PTR;
     if (LIKELY(size)) {
         const struct kmem_cache *c = kmalloc_slab(m, size, gfp);
-        va = c ? slab_cache_alloc(m, c, gfp) : 0;
+        va = c ? slab_alloc(m, c, gfp) : 0;
         probe(&m->probe, EV_KMALLOC, va, size, c ? c->size : 0, gfp);
     }
     fn_leave(&m->probe);
@@ -207,7 +207,7 @@ void kfree(struct machine *m, uint64_t va)
     fn_enter(&m->probe, FN_kfree, va);
     probe(&m->probe, EV_KFREE, va);
     if (!zero_or_null(va)) {
-        if (virt_to_slab(m, va)) {
+        if (find_slab(m, va)) {
             free_object(m, NULL, va);
         } else {
             free_large_kmalloc(m, va);
@@ -222,7 +222,7 @@ static uint64_t size_of_object(struct machine *m, uint64_t va)
     if (zero_or_null(va)) {
         return 0;
     }
-    const uint32_t ref = virt_to_slab(m, va);
+    const uint32_t ref = find_slab(m, va);
     if (ref) {
         const struct kmem_cache *c = cache_r(m, slab_r(m, ref)->cache);
         uint64_t entry;
@@ -325,7 +325,7 @@ void kmem_cache_free_bulk(struct machine *m, uint64_t id)
     fn_enter(&m->probe, FN_kmem_cache_free_bulk, id, nr);
     const uint32_t flags = slab_irq_save(m);
     for (uint32_t i = 0; i < nr; i++) {
-        if (!c && !virt_to_slab(m, va[i])) {
+        if (!c && !find_slab(m, va[i])) {
             free_large_kmalloc(m, va[i]);
         } else {
             free_object(m, c, va[i]);
@@ -345,7 +345,7 @@ uint64_t kmem_cache_alloc_bulk(struct machine *m, uint64_t id, gfp_t gfp, uint64
         probe(&m->probe, EV_BAD_CALL, OP_KMEM_CACHE_ALLOC_BULK, nr, BAD_BULK_MANY);
     } else {
         for (; got < nr; got++) {
-            const uint64_t va = slab_cache_alloc(m, c, gfp);
+            const uint64_t va = slab_alloc(m, c, gfp);
             if (!va) {
                 break;
             }

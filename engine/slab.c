@@ -355,11 +355,6 @@ FAST uint64_t slab_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gf
     return va;
 }
 
-uint64_t slab_cache_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gfp)
-{
-    return slab_alloc(m, c, gfp);
-}
-
 /* ---- freeing ---- */
 
 static void slab_destroy(struct machine *m, const struct kmem_cache *c, uint32_t ref)
@@ -482,8 +477,9 @@ FAST void cache_free(struct machine *m, const struct kmem_cache *c, uint64_t ent
     fn_leave(&m->probe);
 }
 
-void slab_cache_free(struct machine *m, const struct kmem_cache *c, uint64_t entry,
-                     uint64_t va)
+/* __do_kmem_cache_free: of an object that a caller has. */
+FAST void slab_free(struct machine *m, const struct kmem_cache *c, uint64_t entry,
+                    uint64_t va)
 {
     const uint32_t flags = slab_irq_save(m);
     cache_free(m, c, entry, va);

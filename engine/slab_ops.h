@@ -1,5 +1,5 @@
 /* Inside the object layer: what its files call of one another (slab.h is what others
- * see). Which allocator a machine has is decided here and nowhere else.
+ * see).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_SLAB_OPS_H
@@ -7,12 +7,7 @@
 
 #include "slab.h"
 
-/* ---- slab.c: SLAB's ways in and out ---- */
-/* An object's address, or 0. */
-uint64_t slab_cache_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gfp);
-/* The object is one that a caller has. */
-void slab_cache_free(struct machine *m, const struct kmem_cache *c, uint64_t entry,
-                     uint64_t va);
+/* ---- slab.c: SLAB's ways in and out; slab_alloc and slab_free are for objects.c ---- */
 /* free_block, with list_lock held: the first nr entries go back to their slabs. Answers
  * slabs that are too many now, for slabs_destroy without the lock. */
 uint32_t slab_free_block(struct machine *m, const struct kmem_cache *c,

@@ -113,7 +113,7 @@ void slab_page_free(struct machine *m, uint32_t ref)
     fn_leave(&m->probe);
 }
 
-uint32_t virt_to_slab(const struct machine *m, uint64_t va)
+FAST uint32_t find_slab(const struct machine *m, uint64_t va)
 {
     const struct kspace *k = &m->vm->kspace;
     const uint64_t frame = (va - k->page_offset) >> PAGE_SHIFT;
@@ -121,12 +121,14 @@ uint32_t virt_to_slab(const struct machine *m, uint64_t va)
         return 0;
     }
     const struct page *page = page_r(m, frame);
-    if (!(page->flags & PG_SLAB)) {
+    if (UNLIKELY(!(page->flags & PG_SLAB))) {
         const uint64_t head = page_block(m, frame);
         page = head == PFN_NONE ? page : page_r(m, head);
     }
     return page->flags & PG_SLAB ? page->count : 0;
 }
+
+uint32_t virt_to_slab(const struct machine *m, uint64_t va) { return find_slab(m, va); }
 
 /* ---- lists of slabs ---- */
 

@@ -20,8 +20,6 @@
 #define krealloc krealloc_quiet
 #define ksize ksize_quiet
 #define slab_array_drop_first slab_array_drop_first_quiet
-#define slab_cache_alloc slab_cache_alloc_quiet
-#define slab_cache_free slab_cache_free_quiet
 #define slab_free_block slab_free_block_quiet
 #define slab_list_add slab_list_add_quiet
 #define slab_list_del slab_list_del_quiet
