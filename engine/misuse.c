@@ -285,6 +285,9 @@ void free_misused(struct machine *m, uint64_t frame, uint64_t order)
         drop_below_zero(m, frame, order, BAD_DOUBLE_FREE);
     } else if (page->refcount < 1) {
         drop_below_zero(m, frame, order, BAD_LEAKED);
+    } else if (page->flags & PG_SLAB) {
+        /* the kernel has taken its reference all the same, and leaks it later */
+        bad_page(m, frame, BAD_FLAGS_AT_FREE);
     } else {
         free_allocated(m, frame, (uint32_t)order);
     }

@@ -306,6 +306,9 @@ static uint64_t *staged_w(struct machine *m)
 void slab_stage_object(struct machine *m, uint64_t va)
 {
     uint64_t *staged = staged_w(m);
+    if (m->slab->answered) {
+        slab_root_w(m)->answered = slab_root_w(m)->nr_staged = 0;
+    }
     if (!staged || m->slab->nr_staged == SLAB_MAX_BULK) {
         probe(&m->probe, EV_BAD_CALL, OP_STAGE_OBJECT, va, BAD_BULK_MANY);
         return;
@@ -317,11 +320,11 @@ void kmem_cache_free_bulk(struct machine *m, uint64_t id)
 {
     const struct kmem_cache *c = id ? cache_r(m, id) : NULL;
     uint64_t va[SLAB_MAX_BULK];
-    const uint32_t nr = m->slab->nr_staged;
+    const uint32_t nr = m->slab->answered ? 0 : m->slab->nr_staged;
     if (nr) {
         memcpy(va, slab_block(m, m->slab->staged), nr * sizeof va[0]);
     }
-    slab_root_w(m)->nr_staged = 0;
+    slab_root_w(m)->nr_staged = slab_root_w(m)->answered = 0;
     fn_enter(&m->probe, FN_kmem_cache_free_bulk, id, nr);
     const uint32_t flags = slab_irq_save(m);
     for (uint32_t i = 0; i < nr; i++) {
@@ -340,7 +343,7 @@ uint64_t kmem_cache_alloc_bulk(struct machine *m, uint64_t id, gfp_t gfp, uint64
     const struct kmem_cache *c = cache_r(m, id);
     uint64_t got = 0;
     fn_enter(&m->probe, FN_kmem_cache_alloc_bulk, id, gfp, nr);
-    slab_root_w(m)->nr_staged = 0;
+    slab_root_w(m)->nr_staged = slab_root_w(m)->answered = 0;
     if (nr > SLAB_MAX_BULK || !staged_w(m)) {
         probe(&m->probe, EV_BAD_CALL, OP_KMEM_CACHE_ALLOC_BULK, nr, BAD_BULK_MANY);
     } else {
@@ -356,6 +359,7 @@ uint64_t kmem_cache_alloc_bulk(struct machine *m, uint64_t id, gfp_t gfp, uint64
             kmem_cache_free_bulk(m, id);
             got = 0;
         }
+        slab_root_w(m)->answered = 1;
     }
     fn_leave(&m->probe);
     return got;

@@ -10,6 +10,7 @@
 
 #include "inspect.h"
 #include "mm.h"
+#include "slab.h"
 #include "page.h"
 #include "text.h"
 
@@ -277,7 +278,11 @@ static uint64_t item_of_all(const struct machine *m, size_t item)
 
 static uint64_t node_item(const struct machine *m, size_t item)
 {
-    return item == 0 ? item_of_all(m, 1) : 0;
+    enum { SLAB_RECLAIMABLE = 5, SLAB_UNRECLAIMABLE };
+    return item == 0                    ? item_of_all(m, 1)
+           : item == SLAB_RECLAIMABLE   ? m->slab->nr_reclaimable
+           : item == SLAB_UNRECLAIMABLE ? m->slab->nr_unreclaimable
+                                        : 0;
 }
 
 /* ---- zoneinfo ---- */

@@ -3,7 +3,7 @@
  * spinlocks, each with its stack dump.
  *
  * Left out: time stamps, the offsets and addresses of functions, module lists. The task
- * is always the same one. Figures of what is not modelled (LRU lists, swap, slabs) are 0.
+ * is always the same one. Figures of what is not modelled (LRU lists, swap) are 0.
  * A misuse that a kernel does not notice at the time has no report of its own: the
  * event's sentence stands for it.
  *
@@ -14,6 +14,7 @@
 #include "describe.h"
 #include "inspect.h"
 #include "mm.h"
+#include "slab_view.h"
 #include "text.h"
 
 #define TASK "mmscope"
@@ -141,14 +142,16 @@ static void put_memory(struct text *t, const struct machine *m, gfp_t gfp, uint3
     /* by the four zone bits */
     const enum zone_type highest = (enum zone_type)m->mm->gfp_zone[gfp & 0xf];
     const struct mem_info all = count_memory(m, highest);
-    text_put(t, "Mem-Info:\n"
-                "active_anon:0 inactive_anon:0 isolated_anon:0\n"
-                " active_file:0 inactive_file:0 isolated_file:0\n"
-                " unevictable:0 dirty:0 writeback:0\n"
-                " slab_reclaimable:0 slab_unreclaimable:0\n"
-                " mapped:0 shmem:0 pagetables:0\n"
-                " sec_pagetables:0 bounce:0\n"
-                " kernel_misc_reclaimable:0\n");
+    text_put(t,
+             "Mem-Info:\n"
+             "active_anon:0 inactive_anon:0 isolated_anon:0\n"
+             " active_file:0 inactive_file:0 isolated_file:0\n"
+             " unevictable:0 dirty:0 writeback:0\n"
+             " slab_reclaimable:%" PRIu64 " slab_unreclaimable:%" PRIu64 "\n"
+             " mapped:0 shmem:0 pagetables:0\n"
+             " sec_pagetables:0 bounce:0\n"
+             " kernel_misc_reclaimable:0\n",
+             m->slab->nr_reclaimable, m->slab->nr_unreclaimable);
     text_put(t, " free:%" PRIu64 " free_pcp:%" PRIu64 " free_cma:0\n", all.free,
              all.free_pcp);
     text_put(t,
@@ -281,6 +284,91 @@ static void report_recursion(struct text *t, const struct machine *m,
     put_stack(t, m, ev);
 }
 
+/* Which object an address is, as kmem_dump_obj() tells it, and what it went through. */
+static void put_object(struct text *t, const struct machine *m, uint64_t va)
+{
+    static const char *const states[] = {"none", "allocated", "free, in an array",
+                                         "free, on its slab's freelist"};
+    const struct object_view v = object_view(m, va);
+    struct cache_view c;
+    if (v.state == OBJECT_NONE || !cache_view(m, v.cache, &c)) {
+        return;
+    }
+    text_put(t, " slab %s start %" PRIx64 " pointer offset %" PRIu64 " size %u\n", c.name,
+             v.va, va - v.va, c.object_size);
+    text_put(t, "  object %u of the slab at pfn:%#" PRIx64 ": %s", v.index,
+             slab_view(m, v.slab).pfn, states[v.state]);
+    if (v.alloc_op) {
+        text_put(t, "; last allocated by operation %u", v.alloc_op);
+    }
+    if (v.free_op) {
+        text_put(t, ", last freed by operation %u", v.free_op);
+    }
+    text_put(t, "\n");
+}
+
+/* SLAB's WARN_ON()s and BUG_ON()s. */
+static void report_slab(struct text *t, const struct machine *m, const struct event *ev)
+{
+    const bool bug = ev->kind == EV_SLAB_BUG;
+    char reason[128], cache[SLAB_NAME + 8];
+    value_format(reason, sizeof reason, m, "reason", ev->arg[0]);
+    value_format(cache, sizeof cache, m, "cache", ev->arg[2]);
+    text_put(t, "------------[ cut here ]------------\n");
+    if (ev->arg[0] == BAD_OBJECT_DOUBLE) {
+        text_put(t, "slab: double free detected in cache '%s', objp %" PRIx64 "\n", cache,
+                 ev->arg[1]);
+    } else if (ev->arg[0] == BAD_OBJECT_CACHE) {
+        text_put(t, "Wrong slab cache: the object at %" PRIx64 " is from %s\n",
+                 ev->arg[1], cache);
+    } else if (ev->arg[1]) {
+        text_put(t, "%s: %" PRIx64 "\n", reason, ev->arg[1]);
+    } else {
+        text_put(t, "%s\n", reason);
+    }
+    put_object(t, m, ev->arg[1]);
+    text_put(t, bug ? "kernel BUG at mm/slab.c!\n" : "WARNING: at mm/slab.c\n");
+    put_stack(t, m, ev);
+    text_put(t, "---[ end trace 0000000000000000 ]---\n");
+}
+
+/* Which objects nobody has given back. */
+static void put_left(struct text *t, const struct machine *m, uint32_t cache,
+                     enum slab_list_kind list)
+{
+    enum { MOST = 64 };
+    uint32_t told = 0;
+    for (uint32_t slab = slabs_first(m, cache, list); slab; slab = slabs_next(m, slab)) {
+        const struct slab_view s = slab_view(m, slab);
+        text_put(t, "Slab pfn:%#" PRIx64 " objects=%u used=%u\n", s.pfn, s.num, s.in_use);
+        for (uint32_t i = 0; i < s.num && told < MOST; i++) {
+            const struct slab_object *o = slab_object_at(m, slab_r(m, slab), i);
+            if (o->in_use) {
+                text_put(t, "Object %" PRIx64 " @offset=%" PRIu64,
+                         index_to_obj(cache_r(m, cache), slab_r(m, slab), i),
+                         (uint64_t)i * cache_r(m, cache)->size);
+                text_put(t, " allocated by operation %u\n", o->alloc_op);
+                told++;
+            }
+        }
+    }
+}
+
+static void report_slab_leak(struct text *t, const struct machine *m,
+                             const struct event *ev)
+{
+    char cache[SLAB_NAME + 8];
+    value_format(cache, sizeof cache, m, "cache", ev->arg[0]);
+    text_put(t, "------------[ cut here ]------------\n");
+    text_put(t, "kmem_cache_destroy %s: Slab cache still has objects\n", cache);
+    put_left(t, m, (uint32_t)ev->arg[0], SLABS_FULL);
+    put_left(t, m, (uint32_t)ev->arg[0], SLABS_PARTIAL);
+    text_put(t, "WARNING: CPU: %u PID: %d at mm/slab_common.c kmem_cache_destroy\n",
+             ev->cpu, TASK_PID);
+    put_stack(t, m, ev);
+    text_put(t, "---[ end trace 0000000000000000 ]---\n");
+}
+
 /* Not the kernel's words: those of the event. */
 static void report_other(struct text *t, const struct machine *m, const struct event *ev)
 {
@@ -301,6 +389,9 @@ static const struct {
     {EV_OOPS, report_oops},
     {EV_SLEEP_IN_ATOMIC, report_sleep},
     {EV_LOCK_RECURSION, report_recursion},
+    {EV_SLAB_WARN, report_slab},
+    {EV_SLAB_BUG, report_slab},
+    {EV_SLAB_LEAK, report_slab_leak},
 };
 
 int report_format(char *buf, size_t size, const struct machine *m, const struct event *ev)

@@ -424,7 +424,9 @@ uint32_t slab_free_block(struct machine *m, const struct kmem_cache *c,
         slab_w(m, ref)->next = excess;
         excess = ref;
     }
-    probe(&m->probe, EV_SLAB_FLUSH, c->id, nr, c->free_objects, c->free_limit);
+    if (nr) {
+        probe(&m->probe, EV_SLAB_FLUSH, c->id, nr, c->free_objects, c->free_limit);
+    }
     fn_leave(&m->probe);
     return excess;
 }

@@ -181,6 +181,7 @@ struct slab_root {
     uint32_t staged;     /* block: objects for the next bulk free, or of the last bulk
                             allocation */
     uint32_t nr_staged;
+    uint32_t answered; /* they are the answer of a bulk allocation */
     uint32_t next_slot;
     uint32_t since_reap; /* operations on objects since the last periodic cache_reap() */
     uint64_t jiffies;    /* simulated time: each CPU's reap timer moves it on */

@@ -13,14 +13,14 @@
 #include "kmalloc.h"
 #include "slab_ops.h"
 
-/* Slabs take at most so many frames' worth of records. */
-enum { MAX_SLAB_FRAMES = 1 << 18, ARENA_FOR_CACHES = 64 << 20 };
+/* Slabs take at most so many frames, each with so many bytes of records. */
+enum { MAX_SLAB_FRAMES = 1 << 18, RECORDS_A_FRAME = 2048, ARENA_FOR_CACHES = 8 << 20 };
 
 uint64_t slab_arena_bytes(const struct machine_config *c, uint64_t max_pfn)
 {
     const uint64_t slabs = max_pfn < MAX_SLAB_FRAMES ? max_pfn : MAX_SLAB_FRAMES;
-    (void)c;
-    return sizeof(struct slab_root) + ARENA_FOR_CACHES + (slabs + 64) * ARENA_CHUNK;
+    return sizeof(struct slab_root) + ARENA_FOR_CACHES +
+           (uint64_t)c->nr_cpus * (256 << 10) + slabs * RECORDS_A_FRAME;
 }
 
 bool slab_create(struct machine *m)

@@ -6,6 +6,7 @@
 #include "api.h"
 #include "describe.h"
 #include "script.h"
+#include "slab.h"
 
 /* CONSTANT(name, value, meaning, group) */
 #define MORE_CONSTANTS(X)                                                                \
@@ -28,6 +29,7 @@ static const struct {
 #define GFP_ROW_(name, value, meaning) {#name, (lua_Integer)(value)},
 #define ROW_(name, meaning) {#name, (lua_Integer)(name)},
     GFP_COMBINATIONS(GFP_ROW_) GFP_FLAGS(GFP_ROW_) MORE_CONSTANTS(ROW_)
+        SLAB_FLAGS(GFP_ROW_)
 #undef GFP_ROW_
 #undef ROW_
 };
@@ -52,14 +54,17 @@ static const struct api_entry entries[] = {
 #undef OP
 #define GFP_ROW_(name, value, meaning) {#name, #name, meaning, "GFP flags"},
 #define ROW_(name, meaning) {#name, #name, meaning, "constants"},
+#define SLAB_ROW_(name, value, meaning) {#name, #name, meaning, "constants"},
     GFP_COMBINATIONS(GFP_ROW_) GFP_FLAGS(GFP_ROW_) MORE_CONSTANTS(ROW_)
+        SLAB_FLAGS(SLAB_ROW_)
+#undef SLAB_ROW_
 #undef GFP_ROW_
 #undef ROW_
 };
 
-static const char *const groups[] = {"a scenario", "narration", "operations", "contexts",
-                                     "pages",      "looking",   "memory",     "hooks",
-                                     "workloads",  "GFP flags", "constants"};
+static const char *const groups[] = {
+    "a scenario", "narration", "operations", "contexts",  "pages",     "objects",
+    "looking",    "memory",    "hooks",      "workloads", "GFP flags", "constants"};
 
 const struct api_entry *session_api(size_t i)
 {

@@ -12,6 +12,7 @@
 
 #include "describe.h"
 #include "script.h"
+#include "slab_view.h"
 
 static const char type_name[] = "zone";
 static const char *const zone_type_names[MAX_NR_ZONES] = {"DMA", "DMA32", "Normal",
@@ -410,6 +411,7 @@ static const struct {
     proc_fn *print;
 } proc_files[] = {{"buddyinfo", proc_buddyinfo},
                   {"pagetypeinfo", proc_pagetypeinfo},
+                  {"slabinfo", proc_slabinfo},
                   {"vmstat", proc_vmstat},
                   {"zoneinfo", proc_zoneinfo}};
 enum { NR_PROC = sizeof proc_files / sizeof *proc_files };

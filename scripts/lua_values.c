@@ -130,10 +130,13 @@ void push_typed(lua_State *L, const struct machine *m, const char *type, uint64_
     char text[32];
     if (strcmp(type, "pfn") == 0) {
         push_page(L, value);
+    } else if (strcmp(type, "cache") == 0) {
+        push_cache(L, value);
     } else if (strcmp(type, "bool") == 0) {
         lua_pushboolean(L, value != 0);
     } else if (strcmp(type, "zone") == 0 || strcmp(type, "ctx") == 0 ||
-               strcmp(type, "wmark") == 0) {
+               strcmp(type, "wmark") == 0 || strcmp(type, "place") == 0 ||
+               strcmp(type, "slablist") == 0) {
         value_format(text, sizeof text, m, type, value);
         lua_pushstring(L, text);
     } else {
@@ -182,6 +185,9 @@ uint64_t check_typed(lua_State *L, int idx, const char *who, const char *name,
     struct script *sc = script_of(L);
     if (strcmp(type, "gfp") == 0) {
         return check_gfp(L, idx, who);
+    }
+    if (strcmp(type, "cache") == 0) {
+        return check_cache(L, idx, who);
     }
     if (strcmp(type, "order") == 0) {
         return check_order(L, idx, who);

@@ -120,6 +120,78 @@ function virt_to_page(address)
     return pfn_to_page((address - PAGE_OFFSET[machine.arch]) // PAGE_SIZE)
 end
 
+---- objects ----
+
+-- The object layer boots as an operation of its own, in front of the first that needs it.
+local slab_is_up, bulk_objects, booted = __slab_is_up, __bulk_objects, false
+local cache_methods = __cache_methods
+__slab_is_up, __bulk_objects, __cache_methods = nil, nil, nil
+
+local function boot()
+    if not booted then
+        booted = true
+        if not slab_is_up() then
+            kmem_cache_init()
+        end
+    end
+end
+
+local function after_boot(op)
+    return function(...)
+        boot()
+        return op(...)
+    end
+end
+
+kmalloc, kzalloc, krealloc = after_boot(kmalloc), after_boot(kzalloc), after_boot(krealloc)
+
+local cache_create = kmem_cache_create
+function kmem_cache_create(name, size, align, flags, ctor)
+    check(type(name) == "string", "kmem_cache_create: needs a name")
+    check(math.type(size) == "integer" and size > 0, "kmem_cache_create: needs the size of an object in bytes")
+    if type(align) == "table" then
+        for key in pairs(align) do
+            check(key == "align" or key == "flags" or key == "ctor",
+                  "kmem_cache_create: there is no option %s: align, flags, ctor", tostring(key))
+        end
+        align, flags, ctor = align.align, align.flags, align.ctor
+    end
+    ctor = ctor == true and 0xc5 or ctor
+    check(not ctor or (math.type(ctor) == "integer" and ctor >= 0 and ctor < 256),
+          "kmem_cache_create: ctor is a byte that fills objects, 0 to 255")
+    flags = (flags or 0) & 0xffffffff
+    boot()
+    return cache_create(name, size, align or 0, flags | (ctor and (0x100 | ctor) << 32 or 0))
+end
+
+local alloc_bulk, free_bulk = kmem_cache_alloc_bulk, kmem_cache_free_bulk
+
+function kmem_cache_alloc_bulk(cache, gfp, n)
+    return alloc_bulk(cache, gfp, n) == n and bulk_objects() or {}
+end
+
+function kmem_cache_free_bulk(cache, addresses)
+    check(type(addresses) == "table", "kmem_cache_free_bulk: needs an array of addresses")
+    for _, address in ipairs(addresses) do
+        stage_object(address)
+    end
+    free_bulk(cache or 0)
+end
+
+function kfree_bulk(addresses)
+    return kmem_cache_free_bulk(nil, addresses)
+end
+
+function cache_methods.alloc(cache, gfp) return kmem_cache_alloc(cache, gfp or GFP_KERNEL) end
+function cache_methods.free(cache, address) return kmem_cache_free(cache, address) end
+function cache_methods.alloc_bulk(cache, n, gfp) return kmem_cache_alloc_bulk(cache, gfp or GFP_KERNEL, n) end
+function cache_methods.free_bulk(cache, addresses) return kmem_cache_free_bulk(cache, addresses) end
+function cache_methods.shrink(cache) return kmem_cache_shrink(cache) == 0 end
+function cache_methods.destroy(cache) return kmem_cache_destroy(cache) end
+function cache_methods.tune(cache, limit, batchcount, shared)
+    return do_tune_cpucache(cache, limit, batchcount, shared or 0)
+end
+
 function __get_free_pages(gfp, order)
     local page = alloc_pages(gfp & ~__GFP_HIGHMEM, order)
     return page and page_address(page)

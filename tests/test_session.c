@@ -599,7 +599,9 @@ static void api_table(void)
             snprintf(line, sizeof line, "assert(%s.%s)",
                      strncmp(e->name, "page:", 5) == 0    ? "pfn_to_page(1)"
                      : strncmp(e->name, "cache:", 6) == 0 ? "cache('l2')"
-                                                          : "zone.Normal",
+                     : strncmp(e->name, "kmem_cache:", 11) == 0
+                         ? "(kmem_cache_init() and kmem_cache('kmalloc-64'))"
+                         : "zone.Normal",
                      colon + 1);
         } else {
             snprintf(line, sizeof line, "assert(%s ~= nil)", e->name);

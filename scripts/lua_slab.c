@@ -1,0 +1,360 @@
+/* Caches and objects as scripts see them. A cache's handle is its id and nothing else: it
+ * answers from the machine at that moment, and a cache that was destroyed is nil to ask.
+ * Objects are addresses, as in kernel code.
+ *
+ * What changes something (cache:alloc, kmem_cache_create with a table of options) is in
+ * prelude.lua, on top of the operations.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "describe.h"
+#include "script.h"
+#include "slab_view.h"
+
+static const char cache_handles; /* the registry's key of id -> handle, weak */
+static const char type_name[] = "kmem_cache";
+
+struct cache_handle {
+    uint64_t id;
+};
+
+void push_cache(lua_State *L, uint64_t id)
+{
+    if (!id) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &cache_handles);
+    if (lua_rawgeti(L, -1, (lua_Integer)id) == LUA_TNIL) {
+        lua_pop(L, 1);
+        struct cache_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+        h->id = id;
+        luaL_setmetatable(L, type_name);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, (lua_Integer)id);
+    }
+    lua_remove(L, -2);
+}
+
+uint64_t check_cache(lua_State *L, int idx, const char *who)
+{
+    const struct cache_handle *h = luaL_testudata(L, idx, type_name);
+    if (h) {
+        return h->id;
+    }
+    if (lua_isinteger(L, idx) && lua_tointeger(L, idx) >= 0) {
+        return (uint64_t)lua_tointeger(L, idx);
+    }
+    if (lua_isnoneornil(L, idx)) {
+        luaL_error(L, "%s: the cache is nil: did kmem_cache_create fail?", who);
+    }
+    luaL_error(L, "%s: needs a cache, as kmem_cache_create answers it, not a %s", who,
+               luaL_typename(L, idx));
+    return 0;
+}
+
+/* ---- fields ---- */
+
+static void set_int(lua_State *L, const char *name, uint64_t v)
+{
+    lua_pushinteger(L, (lua_Integer)v);
+    lua_setfield(L, -2, name);
+}
+
+static void set_bool(lua_State *L, const char *name, bool v)
+{
+    lua_pushboolean(L, v);
+    lua_setfield(L, -2, name);
+}
+
+static void set_typed(lua_State *L, const char *name, const char *type, uint64_t v)
+{
+    char text[200];
+    value_format(text, sizeof text, NULL, type, v);
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, name);
+}
+
+/* All fields of a cache, as a table. */
+static void push_fields(lua_State *L, const struct cache_view *v)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {{"object_size", v->object_size},
+                   {"size", v->size},
+                   {"align", v->align},
+                   {"num", v->num},
+                   {"order", v->order},
+                   {"colour", v->colour},
+                   {"colour_off", v->colour_off},
+                   {"colour_next", v->colour_next},
+                   {"freelist_size", v->freelist_size},
+                   {"limit", v->limit},
+                   {"batchcount", v->batchcount},
+                   {"shared_factor", v->shared},
+                   {"free_limit", v->free_limit},
+                   {"free_objects", v->free_objects},
+                   {"active_objs", v->active_objs},
+                   {"num_objs", v->num_objs},
+                   {"active_slabs", v->active_slabs},
+                   {"num_slabs", v->num_slabs},
+                   {"in_use", v->in_use},
+                   {"in_arrays", v->in_arrays},
+                   {"shared_avail", v->shared_avail}};
+    lua_createtable(L, 0, 28);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        set_int(L, numbers[i].name, numbers[i].value);
+    }
+    lua_pushstring(L, v->name);
+    lua_setfield(L, -2, "name");
+    set_bool(L, "ctor", v->ctor);
+    set_typed(L, "flags", "slabflags", v->flags);
+    set_typed(L, "freelist", "place", v->place);
+}
+
+/* cache.field, or one of the methods (upvalue 1). */
+static int cache_index(lua_State *L)
+{
+    const uint64_t id = check_cache(L, 1, "cache");
+    lua_pushvalue(L, 2);
+    if (lua_gettable(L, lua_upvalueindex(1)) != LUA_TNIL) {
+        return 1;
+    }
+    struct cache_view v;
+    if (id > UINT32_MAX || !cache_view(script_machine(L), (uint32_t)id, &v)) {
+        return luaL_error(L, "cache: it has been destroyed");
+    }
+    push_fields(L, &v);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+        return luaL_error(L, "cache: there is no field '%s'",
+                          lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?");
+    }
+    return 1;
+}
+
+static int cache_fields(lua_State *L)
+{
+    struct cache_view v;
+    const uint64_t id = check_cache(L, 1, "cache:fields");
+    if (id > UINT32_MAX || !cache_view(script_machine(L), (uint32_t)id, &v)) {
+        lua_pushnil(L);
+    } else {
+        push_fields(L, &v);
+    }
+    return 1;
+}
+
+static int cache_tostring(lua_State *L)
+{
+    char text[SLAB_NAME + 10];
+    snprintf(text, sizeof text, "cache %" PRIu64, check_cache(L, 1, "cache"));
+    lua_pushstring(L, text);
+    return 1;
+}
+
+static int cache_equal(lua_State *L)
+{
+    const struct cache_handle *a = luaL_testudata(L, 1, type_name);
+    const struct cache_handle *b = luaL_testudata(L, 2, type_name);
+    lua_pushboolean(L, a && b && a->id == b->id);
+    return 1;
+}
+
+static uint32_t live_cache(lua_State *L, const char *who)
+{
+    const uint64_t id = check_cache(L, 1, who);
+    if (id > UINT32_MAX || !cache_r(script_machine(L), id)) {
+        luaL_error(L, "%s: the cache has been destroyed", who);
+    }
+    return (uint32_t)id;
+}
+
+/* ---- arrays and slabs ---- */
+
+static int push_array(lua_State *L, uint32_t id, uint32_t cpu)
+{
+    struct machine *m = script_machine(L);
+    struct array_view v;
+    if (!array_view(m, id, cpu, &v)) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_createtable(L, (int)v.avail, 4);
+    set_int(L, "avail", v.avail);
+    set_int(L, "limit", v.limit);
+    set_int(L, "batchcount", v.batchcount);
+    set_bool(L, "touched", v.touched);
+    for (uint32_t i = 0; i < v.avail; i++) {
+        lua_pushinteger(L, (lua_Integer)array_entry(m, id, cpu, i));
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+static int cache_array(lua_State *L)
+{
+    const uint32_t id = live_cache(L, "cache:array");
+    const uint32_t cpu =
+        lua_isnoneornil(L, 2) ? script_of(L)->cpu : check_cpu(L, 2, "cache:array");
+    return push_array(L, id, cpu);
+}
+
+static int cache_shared(lua_State *L)
+{
+    return push_array(L, live_cache(L, "cache:shared"), UINT32_MAX);
+}
+
+static void push_slab(lua_State *L, const struct machine *m, uint32_t slab)
+{
+    const struct slab_view v = slab_view(m, slab);
+    uint32_t numbers[SLAB_INLINE];
+    const uint32_t nr = slab_freelist(m, slab, numbers, SLAB_INLINE);
+    lua_createtable(L, 0, 12);
+    push_page(L, v.pfn);
+    lua_setfield(L, -2, "page");
+    set_int(L, "order", v.order);
+    set_int(L, "num", v.num);
+    set_int(L, "active", v.active);
+    set_int(L, "in_use", v.in_use);
+    set_int(L, "colour", v.colour);
+    set_int(L, "s_mem", v.s_mem);
+    set_int(L, "freelist", v.freelist);
+    set_int(L, "op", v.op);
+    set_typed(L, "list", "slablist", v.list);
+    lua_createtable(L, (int)nr, 0);
+    for (uint32_t i = 0; i < nr; i++) {
+        lua_pushinteger(L, numbers[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "free");
+}
+
+/* cache:slabs(["partial"|"full"|"free"]) */
+static int cache_slabs(lua_State *L)
+{
+    static const char *const names[] = {"partial", "full", "free", NULL};
+    const uint32_t id = live_cache(L, "cache:slabs");
+    struct machine *m = script_machine(L);
+    const int only = lua_isnoneornil(L, 2) ? -1 : luaL_checkoption(L, 2, NULL, names);
+    lua_Integer n = 0;
+    lua_newtable(L);
+    for (int kind = 0; kind < 3; kind++) {
+        if (only != -1 && only != kind) {
+            continue;
+        }
+        const enum slab_list_kind list = (enum slab_list_kind)(SLABS_PARTIAL + kind);
+        for (uint32_t slab = slabs_first(m, id, list); slab; slab = slabs_next(m, slab)) {
+            push_slab(L, m, slab);
+            lua_rawseti(L, -2, ++n);
+        }
+    }
+    return 1;
+}
+
+/* ---- all caches, any object ---- */
+
+static int find_cache(lua_State *L)
+{
+    push_cache(L, cache_by_name(script_machine(L), luaL_checkstring(L, 1)));
+    return 1;
+}
+
+static int all_caches(lua_State *L)
+{
+    struct machine *m = script_machine(L);
+    lua_Integer n = 0;
+    lua_newtable(L);
+    for (uint32_t id = caches_first(m); id; id = caches_next(m, id)) {
+        push_cache(L, id);
+        lua_rawseti(L, -2, ++n);
+    }
+    return 1;
+}
+
+static int slab_is_up(lua_State *L)
+{
+    lua_pushboolean(L, script_machine(L)->slab->state != SLAB_DOWN);
+    return 1;
+}
+
+/* object(address): what lies there; nil: no object. */
+static int find_object(lua_State *L)
+{
+    static const char *const states[] = {"none", "in use", "in an array", "free"};
+    struct machine *m = script_machine(L);
+    const struct object_view v = object_view(m, (uint64_t)luaL_checkinteger(L, 1));
+    if (v.state == OBJECT_NONE) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_createtable(L, 0, 10);
+    lua_pushstring(L, states[v.state]);
+    lua_setfield(L, -2, "state");
+    push_cache(L, v.cache);
+    lua_setfield(L, -2, "cache");
+    push_page(L, slab_view(m, v.slab).pfn);
+    lua_setfield(L, -2, "slab");
+    set_int(L, "address", v.va);
+    set_int(L, "number", v.index);
+    set_int(L, "alloc_op", v.alloc_op);
+    set_int(L, "free_op", v.free_op);
+    if (v.state != OBJECT_IN_USE) {
+        set_int(L, "position", v.position);
+    }
+    if (v.state == OBJECT_IN_ARRAY && v.cpu != UINT32_MAX) {
+        set_int(L, "cpu", v.cpu);
+    }
+    return 1;
+}
+
+/* The addresses that the last bulk allocation answered. */
+static int bulk_objects(lua_State *L)
+{
+    uint64_t va[SLAB_MAX_BULK];
+    const uint32_t nr = staged_objects(script_machine(L), va, SLAB_MAX_BULK);
+    lua_createtable(L, (int)nr, 0);
+    for (uint32_t i = 0; i < nr; i++) {
+        lua_pushinteger(L, (lua_Integer)va[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+void open_slab(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"array", cache_array},
+                                       {"fields", cache_fields},
+                                       {"shared", cache_shared},
+                                       {"slabs", cache_slabs},
+                                       {NULL, NULL}};
+    static const luaL_Reg meta[] = {
+        {"__eq", cache_equal}, {"__tostring", cache_tostring}, {NULL, NULL}};
+    static const luaL_Reg globals[] = {
+        {"kmem_cache", find_cache},       {"kmem_caches", all_caches},
+        {"object_at", find_object},       {"__slab_is_up", slab_is_up},
+        {"__bulk_objects", bulk_objects}, {NULL, NULL}};
+    luaL_newmetatable(L, type_name);
+    luaL_setfuncs(L, meta, 0);
+    luaL_newlib(L, methods);
+    lua_pushvalue(L, -1);
+    lua_setglobal(L, "__cache_methods"); /* prelude.lua adds to them */
+    lua_pushcclosure(L, cache_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &cache_handles);
+    for (const luaL_Reg *g = globals; g->name; g++) {
+        lua_pushcfunction(L, g->func);
+        lua_setglobal(L, g->name);
+    }
+}
