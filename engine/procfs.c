@@ -10,8 +10,8 @@
 
 #include "inspect.h"
 #include "mm.h"
-#include "slab.h"
 #include "page.h"
+#include "slab.h"
 #include "text.h"
 
 enum {
