@@ -52,6 +52,18 @@
     X(KUNMAP_LOCAL_ORDER, "kunmap_local out of order: not the last mapping")             \
     X(KUNMAP_LOCAL_NONE, "kunmap_local, but nothing is mapped")                          \
     X(KUNMAP_USER, "kunmap_local of a user space address")                               \
+    X(FIXMAP_INDEX, "set_fixmap: there is no such index")                                \
+    X(EARLY_IOREMAP_LATE, "early_ioremap after the boot")                                \
+    X(EARLY_IOREMAP_SLOT, "early_ioremap: not found slot")                               \
+    X(EARLY_IOREMAP_SIZE, "early_ioremap: size not consistent, or more than 64 pages")   \
+    X(EARLY_IOREMAP_LEAK, "Debug warning: early ioremap leak of areas detected")         \
+    X(DMA_NO_MASK, "dma_alloc_coherent: the device has no coherent_dma_mask")            \
+    X(DMA_OVERFLOW, "DMA addr overflow: beyond the device's mask")                       \
+    X(DMA_FREE_IRQS_OFF, "dma_free_coherent with interrupts off")                        \
+    X(SWIOTLB_FULL, "swiotlb buffer is full")                                            \
+    X(NO_KM_TYPES, "this kernel's kmap_atomic has no slot types: see km_types")          \
+    X(KM_TYPE, "there is no such KM_ type")                                              \
+    X(KM_TYPE_BUSY, "the slot of this type maps another page already: it is lost")       \
     X(NO_TASK, "there is no such task")                                                  \
     X(TASK_RUNS, "the task runs on another CPU")                                         \
     X(TASK_PINNED, "the task has kmap_local mappings on another CPU: it cannot migrate") \

@@ -14,6 +14,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "boot.h"
 
+#include "dma.h"
 #include "image.h"
 #include "kspace.h"
 #include "page.h"
@@ -171,6 +172,16 @@ static uint64_t place(const struct map *map, uint64_t nr, uint64_t align)
         }
     }
     return best;
+}
+
+/* The same, and all of it below limit (a frame). */
+static uint64_t place_below(struct map *map, uint64_t nr, uint64_t align, uint64_t limit)
+{
+    const uint64_t low = map->max_low_pfn;
+    map->max_low_pfn = min_u64(low, limit);
+    const uint64_t start = place(map, nr, align);
+    map->max_low_pfn = low;
+    return start;
 }
 
 static bool take_some(struct map *map, uint64_t nr, uint64_t align)
@@ -386,6 +397,19 @@ static bool take_hash_tables(struct map *map, const struct machine_config *c)
            take_some(map, hash_table_pages(c, kernel, all, 14), 1);
 }
 
+/* swiotlb_init(): where there is no room below 4 GiB, the kernel goes without. Its table
+ * has 24 bytes a slot. */
+static void take_io_tlb(struct map *map, const struct machine_config *c)
+{
+    const uint64_t nr = dma_io_tlb_frames(c, map->max_pfn);
+    const uint64_t at = nr ? place_below(map, nr, 1, DMA32_END_PFN) : PFN_NONE;
+    if (at != PFN_NONE) {
+        take(map, at, at + nr);
+        map->places.io_tlb = (struct boot_span){at, nr};
+        take_some(map, PAGES_OF((uint64_t)IO_TLB_SLABS * 24), 1);
+    }
+}
+
 static bool take_for_kernel(struct map *map, const struct machine_config *c, char *err,
                             size_t err_size)
 {
@@ -416,6 +440,7 @@ static bool take_for_kernel(struct map *map, const struct machine_config *c, cha
     if (gap != PFN_NONE) {
         give_back(map, gap, gap + 2);
     }
+    take_io_tlb(map, c);
     if (!room || map->full) {
         snprintf(err, err_size,
                  "low memory is too small for the kernel's tables: use more ram, less "

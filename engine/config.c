@@ -515,6 +515,16 @@ static int get_vmalloc_fault(char *buf, size_t size, const struct machine_config
     return snprintf(buf, size, "%s", c->vmalloc_fault ? "true" : "false");
 }
 
+static bool set_km_types(struct machine_config *c, const char *value, struct error e)
+{
+    return parse_bool(value, &c->km_types) ||
+           FAIL(e, "km_types=%.40s: use true or false", value);
+}
+static int get_km_types(char *buf, size_t size, const struct machine_config *c)
+{
+    return snprintf(buf, size, "%s", c->km_types ? "true" : "false");
+}
+
 static const char *const flush_names[] = {"vmalloc", "pkmap", "kmap_local", "fixmap"};
 enum { NR_FLUSHES = sizeof flush_names / sizeof flush_names[0] };
 
@@ -632,6 +642,10 @@ static const struct option {
       "page fault"},
      set_vmalloc_fault,
      get_vmalloc_fault},
+    {{"km_types", "true|false",
+      "as kernels before 2.6.37: kmap_atomic's slots have names, KM_USER0 and others"},
+     set_km_types,
+     get_km_types},
     {{"forget_flush", "none|all|vmalloc,pkmap,kmap_local,fixmap",
       "break it: TLB flushes that the kernel forgets"},
      set_forget_flush,

@@ -101,6 +101,8 @@ struct machine_config {
     bool la57;         /* x86-64: page tables of five levels */
     /* option, kernels before 5.8: processes learn of new kernel tables by a fault */
     bool vmalloc_fault;
+    /* option, kernels before 2.6.37: kmap_atomic's slots have names (KM_USER0 ...) */
+    bool km_types;
     /* break it, enum vm_flush: TLB flushes that the kernel forgets */
     uint32_t forget_flush;
     uint64_t seed; /* of random workloads */
@@ -144,6 +146,8 @@ struct slab_root; /* engine/slab.h: caches of objects; in the arena */
 struct pkmap_slot;
 struct kmap_ctrl;
 
+struct dma_state; /* engine/dma.h: bounce pages; in the arena */
+
 struct vm_tables {
     uint32_t *node_chunk; /* areas, by number / nodes a chunk */
     struct pkmap_slot *pkmap;
@@ -164,6 +168,7 @@ struct boot_places {
     struct boot_span memmap_tables;
     struct boot_span percpu; /* CPU 0's area */
     uint64_t percpu_stride;  /* to the next CPU's */
+    struct boot_span io_tlb; /* bounce buffers (dma.h) */
 };
 
 struct machine;
@@ -195,6 +200,7 @@ struct machine {
     struct vm_tables vm_tables;
     struct hardware *hardware;
     struct mm_table *mms; /* engine/mm_struct.h: address spaces; in the arena */
+    struct dma_state *dma;
     struct boot_places places;
     struct slab_root *slab;
     const struct state_source *states; /* NULL: OP_LOAD_STATE does nothing */

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "dma.h"
 #include "inspect.h"
 #include "mm.h"
 #include "page.h"
@@ -17,6 +18,7 @@
 enum {
     SHOWN_TYPES = MIGRATE_ISOLATE,
     NR_SHOWN_ZONES = 4,
+    ITEM_NR_BOUNCE = 8,
     FREECOUNT_MOST = 100000, /* pagetypeinfo stops counting a list there */
     SECTION_PAGES_64 = 1 << (27 - PAGE_SHIFT),
     DIRTY_RATIO = 20 * PAGE_SIZE / 100,
@@ -264,7 +266,10 @@ static uint64_t event_count(const struct machine *m, const char *name)
 /* User pages that were put on the LRU are new anonymous ones: inactive. */
 static uint64_t zone_item(const struct machine *m, uint32_t zone, size_t item)
 {
-    return item == 0 ? zone_view(m, zone).free : item == 1 ? zone_r(m, zone)->nr_lru : 0;
+    return item == 0                ? zone_view(m, zone).free
+           : item == 1              ? zone_r(m, zone)->nr_lru
+           : item == ITEM_NR_BOUNCE ? dma_nr_bounce(m, zone)
+                                    : 0;
 }
 
 static uint64_t item_of_all(const struct machine *m, size_t item)

@@ -8,6 +8,7 @@
 
 #include "bad_reasons.h"
 #include "context.h"
+#include "dma.h"
 #include "hardware.h"
 #include "inspect.h"
 #include "pgtable.h"
@@ -18,10 +19,10 @@ enum { ARENA_FOR_AREAS = 64 << 20 };
 
 uint64_t vm_arena_bytes(const struct machine_config *c)
 {
-    (void)c;
     return sizeof(struct vm) + VM_MAX_NODE_CHUNKS * sizeof(uint32_t) +
            VM_MAX_ROOTS * sizeof(uint32_t) + 1024 * sizeof(struct pkmap_slot) +
-           VM_MAX_TASKS * sizeof(struct kmap_ctrl) + 8 * ARENA_CHUNK + ARENA_FOR_AREAS;
+           VM_MAX_TASKS * sizeof(struct kmap_ctrl) + 8 * ARENA_CHUNK + ARENA_FOR_AREAS +
+           dma_arena_bytes(c);
 }
 
 /* Where low memory ends: at the HighMem zone, or with the memory. */
@@ -56,7 +57,8 @@ bool vm_create(struct machine *m)
     t->pkmap = arena_alloc(&m->arena, 1024 * sizeof *t->pkmap, ARENA_CHUNK);
     t->tasks = arena_alloc(&m->arena, VM_MAX_TASKS * sizeof *t->tasks, ARENA_CHUNK);
     t->roots = arena_alloc(&m->arena, VM_MAX_ROOTS * sizeof *t->roots, ARENA_CHUNK);
-    if (!m->vm || !t->node_chunk || !t->pkmap || !t->tasks || !t->roots) {
+    if (!m->vm || !t->node_chunk || !t->pkmap || !t->tasks || !t->roots ||
+        !dma_create(m)) {
         return false;
     }
     struct vm *vm = vm_w(m);
@@ -142,6 +144,9 @@ void vm_reset(struct machine *m, bool tables)
             memset(t, 0, sizeof *t);
         }
     }
+    dma_reset(m);
+    memset(vm->early_map, 0, sizeof vm->early_map);
+    vm->running = 0;
     if (tables) { /* processes go with their tables */
         for (uint32_t i = 0; i < vm->nr_roots; i++) {
             arena_mark(&m->arena, m->vm_tables.roots);
@@ -282,6 +287,19 @@ static uint32_t locks_of(const struct machine *m, uint16_t kind)
     case OP_KMAP_ATOMIC:
     case OP_KUNMAP_ATOMIC:
     case OP_VMAP_PAGE:
+    case OP_KMAP_ATOMIC_TYPE:
+    case OP_KUNMAP_ATOMIC_TYPE:
+    case OP_SET_FIXMAP:
+    case OP_CLEAR_FIXMAP:
+    case OP_EARLY_IOREMAP:
+    case OP_EARLY_IOUNMAP:
+    case OP_EARLY_IOREMAP_LEAK:
+    case OP_DMA_ALLOC_COHERENT:
+    case OP_DMA_FREE_COHERENT:
+    case OP_DMA_MAP_PAGE:
+    case OP_DMA_UNMAP_PAGE:
+    case OP_BLK_QUEUE_BOUNCE:
+    case OP_BOUNCE_END_IO:
     case OP_FORGET_FLUSH:
     case OP_SWITCH_TO:
         return 0;
@@ -341,6 +359,38 @@ static uint64_t run(struct machine *m, const struct op *op)
         return kmap_atomic(m, arg[0]);
     case OP_KUNMAP_ATOMIC:
         kunmap_atomic(m, arg[0]);
+        return 0;
+    case OP_KMAP_ATOMIC_TYPE:
+        return kmap_atomic_type(m, arg[0], arg[1]);
+    case OP_KUNMAP_ATOMIC_TYPE:
+        kunmap_atomic_type(m, arg[0], arg[1]);
+        return 0;
+    case OP_SET_FIXMAP:
+        return set_fixmap(m, arg[0], arg[1], arg[2]);
+    case OP_CLEAR_FIXMAP:
+        clear_fixmap(m, arg[0]);
+        return 0;
+    case OP_EARLY_IOREMAP:
+        return early_ioremap(m, arg[0], arg[1]);
+    case OP_EARLY_IOUNMAP:
+        early_iounmap(m, arg[0], arg[1]);
+        return 0;
+    case OP_EARLY_IOREMAP_LEAK:
+        return check_early_ioremap_leak(m);
+    case OP_DMA_ALLOC_COHERENT:
+        return dma_alloc_coherent(m, arg[0], arg[1], (gfp_t)arg[2]);
+    case OP_DMA_FREE_COHERENT:
+        dma_free_coherent(m, arg[0], arg[1]);
+        return 0;
+    case OP_DMA_MAP_PAGE:
+        return dma_map_page(m, arg[0], arg[1], arg[2], arg[3]);
+    case OP_DMA_UNMAP_PAGE:
+        dma_unmap_page(m, arg[0], arg[1], arg[2]);
+        return 0;
+    case OP_BLK_QUEUE_BOUNCE:
+        return blk_queue_bounce(m, arg[0], arg[1]);
+    case OP_BOUNCE_END_IO:
+        bounce_end_io(m, arg[0]);
         return 0;
     case OP_FORGET_FLUSH:
         vm_forget_flush(m, arg[0]);
@@ -449,5 +499,6 @@ const char *vm_check(const struct machine *m)
     why = why ? why : check_mappings(m);
     why = why ? why : kmap_check(m);
     why = why ? why : kmap_local_check(m);
+    why = why ? why : dma_check(m);
     return why ? why : vm_flush_check(m);
 }

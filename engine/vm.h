@@ -15,6 +15,9 @@
  *   ioremap.c      ioremap, iounmap
  *   kmap.c         kmap, kunmap
  *   kmap_local.c   kmap_local_page, kmap_atomic and what a context switch does with them
+ *   kmap_types.c   kmap_atomic as it was before that: slots by name
+ *   fixmap.c       set_fixmap, early_ioremap
+ *   dma.c, bounce.c   memory for devices (dma.h)
  *   vm_flush.c     TLB flushes, and the check that none is missing
  *
  * The kernel's objects for areas (struct vmap_area, struct vm_struct, page arrays that
@@ -41,6 +44,7 @@ enum {
     VM_MAX_NODE_CHUNKS = 1 << 14,
     VM_MAX_STAGED = 1024, /* pages that vmap_page() has collected for the next vmap() */
     VM_MAX_TASKS = 64,
+    EARLY_SLOTS = 8, /* FIX_BTMAPS_SLOTS */
     VM_MAX_SLEEPERS = 32,
     /* frames of the image for tables of the boot's, at most */
     VM_BOOT_TABLES = 128
@@ -139,8 +143,10 @@ struct vm {
     uint64_t nr_vmalloc_pages;
     uint64_t nr_lost_pages; /* of those, of areas that vunmap or iounmap took away */
     uint64_t nr_flushes;    /* of TLB ranges on all CPUs */
-    uint32_t nr_roots;      /* of processes: vm_tables.roots */
-    uint32_t forget; /* enum vm_flush: flushes that the kernel forgets from now on */
+    uint64_t early_map[EARLY_SLOTS], early_size[EARLY_SLOTS]; /* early_ioremap's */
+    uint32_t running;  /* the boot is over: early_ioremap's time, too */
+    uint32_t nr_roots; /* of processes: vm_tables.roots */
+    uint32_t forget;   /* enum vm_flush: flushes that the kernel forgets from now on */
     uint32_t nr_forgotten; /* flushes that it has forgotten */
     uint32_t nr_sleepers;  /* in kmap */
     uint32_t nr_staged;
@@ -311,5 +317,26 @@ uint64_t kmap_atomic(struct machine *m, uint64_t frame);
 void kunmap_atomic(struct machine *m, uint64_t va);
 void switch_to(struct machine *m, uint64_t task);
 const char *kmap_local_check(const struct machine *m);
+
+/* ---- kmap_types.c ---- */
+uint64_t kmap_atomic_type(struct machine *m, uint64_t frame, uint64_t type);
+void kunmap_atomic_type(struct machine *m, uint64_t va, uint64_t type);
+/* "KM_USER0", ...; NULL: there is no such type. */
+const char *km_type_name(uint64_t type);
+
+/* ---- fixmap.c ---- */
+/* Answers the address, 0: no such index. */
+uint64_t set_fixmap(struct machine *m, uint64_t index, uint64_t phys, bool uncached);
+void clear_fixmap(struct machine *m, uint64_t index);
+uint64_t early_ioremap(struct machine *m, uint64_t phys, uint64_t size);
+void early_iounmap(struct machine *m, uint64_t va, uint64_t size);
+/* The boot ends: how many mappings nobody took away. */
+uint64_t check_early_ioremap_leak(struct machine *m);
+
+/* ---- bounce.c ---- */
+/* Copy between a page, through a window if it is in HighMem, and other physical memory;
+ * size does not cross the page's end. */
+void vm_copy_page(struct machine *m, uint64_t page_pa, uint64_t other_pa, uint64_t size,
+                  bool to_page);
 
 #endif

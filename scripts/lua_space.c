@@ -263,5 +263,9 @@ void open_space(lua_State *L)
                                          {NULL, NULL}};
     lua_pushglobaltable(L);
     luaL_setfuncs(L, functions, 0);
+    for (lua_Integer type = 0; km_type_name((uint64_t)type); type++) {
+        lua_pushinteger(L, type);
+        lua_setfield(L, -2, km_type_name((uint64_t)type));
+    }
     lua_pop(L, 1);
 }

@@ -68,6 +68,41 @@ function forget_flush(...)
     forget_op(mask)
 end
 
+-- kmap_atomic(page, KM_USER0): a kernel with km_types.
+local atomic, unatomic, atomic_type, unatomic_type = kmap_atomic, kunmap_atomic, kmap_atomic_type, kunmap_atomic_type
+
+function kmap_atomic(page, type)
+    if type == nil then
+        return atomic(page)
+    end
+    return atomic_type(page, type)
+end
+
+function kunmap_atomic(va, type)
+    if type == nil then
+        return unatomic(va)
+    end
+    return unatomic_type(va, type)
+end
+
+function DMA_BIT_MASK(bits)
+    return bits >= 64 and -1 or (1 << bits) - 1
+end
+
+local dma_map_op = dma_map_page
+
+-- dma_map_page(page, size, mask, to_device): also of a physical address.
+function dma_map_page(where, size, mask, to_device)
+    if type(where) == "userdata" then
+        where = where:phys()
+    end
+    local dma = dma_map_op(where, size, mask, to_device)
+    if dma == -1 then
+        return nil
+    end
+    return dma
+end
+
 function with_spinlock(name, fn, ...)
     if type(name) ~= "string" then
         error("with_spinlock: needs the lock's name and a function", 2)
