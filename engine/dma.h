@@ -1,8 +1,8 @@
 /* Memory for devices: coherent memory within a device's reach, and copies where its own
  * memory is out of reach.
  *
- *   dma_alloc_coherent   the zone is chosen by the device's mask: DMA, DMA32, any; what is
- *                        too high all the same is given back, and the next lower zone tried
+ *   dma_alloc_coherent   the zone is chosen by the device's mask: DMA, DMA32, any; what
+ *                        is too high all the same is given back, and a lower one tried
  *   dma_map_page         the page itself if the device reaches it; else a copy in the
  *                        software I/O TLB, where the kernel has one (more than 4 GiB of
  *                        memory and 64-bit entries); else an error
@@ -12,8 +12,8 @@
  * Models kernel/dma/direct.c, kernel/dma/swiotlb.c, block/bounce.c and mm/mempool.c, on a
  * PC without an IOMMU: a DMA address is the physical one, and DMA is coherent.
  *
- *   io_tlb      64 MiB below 4 GiB, in slots of 2 KiB; as many areas as CPUs, each searched
- *               from where its last search ended; a mapping has at most 128 slots in a row
+ *   io_tlb      64 MiB below 4 GiB, in slots of 2 KiB; as many areas as CPUs, each
+ *               searched from where its last search ended; a mapping has at most 128 slots
  *   page_pool   64 pages that the block layer keeps for when there are no others
  *
  * Copies go through kmap_local where a page is in HighMem, byte for byte.
@@ -22,9 +22,9 @@
  * D2  An area's used is the number of its slots in use.
  * D3  Each bounced page is allocated, or was of the pool, and is counted in nr_bounce.
  *
- * Left out: dma_map_sg, the atomic pools, bus limits, swiotlb= and iommu= options; a caller
- * that has to wait for the pool gets PFN_NONE at once (nobody else can fill it meanwhile).
- * The pool is filled at the first bounce; the kernel fills it when it boots.
+ * Left out: dma_map_sg, the atomic pools, bus limits, swiotlb= and iommu= options; a
+ * caller that has to wait for the pool gets PFN_NONE at once (nobody can fill it
+ * meanwhile). The pool is filled at the first bounce; the kernel fills it when it boots.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_DMA_H

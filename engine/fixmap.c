@@ -1,7 +1,7 @@
 /* Fixed addresses: set_fixmap, clear_fixmap, and the boot-time ioremap that uses them
  * (vm.h).
  *
- *   early_ioremap    8 slots of 64 pages below FIX_BTMAP_BEGIN; the leak check ends its time
+ *   early_ioremap    8 slots of 64 pages at FIX_BTMAP_BEGIN; the leak check ends its time
  *
  * Models arch/x86/mm/pgtable.c (__native_set_fixmap) and mm/early_ioremap.c. An entry is
  * flushed on this CPU only, as set_pte_vaddr() does it. early_ioremap works until

@@ -54,22 +54,24 @@ function memalloc(fn, ...)
     return fn(...)
 end
 
-local forget_op, flushes = forget_flush, { vmalloc = 1, pkmap = 2, kmap_local = 4, fixmap = 8, all = 15, none = 0 }
+local forget_op = forget_flush
+local flushes = { vmalloc = 1, pkmap = 2, kmap_local = 4, fixmap = 8, all = 15, none = 0 }
 
 -- forget_flush("pkmap", "vmalloc"): the operation itself takes a number.
 function forget_flush(...)
     local mask = 0
     for i = 1, select("#", ...) do
         local which = select(i, ...)
-        check(flushes[which], "forget_flush: %s is not one of none, all, vmalloc, pkmap, kmap_local, fixmap",
-              tostring(which))
+        check(flushes[which], "forget_flush: %s is not one of none, all, vmalloc, pkmap, " ..
+              "kmap_local, fixmap", tostring(which))
         mask = mask | flushes[which]
     end
     forget_op(mask)
 end
 
 -- kmap_atomic(page, KM_USER0): a kernel with km_types.
-local atomic, unatomic, atomic_type, unatomic_type = kmap_atomic, kunmap_atomic, kmap_atomic_type, kunmap_atomic_type
+local atomic, unatomic = kmap_atomic, kunmap_atomic
+local atomic_type, unatomic_type = kmap_atomic_type, kunmap_atomic_type
 
 function kmap_atomic(page, type)
     if type == nil then
