@@ -12,11 +12,32 @@ bool ram_create(struct ram *r, struct arena *a, uint64_t nr_frames)
     r->arena = a;
     r->nr_frames = nr_frames;
     r->chunk_of = NULL;
+    r->nr_devices = 0;
     if (nr_frames <= SIZE_MAX / sizeof *r->chunk_of) {
         r->chunk_of =
             arena_alloc(a, (size_t)nr_frames * sizeof *r->chunk_of, ARENA_CHUNK);
     }
     return r->chunk_of != NULL;
+}
+
+bool ram_add_device(struct ram *r, const struct ram_device *d)
+{
+    if (r->nr_devices == RAM_MAX_DEVICES) {
+        return false;
+    }
+    r->device[r->nr_devices++] = *d;
+    return true;
+}
+
+const struct ram_device *ram_device_of(const struct ram *r, pfn_t frame)
+{
+    for (uint32_t i = 0; i < r->nr_devices; i++) {
+        const struct ram_device *d = &r->device[i];
+        if (frame.v - d->first < d->nr_frames) { /* frames below it wrap around */
+            return d;
+        }
+    }
+    return NULL;
 }
 
 /* The part of [at, at + size) that lies in at's frame. */
@@ -38,8 +59,11 @@ bool ram_read(const struct ram *r, paddr_t at, void *to, size_t size_bytes)
     while (size_bytes) {
         size_t part = part_in_frame(at, size_bytes);
         pfn_t frame = pfn(at.v >> PAGE_SHIFT);
+        const struct ram_device *d = ram_device_of(r, frame);
         const unsigned char *bytes = ram_peek(r, frame);
-        if (frame.v >= r->nr_frames) {
+        if (d && d->access) {
+            d->access(d->ctx, at, out, part, false);
+        } else if (d || frame.v >= r->nr_frames) {
             memset(out, 0xff, part);
             all = false;
         } else if (bytes) {
@@ -83,13 +107,29 @@ static bool write_frame(struct ram *r, paddr_t at, const unsigned char *from, si
     return true;
 }
 
+/* The owner gets a copy, at most a frame. */
+static void device_write(const struct ram_device *d, paddr_t at,
+                         const unsigned char *from, size_t nr)
+{
+    unsigned char bytes[PAGE_SIZE];
+    memcpy(bytes, from, nr);
+    d->access(d->ctx, at, bytes, nr, true);
+}
+
 bool ram_write(struct ram *r, paddr_t at, const void *from, size_t size_bytes)
 {
     bool all = true;
     const unsigned char *in = from;
     while (size_bytes) {
         size_t part = part_in_frame(at, size_bytes);
-        all &= write_frame(r, at, in, part);
+        const struct ram_device *d = ram_device_of(r, pfn(at.v >> PAGE_SHIFT));
+        if (!d) {
+            all &= write_frame(r, at, in, part);
+        } else if (d->access) {
+            device_write(d, at, in, part);
+        } else {
+            all = false;
+        }
         in += part;
         size_bytes -= part;
         at.v += part;

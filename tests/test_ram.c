@@ -93,11 +93,54 @@ static void test_edges(void)
     arena_destroy(&a);
 }
 
+/* A device of two frames that remembers one word. */
+static void remember(void *ctx, paddr_t at, void *bytes, size_t size_bytes, bool write)
+{
+    unsigned char *word = ctx;
+    for (size_t i = 0; i < size_bytes; i++) {
+        unsigned char *b = &word[(at.v + i) % 8];
+        write ? (void)(*b = ((unsigned char *)bytes)[i])
+              : (void)(((unsigned char *)bytes)[i] = *b);
+    }
+}
+
+static void test_devices(void)
+{
+    struct arena a;
+    struct ram r;
+    unsigned char word[8] = {0}, buf[24], want[24];
+    if (!arena_create(&a, (FRAMES + 4) * ARENA_CHUNK, NULL) ||
+        !ram_create(&r, &a, FRAMES)) {
+        bail_out("no memory");
+    }
+    const struct ram_device device = {4, 2, remember, word}, hole = {8, 1, NULL, NULL},
+                            beyond = {FRAMES + 3, 1, remember, word};
+    ok(ram_add_device(&r, &device) && ram_add_device(&r, &hole) &&
+           ram_add_device(&r, &beyond),
+       "two devices and a hole");
+    memset(buf, 0x11, sizeof buf);
+    ok(ram_write(&r, paddr(4 * PAGE_SIZE - 8), buf, 24), "a write into a device");
+    ok(ram_read(&r, paddr(5 * PAGE_SIZE), buf, 8) && buf[7] == 0x11,
+       "its owner gives the bytes");
+    ok(!ram_peek(&r, pfn(4)) && ram_peek(&r, pfn(3)), "which are not in RAM");
+    ok(ram_read(&r, paddr((FRAMES + 3) * (uint64_t)PAGE_SIZE), buf, 1) && buf[0] == 0x11,
+       "a device past the last frame");
+    ok(!ram_write(&r, paddr(8 * PAGE_SIZE), buf, 8), "a hole takes nothing");
+    memset(want, 0xff, sizeof want);
+    ok(!ram_read(&r, paddr(8 * PAGE_SIZE), buf, 8) && !memcmp(buf, want, 8),
+       "and reads as all ones");
+    ok(ram_device_of(&r, pfn(5)) && !ram_device_of(&r, pfn(6)) &&
+           !ram_device_of(&r, pfn(3)),
+       "whose frame is whose");
+    arena_destroy(&a);
+}
+
 int main(void)
 {
     test_edges();
     for (uint64_t seed = 1; seed <= 5; seed++) {
         test_random(seed);
     }
+    test_devices();
     return done_testing();
 }
