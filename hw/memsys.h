@@ -24,10 +24,15 @@
  * a TLB hit is. A write needs D in the line or TLB entry; without it the tables are
  * walked again and D set.
  *
+ * What a processor may have beside that (coherence with others, hw/smp.h; inclusion;
+ * memory types, hw/memtype.h; paging-structure caches, hw/psc.c; hazards announced) is in
+ * memsys_config and only memsys_access has it. A store that crosses into a page that
+ * faults writes nothing, as long as nobody mends faults inside of it (on_fault).
+ *
  * Calls, in order: memsys_create, (memsys_set_mmu, ...), memsys_access or memsys_run ...
  *
- * Left out so far: several processors and MESI, inclusion, DMA, uncached and
- * write-combining pages, paging-structure caches, prefetch.
+ * Left out: prefetch, a third level, store buffers and what they let others see late,
+ * locked accesses, paging-structure caches and memory types in memsys_run's own way.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_MEMSYS_H
@@ -325,8 +330,8 @@ void memsys_snoop_write(struct memsys *m, uint64_t pa, const void *from,
                         size_t size_bytes);
 
 /* One access of size_bytes (1 to 4096) as an operation. bytes: what is written, where
- * what was read goes, or NULL. False: it faulted, s->fault says how; the part before a
- * page's border may have been done. */
+ * what was read goes, or NULL. False: it faulted, s->fault says how, and nothing was
+ * written (with on_fault, the part before a page's border may have been). */
 bool memsys_access(struct memsys *m, uint64_t va, uint32_t size_bytes,
                    enum access_kind access, void *bytes);
 

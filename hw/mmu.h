@@ -25,8 +25,7 @@
  * PAE's four directory pointers are read from memory at each walk (as AMD's processors
  * do), not kept from the CR3 load; they have no R/W, U/S, A.
  *
- * Left out: protection keys, shadow stacks, paging-structure caches, page modification
- * logging.
+ * Left out: protection keys, shadow stacks, page modification logging.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_MMU_H

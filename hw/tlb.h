@@ -20,7 +20,7 @@
  *
  * I1  A key's kind is among kinds.  I2  entry and key agree about size and G.
  *
- * Left out: paging-structure caches, entries "fractured" to a smaller page.
+ * Left out: entries "fractured" to a smaller page.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_TLB_H

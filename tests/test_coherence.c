@@ -240,9 +240,31 @@ static void test_coherent(struct prng *r, int number)
     int i = 0;
     rig_create(&g, &c, pagings[prng_below(r, 4)], r);
     memset(shadow, 0, sizeof shadow);
+    struct snapshot *middle = NULL;
+    struct prng again = {0};
+    static unsigned char shadow_then[sizeof shadow];
     for (; i < 3000 && !broken; i++) {
+        if (i == 2000) {
+            middle = arena_snapshot(&g.arena);
+            again = *r;
+            memcpy(shadow_then, shadow, sizeof shadow);
+        }
         broken = random_op(&g, r);
         broken = broken || i % 8 ? broken : smp_check(&g.smp);
+    }
+    if (!broken) { /* back in time, and the same again */
+        broken = arena_check(&g.arena);
+        const uint64_t digest = arena_digest(&g.arena);
+        arena_restore(&g.arena, middle);
+        smp_forget(&g.smp);
+        memcpy(shadow, shadow_then, sizeof shadow);
+        for (int k = 2000; k < 3000 && !broken; k++) {
+            broken = random_op(&g, &again);
+        }
+        broken = broken || arena_digest(&g.arena) == digest
+                     ? broken
+                     : "the same operations leave other bytes";
+        snapshot_unref(&g.arena, middle);
     }
     for (uint32_t cpu = 0; cpu < c.nr_cpus && !broken; cpu++) {
         memsys_op_all(&g.cpu[cpu], CACHE_FLUSH, OP_ALL);

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "events.h"
 #include "host.h"
+#include "prng.h"
 #include "smp.h"
 #include "tap.h"
 
@@ -404,6 +405,69 @@ static void test_psc(void)
     rig_destroy(g);
 }
 
+/* Random walks: the entries read are those that no paging-structure cache of the size has,
+ * by a list of the regions used last. */
+static void test_psc_random(void)
+{
+    enum { DEPTH = 3 };
+    struct smp_config c = usual(1);
+    c.cpu.translation = TRANSLATE_TABLES;
+    c.cpu.tlb[0] = c.cpu.tlb[1] = (struct tlb_config){0};
+    c.cpu.psc[2] = 3;
+    c.cpu.psc[3] = 2;
+    c.cpu.psc[4] = 1;
+    struct rig *g = rig_create(&c);
+    struct prng r = {5};
+    uint64_t list[5][DEPTH], used[5] = {0}, steps = 0, wrong = 0;
+    g->probe.stop = UINT64_MAX;
+    for (int i = 0; i < 4000; i++) {
+        const uint64_t va = prng_below(&r, 2) << 39 | prng_below(&r, 3) << 30 |
+                            prng_below(&r, 4) << 21 | prng_below(&r, 2) << 12;
+        if (i < 200) {
+            map(g, va, (0x200 + prng_below(&r, 64)) << 12, PTE_W);
+            memsys_op_all(&g->cpu[0], CACHE_FLUSH, OP_ALL);
+        }
+        if (prng_one_in(&r, 40)) {
+            memsys_invlpg(&g->cpu[0], 0);
+            memset(used, 0, sizeof used);
+        }
+        uint32_t from = 4, n = (uint32_t)g->cpu[0].s->n.faults;
+        for (uint32_t level = 4; level >= 2; level--) {
+            for (uint64_t k = 0; k < used[level]; k++) {
+                from = list[level][k] == va >> (12 + 9 * (level - 1)) ? level - 1 : from;
+            }
+        }
+        load(g, 0, va);
+        if (g->cpu[0].s->n.faults != n) { /* not mapped: those that va uses are gone */
+            memsys_invlpg(&g->cpu[0], 0);
+            memset(used, 0, sizeof used);
+            steps = g->cpu[0].s->n.walk_steps;
+            continue;
+        }
+        steps += from;
+        wrong += steps != g->cpu[0].s->n.walk_steps;
+        for (uint32_t level = 2; level <= 4; level++) {
+            const uint64_t key = va >> (12 + 9 * (level - 1));
+            uint64_t at = 0;
+            while (at < used[level] && list[level][at] != key) {
+                at++;
+            }
+            if (level < from + 1 && at < used[level]) {
+                continue; /* below where the walk began: not there */
+            }
+            if (level > from + 1) {
+                continue; /* above it: not asked */
+            }
+            used[level] += at == used[level] && at < c.cpu.psc[level];
+            at = at < used[level] ? at : used[level] - 1;
+            memmove(&list[level][1], &list[level][0], at * sizeof list[0][0]);
+            list[level][0] = key;
+        }
+    }
+    ok(!wrong, "random walks read as many entries as the list says");
+    rig_destroy(g);
+}
+
 static void test_hazards(void)
 {
     struct smp_config c = usual(1);
@@ -527,6 +591,7 @@ int main(void)
     test_memory_types();
     test_shootdown();
     test_psc();
+    test_psc_random();
     test_hazards();
     test_crossing(TAG_VIVT, false);
     test_crossing(TAG_VIVT, true);
