@@ -348,6 +348,10 @@ static unsigned char *l2_holds(const struct memsys *m, uint64_t pa, uint32_t *si
 
 void memsys_peek(const struct memsys *m, uint64_t pa, void *to, uint32_t size_bytes)
 {
+    if (!m->l2.data) {
+        ram_read(m->ram, paddr(pa), to, size_bytes);
+        return;
+    }
     for (uint32_t done = 0, n; done < size_bytes; done += n) {
         n = size_bytes - done;
         const unsigned char *held = l2_holds(m, pa + done, &n);

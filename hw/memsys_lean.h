@@ -52,7 +52,7 @@ HW_INLINE void lean_mark(struct memsys *m, const void *p, const struct lean_kind
 
 /* ---- the order of a small set, as hw/cache.h has it ---- */
 
-/* Exactly 8 ways: a word of 32 bits. */
+/* Up to 8 ways: a word of 32 bits. */
 HW_INLINE void lean_touch_eight(struct cache_set *s, uint32_t way)
 {
     const uint32_t ones = 0x11111111u, order = (uint32_t)s->order;
@@ -61,6 +61,7 @@ HW_INLINE void lean_touch_eight(struct cache_set *s, uint32_t way)
     const uint32_t upto = zero ^ (zero - 1);
     s->order = order ^ ((order ^ (order << 4 | way)) & upto);
 }
+/* Exactly 8. */
 HW_INLINE uint32_t lean_victim_eight(struct cache_set *s)
 {
     uint32_t order = (uint32_t)s->order;
@@ -90,31 +91,30 @@ HW_INLINE uint32_t lean_victim(const struct cache *c, struct cache_set *s,
 
 /* ---- the second level ---- */
 
-/* One access of the line at pa. Answers how many events it is. */
-HW_INLINE uint32_t lean_l2(struct memsys *m, struct memsys_tally *n, uint64_t pa,
-                           const enum l2_use use, const struct lean_kind kind)
+HW_INLINE struct cache_set *lean_l2_set(const struct memsys *m, uint64_t pa,
+                                        const struct lean_kind kind)
+{
+    return kind.eight
+               ? (struct cache_set *)(void *)(m->l2.sets + (pa << 1 & m->lean_l2_mask))
+               : cache_set_masked(&m->l2, pa >> LEAN_LINE_SHIFT);
+}
+
+/* One access of the line at pa, which is in set s if anywhere. Answers how many events it
+ * is. */
+HW_INLINE uint32_t lean_l2_in(struct memsys *m, struct memsys_tally *n,
+                              struct cache_set *s, uint64_t line, const enum l2_use use,
+                              const struct lean_kind kind)
 {
     struct cache *c = &m->l2;
     const bool write = use == L2_VICTIM;
-    const uint64_t line = pa >> LEAN_LINE_SHIFT;
-    struct cache_set *s =
-        kind.eight ? (struct cache_set *)(void *)(c->sets + (pa << 1 & m->lean_l2_mask))
-                   : cache_set_masked(c, line);
-    uint32_t youngest = (uint32_t)s->order & 15, way;
     n->l2_access[use] += kind.live;
-    if (use == L2_WALK && HW_LIKELY(s->key[youngest] == line)) {
-        return 1;
-    }
-    way = cache_decide(s, line,
-                       kind.eight ? cache_candidates(s, line, 8)
-                                  : cache_candidates(s, line, 16) & c->way_mask);
+    uint32_t way = cache_decide(s, line,
+                                kind.eight ? cache_candidates(s, line, 8)
+                                           : cache_candidates(s, line, 16) & c->way_mask);
     if (way != CACHE_NO_WAY) {
-        if (way != youngest) {
-            lean_mark(m, s, kind);
-            lean_touch(s, way, kind.eight);
-        }
+        lean_mark(m, s, kind);
+        lean_touch(s, way, kind.eight);
         if (write) {
-            lean_mark(m, s, kind);
             s->attr[way] |= CACHE_DIRTY;
         }
         return 1;
@@ -133,55 +133,239 @@ HW_INLINE uint32_t lean_l2(struct memsys *m, struct memsys_tally *n, uint64_t pa
     }
     return events;
 }
+HW_INLINE uint32_t lean_l2(struct memsys *m, struct memsys_tally *n, uint64_t pa,
+                           const enum l2_use use, const struct lean_kind kind)
+{
+    return lean_l2_in(m, n, lean_l2_set(m, pa, kind), pa >> LEAN_LINE_SHIFT, use, kind);
+}
+/* An entry of an upper table, which is nearly always in the youngest line of its set. */
+HW_INLINE uint32_t lean_l2_upper(struct memsys *m, struct memsys_tally *n,
+                                 struct cache_set *s, uint64_t line,
+                                 const struct lean_kind kind)
+{
+    if (HW_LIKELY(s->key[s->order & 15] == line)) {
+        n->l2_access[L2_WALK] += kind.live;
+        return 1;
+    }
+    return lean_l2_in(m, n, s, line, L2_WALK, kind);
+}
 
 /* ---- translation ---- */
 
-/* What the walker finds, when it is the usual: every entry present and used before, the
- * last one a 4 KiB page's, dirty if it is to be written, and permitted. at: where the
- * four entries lie. False: ask the whole path. */
-HW_INLINE bool lean_tables(const struct memsys *m, uint64_t va, enum access_kind access,
-                           uint64_t at[4], uint64_t *entry)
+/* The way down to a last-level table, remembered. */
+struct lean_region {
+    uint64_t number;            /* va >> LEAN_REGION_SHIFT, or none such */
+    uint64_t generation;        /* of the walker, when this was last found to hold */
+    const unsigned char *table; /* the last-level table's bytes */
+    uint64_t table_pa;
+    uint64_t perms; /* that the upper entries leave, as a TLB's entry has them */
+    struct cache_set *set[3]; /* where the upper entries would be in L2 */
+    uint64_t line[3];
+    /* what all that follows from */
+    const uint32_t *chunk_of[4];
+    uint32_t chunk[4];
+    const unsigned char *entry[3];
+    uint64_t value[3], cr3;
+};
+enum { LEAN_REGIONS = 64, LEAN_REGION_SHIFT = 21 };
+struct lean_rules {
+    uint64_t address;    /* an entry's frame */
+    uint64_t usual_mask; /* which bits of an entry tell whether it is the usual one */
+};
+struct lean_walker {
+    struct lean_rules rules;
+    uint64_t generation; /* how often the tables may have been changed */
+    struct lean_region region[LEAN_REGIONS];
+};
+
+HW_INLINE struct lean_rules lean_rules_of(const struct mmu *mmu)
 {
-    const struct mmu *mmu = &m->s->mmu;
-    const struct ram *r = m->ram;
-    const uint64_t address = ((uint64_t)1 << mmu->physical_bits) - PAGE_SIZE;
-    const uint64_t reserved = (((uint64_t)1 << 52) - PAGE_SIZE) & ~address;
-    const uint64_t unusual = reserved | PTE_PS | (mmu->nxe ? 0 : PTE_NX);
-    uint64_t all = ~(uint64_t)0, any = 0, value = mmu->cr3;
+    const uint64_t all = ((uint64_t)1 << 52) - PAGE_SIZE;
+    const uint64_t address = (((uint64_t)1 << mmu->physical_bits) - 1) & all;
+    return (struct lean_rules){address, PTE_P | PTE_A | PTE_PS | PTE_G | PTE_PWT |
+                                            PTE_PCD | (all & ~address) |
+                                            (mmu->nxe ? 0 : PTE_NX)};
+}
+static inline void lean_walker_begin(const struct memsys *m, struct lean_walker *w)
+{
+    w->generation = 0;
+    w->rules = lean_rules_of(&m->s->mmu);
+    for (int i = 0; i < LEAN_REGIONS; i++) {
+        w->region[i].number = UINT64_MAX;
+    }
+}
+/* The tables, or the registers, may have changed. */
+static inline void lean_walker_doubt(const struct memsys *m, struct lean_walker *w)
+{
+    const struct lean_rules rules = lean_rules_of(&m->s->mmu);
+    if (rules.address != w->rules.address || rules.usual_mask != w->rules.usual_mask) {
+        lean_walker_begin(m, w);
+    }
+    w->generation++;
+}
+
+/* Go down to the table that has va's last entry. False: something is not the usual. */
+HW_INLINE bool lean_region_find(const struct memsys *m, const struct lean_rules *rules,
+                                struct lean_region *r, uint64_t va,
+                                const struct lean_kind kind)
+{
+    const struct ram *ram = m->ram;
+    const uint64_t upper_mask =
+        rules->usual_mask & ~(uint64_t)(PTE_G | PTE_PWT | PTE_PCD);
+    uint64_t all = PTE_U | PTE_W, any = 0, value = m->s->mmu.cr3;
     if ((va + ((uint64_t)1 << 47)) >> 48) {
         return false;
     }
-    for (int level = 3; level >= 0; level--) {
-        const uint64_t frame = (value & address) >> PAGE_SHIFT;
-        const uint32_t offset = (uint32_t)(va >> (9 * level + 9)) & 0xff8;
-        const uint32_t chunk = frame < r->nr_frames ? r->chunk_of[frame] : 0;
-        if (!chunk) {
+    r->cr3 = value;
+    for (int i = 0;; i++) {
+        const uint64_t table = value & rules->address;
+        if (table >> PAGE_SHIFT >= ram->nr_frames) {
             return false;
         }
-        at[3 - level] = frame << PAGE_SHIFT | offset;
-        memcpy(&value, (const unsigned char *)arena_chunk_ptr(r->arena, chunk) + offset,
-               8);
+        r->chunk_of[i] = &ram->chunk_of[table >> PAGE_SHIFT];
+        r->chunk[i] = *r->chunk_of[i];
+        if (!r->chunk[i]) {
+            return false;
+        }
+        r->table = arena_chunk_ptr(ram->arena, r->chunk[i]);
+        if (i == 3) {
+            r->table_pa = table;
+            break;
+        }
+        const uint32_t offset = (uint32_t)(va >> (36 - 9 * i)) & 0xff8;
+        r->entry[i] = r->table + offset;
+        memcpy(&value, r->entry[i], 8);
+        if ((value & upper_mask) != (PTE_P | PTE_A)) {
+            return false;
+        }
+        r->value[i] = value;
+        r->set[i] = lean_l2_set(m, table | offset, kind);
+        r->line[i] = (table | offset) >> LEAN_LINE_SHIFT;
         all &= value;
         any |= value;
     }
-    const uint64_t needs =
-        PTE_P | PTE_A; /* global pages and other memory types are not for here */
-    if ((all & needs) != needs || (any & unusual) ||
-        (value & (PTE_G | PTE_PWT | PTE_PCD))) {
+    r->perms =
+        (all & PTE_U) >> 2 | (all & PTE_W) | (any & PTE_NX ? 0 : CACHE_X) | CACHE_D;
+    return true;
+}
+
+/* Does what was found still hold? */
+HW_INLINE bool lean_region_holds(const struct memsys *m, const struct lean_region *r)
+{
+    uint64_t differ = r->cr3 ^ m->s->mmu.cr3;
+    for (int i = 0; i < 4 && !differ; i++) {
+        differ = *r->chunk_of[i] ^ r->chunk[i];
+        if (i < 3 && !differ) {
+            uint64_t value;
+            memcpy(&value, r->entry[i], 8);
+            differ = value ^ r->value[i];
+        }
+    }
+    return !differ;
+}
+
+/* The region of va. False: something is not the usual. */
+HW_INLINE bool lean_region_get(const struct memsys *m, struct lean_walker *w, uint64_t va,
+                               struct lean_region *r, const struct lean_kind kind)
+{
+    const uint64_t number = va >> LEAN_REGION_SHIFT;
+    if (HW_LIKELY(r->number == number)) {
+        if (HW_LIKELY(r->generation == w->generation)) {
+            return true;
+        }
+        if (lean_region_holds(m, r)) {
+            r->generation = w->generation;
+            return true;
+        }
+    }
+    r->number = UINT64_MAX;
+    if (!lean_region_find(m, &w->rules, r, va, kind)) {
         return false;
     }
-    const uint32_t perms =
-        (uint32_t)((all & PTE_U) >> 2 | (all & PTE_W) | (value & PTE_D) >> 3) |
-        (any & PTE_NX ? 0 : CACHE_X);
-    *entry = (value & address) | perms;
-    return m->s->page_may[access] >> (perms | CACHE_OWNED) & 1;
+    r->number = number;
+    r->generation = w->generation;
+    return true;
+}
+
+/* A walk where each entry is present and has been used before, the last one is a 4 KiB
+ * page's, dirty if the page is to be written, and permits the access; then entered in the
+ * second TLB, in set s. Global pages and memory types other than write-back are not the
+ * usual either. False: ask the whole path. */
+HW_INLINE bool lean_walk(struct memsys *m, struct memsys_tally *n, struct lean_walker *w,
+                         struct cache_set *s, uint64_t va, uint64_t key,
+                         enum access_kind access, uint64_t *entry, uint32_t *events,
+                         const struct lean_kind kind)
+{
+    struct cache *c = &m->stlb.c;
+    struct lean_rules rules;
+    struct lean_region here, *r = &here;
+    if (kind.live) { /* anybody may have written to the tables since the last access */
+        rules = lean_rules_of(&m->s->mmu);
+        if (!lean_region_find(m, &rules, r, va, kind)) {
+            return false;
+        }
+    } else {
+        r = &w->region[va >> LEAN_REGION_SHIFT & (LEAN_REGIONS - 1)];
+        if (!lean_region_get(m, w, va, r, kind)) {
+            return false;
+        }
+        rules = w->rules;
+    }
+    const uint32_t offset = (uint32_t)(va >> 9) & 0xff8;
+    uint64_t value;
+    memcpy(&value, r->table + offset, 8);
+    if ((value & rules.usual_mask) != (PTE_P | PTE_A)) {
+        return false;
+    }
+    const uint64_t perms = ((value & PTE_W) | (value >> 2 & CACHE_U) |
+                            (value >> 3 & CACHE_D) | (~value >> 61 & CACHE_X)) &
+                           r->perms;
+    if (!(m->s->page_may[access] >> (perms | CACHE_OWNED) & 1)) {
+        return false;
+    }
+    *entry = (value & rules.address) | perms;
+    for (int i = 0; i < 3; i++) {
+        *events += lean_l2_upper(m, n, r->set[i], r->line[i], kind);
+    }
+    *events += lean_l2(m, n, r->table_pa | offset, L2_WALK, kind) + 4 + 1;
+    n->stlb_miss++;
+    n->walks += kind.live;
+    lean_mark(m, s, kind);
+    const uint64_t way = lean_victim(c, s, false);
+    s->key[way] = key;
+    s->sig[way] = (uint8_t)cache_signature(key);
+    *cache_home(c, s, (uint32_t)way) = *entry;
+    return true;
+}
+/* Out of line: it is long. */
+#define LEAN_WALK(name, ...)                                                             \
+    static HW_NOINLINE bool name(struct memsys *m, struct memsys_tally *n,               \
+                                 struct lean_walker *w, struct cache_set *s,             \
+                                 uint64_t va, uint64_t key, enum access_kind access,     \
+                                 uint64_t *entry, uint32_t *events)                      \
+    {                                                                                    \
+        return lean_walk(m, n, w, s, va, key, access, entry, events,                     \
+                         (struct lean_kind){__VA_ARGS__});                               \
+    }
+LEAN_WALK(lean_walk_eight, .eight = true)
+LEAN_WALK(lean_walk_other, .eight = false)
+LEAN_WALK(lean_walk_live_eight, .eight = true, .live = true)
+LEAN_WALK(lean_walk_live_other, .eight = false, .live = true)
+
+/* May a page with this entry, of 4 KiB and not global, be accessed so? */
+HW_INLINE bool lean_page_may(const struct memsys *m, uint64_t entry,
+                             enum access_kind access)
+{
+    const uint32_t may = m->s->page_may[access] >> CACHE_OWNED;
+    return (may & 1u << ((uint32_t)entry & 31)) != 0;
 }
 
 /* Not in the first TLB: the second, or a walk; enters what they say. False: ask the whole
  * path. */
 HW_INLINE bool lean_translate_miss(struct memsys *m, struct memsys_tally *n,
-                                   struct front *f, struct cache_set *t, uint64_t va,
-                                   uint64_t key, enum access_kind access, uint64_t *entry,
+                                   struct lean_walker *w, struct front *f,
+                                   struct cache_set *t, uint64_t va, uint64_t key,
+                                   enum access_kind access, uint64_t *entry,
                                    uint32_t *events, const struct lean_kind kind)
 {
     struct cache *c = &m->stlb.c;
@@ -192,27 +376,21 @@ HW_INLINE bool lean_translate_miss(struct memsys *m, struct memsys_tally *n,
     }
     if (way != CACHE_NO_WAY) {
         *entry = *cache_home(c, s, way);
-        if (!(m->s->page_may[access] >> ((*entry & TLB_PERMS) | CACHE_OWNED) & 1)) {
+        if (!lean_page_may(m, *entry, access)) {
             return false;
         }
         lean_mark(m, s, kind);
         lean_touch(s, way, false);
     } else {
-        uint64_t at[4];
-        if (!lean_tables(m, va, access, at, entry)) {
+        bool (*const walk)(struct memsys *, struct memsys_tally *, struct lean_walker *,
+                           struct cache_set *, uint64_t, uint64_t, enum access_kind,
+                           uint64_t *, uint32_t *) =
+            kind.live    ? kind.eight ? lean_walk_live_eight : lean_walk_live_other
+            : kind.eight ? lean_walk_eight
+                         : lean_walk_other;
+        if (!walk(m, n, w, s, va, key, access, entry, events)) {
             return false;
         }
-        for (int i = 0; i < 4; i++) {
-            *events += lean_l2(m, n, at[i], L2_WALK, kind) + 1;
-        }
-        *events += 1;
-        n->stlb_miss++;
-        n->walks += kind.live;
-        lean_mark(m, s, kind);
-        way = lean_victim(c, s, false);
-        s->key[way] = key;
-        s->sig[way] = (uint8_t)cache_signature(key);
-        *cache_home(c, s, way) = *entry;
     }
     *events += 2;
     n->stlb_access += kind.live;
@@ -225,8 +403,9 @@ HW_INLINE bool lean_translate_miss(struct memsys *m, struct memsys_tally *n,
     return true;
 }
 
-HW_INLINE bool lean_translate(struct memsys *m, struct memsys_tally *n, struct front *f,
-                              uint64_t va, const enum access_kind access, uint64_t *entry,
+HW_INLINE bool lean_translate(struct memsys *m, struct memsys_tally *n,
+                              struct lean_walker *w, struct front *f, uint64_t va,
+                              const enum access_kind access, uint64_t *entry,
                               uint32_t *events, const struct lean_kind kind)
 {
     const uint64_t key = va >> PAGE_SHIFT ^ m->s->space;
@@ -236,15 +415,15 @@ HW_INLINE bool lean_translate(struct memsys *m, struct memsys_tally *n, struct f
                                       m->lean_tlb_mask[access != ACCESS_FETCH]));
     const uint32_t way = cache_decide(t, key, cache_candidates(t, key, 8));
     if (way == CACHE_NO_WAY) {
-        return lean_translate_miss(m, n, f, t, va, key, access, entry, events, kind);
+        return lean_translate_miss(m, n, w, f, t, va, key, access, entry, events, kind);
     }
     *entry = ((uint64_t *)(void *)((unsigned char *)t + LEAN_HOME_AT))[way];
-    if (!HW_LIKELY(m->s->page_may[access] >> ((*entry & TLB_PERMS) | CACHE_OWNED) & 1)) {
+    if (!HW_LIKELY(lean_page_may(m, *entry, access))) {
         return false;
     }
     if (way != ((uint32_t)t->order & 15)) {
         lean_mark(m, t, kind);
-        lean_touch(t, way, false);
+        lean_touch_eight(t, way);
     }
     return true;
 }
@@ -254,9 +433,9 @@ HW_INLINE bool lean_translate(struct memsys *m, struct memsys_tally *n, struct f
 /* An access found, or brought in: the line's attributes, in the youngest way of its set.
  */
 HW_INLINE uint8_t *lean_miss(struct memsys *m, struct memsys_tally *n,
-                             struct cache_set *s, uint64_t va, uint64_t line,
-                             const enum access_kind access, uint32_t *events,
-                             const struct lean_kind kind)
+                             struct lean_walker *w, struct cache_set *s, uint64_t va,
+                             uint64_t line, const enum access_kind access,
+                             uint32_t *events, const struct lean_kind kind)
 {
     const enum side side = access == ACCESS_FETCH ? SIDE_I : SIDE_D;
     struct front *f = &m->front[side];
@@ -265,7 +444,7 @@ HW_INLINE uint8_t *lean_miss(struct memsys *m, struct memsys_tally *n,
     if (kind.live && (*f->tlb.kinds != 1 || m->s->mmu.paging != PAGING_4LEVEL)) {
         return NULL;
     }
-    if (!lean_translate(m, n, f, va, access, &entry, events, kind)) {
+    if (!lean_translate(m, n, w, f, va, access, &entry, events, kind)) {
         return NULL;
     }
     const uint64_t pa = (entry & TLB_FRAME) | (va & (PAGE_SIZE - 1));
@@ -292,7 +471,8 @@ HW_INLINE uint8_t *lean_miss(struct memsys *m, struct memsys_tally *n,
 
 /* One access inside one line. Answers its attributes (it is now the youngest of its set);
  * NULL: the whole path must do it. */
-HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_tally *n, uint64_t va,
+HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_tally *n,
+                               struct lean_walker *w, uint64_t va,
                                const enum access_kind access, uint32_t *events,
                                const struct lean_kind kind)
 {
@@ -308,17 +488,17 @@ HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_tally *n, uint64_
     if (!HW_LIKELY(s->key[way] == line)) {
         way = cache_decide(s, line, cache_candidates(s, line, 8));
         if (way == CACHE_NO_WAY) {
-            return lean_miss(m, n, s, va, line, access, events, kind);
+            return lean_miss(m, n, w, s, va, line, access, events, kind);
         }
     }
-    if (!HW_LIKELY(m->s->line_may[access] >> (s->attr[way] & CACHE_NEEDS) & 1)) {
+    if (!HW_LIKELY((m->s->line_may[access] & 1u << (s->attr[way] & CACHE_NEEDS)) != 0)) {
         return NULL;
     }
     *events = 1;
     n->l1_access[access]++;
     if (way != youngest) {
         lean_mark(m, s, kind);
-        lean_touch(s, way, kind.eight);
+        lean_touch_eight(s, way);
     }
     if (access == ACCESS_WRITE) {
         lean_mark(m, s, kind);

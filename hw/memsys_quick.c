@@ -53,7 +53,7 @@ HW_INLINE bool quick(struct memsys *m, uint64_t va, const enum access_kind acces
 {
     uint32_t events;
     arena_mark(m->arena, m->s);
-    if (!lean_access(m, &m->s->n, va, access, &events,
+    if (!lean_access(m, &m->s->n, NULL, va, access, &events,
                      (struct lean_kind){.eight = eight, .live = true})) {
         return false;
     }
