@@ -43,6 +43,15 @@ HW_INLINE bool lean_now(const struct memsys *m)
            m->s->mmu.paging == PAGING_4LEVEL;
 }
 
+/* So many events that the whole path would have announced. Only once it is certain that the
+ * access goes its whole way here. */
+HW_INLINE void lean_events(struct memsys *m, uint32_t nr, const struct lean_kind kind)
+{
+    if (kind.live) {
+        m->probe->n += nr;
+    }
+}
+
 HW_INLINE void lean_mark(struct memsys *m, const void *p, const struct lean_kind kind)
 {
     if (kind.live) {
@@ -99,11 +108,10 @@ HW_INLINE struct cache_set *lean_l2_set(const struct memsys *m, uint64_t pa,
                : cache_set_masked(&m->l2, pa >> LEAN_LINE_SHIFT);
 }
 
-/* One access of the line at pa, which is in set s if anywhere. Answers how many events it
- * is. */
-HW_INLINE uint32_t lean_l2_in(struct memsys *m, struct memsys_tally *n,
-                              struct cache_set *s, uint64_t line, const enum l2_use use,
-                              const struct lean_kind kind)
+/* One access of a line, which is in set s if anywhere. */
+HW_INLINE void lean_l2_in(struct memsys *m, struct memsys_tally *n, struct cache_set *s,
+                          uint64_t line, const enum l2_use use,
+                          const struct lean_kind kind)
 {
     struct cache *c = &m->l2;
     const bool write = use == L2_VICTIM;
@@ -117,7 +125,8 @@ HW_INLINE uint32_t lean_l2_in(struct memsys *m, struct memsys_tally *n,
         if (write) {
             s->attr[way] |= CACHE_DIRTY;
         }
-        return 1;
+        lean_events(m, 1, kind);
+        return;
     }
     n->l2_miss[use]++;
     lean_mark(m, s, kind);
@@ -126,28 +135,28 @@ HW_INLINE uint32_t lean_l2_in(struct memsys *m, struct memsys_tally *n,
     s->attr[way] = CACHE_VALID | CACHE_OWNED | (write ? CACHE_DIRTY : 0);
     s->key[way] = line;
     s->sig[way] = (uint8_t)cache_signature(line);
-    uint32_t events = 2u + !write + (kind.live && old); /* probe, fill, read, evict */
+    lean_events(m, 2u + !write + (old != 0), kind); /* probe, fill, read, evict */
     if (old & CACHE_DIRTY) {
         n->l2_writeback++;
-        events++;
+        lean_events(m, 1, kind);
     }
-    return events;
 }
-HW_INLINE uint32_t lean_l2(struct memsys *m, struct memsys_tally *n, uint64_t pa,
-                           const enum l2_use use, const struct lean_kind kind)
+HW_INLINE void lean_l2(struct memsys *m, struct memsys_tally *n, uint64_t pa,
+                       const enum l2_use use, const struct lean_kind kind)
 {
-    return lean_l2_in(m, n, lean_l2_set(m, pa, kind), pa >> LEAN_LINE_SHIFT, use, kind);
+    lean_l2_in(m, n, lean_l2_set(m, pa, kind), pa >> LEAN_LINE_SHIFT, use, kind);
 }
 /* An entry of an upper table, which is nearly always in the youngest line of its set. */
-HW_INLINE uint32_t lean_l2_upper(struct memsys *m, struct memsys_tally *n,
-                                 struct cache_set *s, uint64_t line,
-                                 const struct lean_kind kind)
+HW_INLINE void lean_l2_upper(struct memsys *m, struct memsys_tally *n,
+                             struct cache_set *s, uint64_t line,
+                             const struct lean_kind kind)
 {
     if (HW_LIKELY(s->key[s->order & 15] == line)) {
         n->l2_access[L2_WALK] += kind.live;
-        return 1;
+        lean_events(m, 1, kind);
+    } else {
+        lean_l2_in(m, n, s, line, L2_WALK, kind);
     }
-    return lean_l2_in(m, n, s, line, L2_WALK, kind);
 }
 
 /* ---- translation ---- */
@@ -293,7 +302,7 @@ HW_INLINE bool lean_region_get(const struct memsys *m, struct lean_walker *w, ui
  * usual either. False: ask the whole path. */
 HW_INLINE bool lean_walk(struct memsys *m, struct memsys_tally *n, struct lean_walker *w,
                          struct cache_set *s, uint64_t va, uint64_t key,
-                         enum access_kind access, uint64_t *entry, uint32_t *events,
+                         enum access_kind access, uint64_t *entry,
                          const struct lean_kind kind)
 {
     struct cache *c = &m->stlb.c;
@@ -325,9 +334,10 @@ HW_INLINE bool lean_walk(struct memsys *m, struct memsys_tally *n, struct lean_w
     }
     *entry = (value & rules.address) | perms;
     for (int i = 0; i < 3; i++) {
-        *events += lean_l2_upper(m, n, r->set[i], r->line[i], kind);
+        lean_l2_upper(m, n, r->set[i], r->line[i], kind);
     }
-    *events += lean_l2(m, n, r->table_pa | offset, L2_WALK, kind) + 4 + 1;
+    lean_l2(m, n, r->table_pa | offset, L2_WALK, kind);
+    lean_events(m, 4 + 1, kind); /* entries, fill */
     n->stlb_miss++;
     n->walks += kind.live;
     lean_mark(m, s, kind);
@@ -342,9 +352,9 @@ HW_INLINE bool lean_walk(struct memsys *m, struct memsys_tally *n, struct lean_w
     static HW_NOINLINE bool name(struct memsys *m, struct memsys_tally *n,               \
                                  struct lean_walker *w, struct cache_set *s,             \
                                  uint64_t va, uint64_t key, enum access_kind access,     \
-                                 uint64_t *entry, uint32_t *events)                      \
+                                 uint64_t *entry)                                        \
     {                                                                                    \
-        return lean_walk(m, n, w, s, va, key, access, entry, events,                     \
+        return lean_walk(m, n, w, s, va, key, access, entry,                             \
                          (struct lean_kind){__VA_ARGS__});                               \
     }
 LEAN_WALK(lean_walk_eight, .eight = true)
@@ -366,7 +376,7 @@ HW_INLINE bool lean_translate_miss(struct memsys *m, struct memsys_tally *n,
                                    struct lean_walker *w, struct front *f,
                                    struct cache_set *t, uint64_t va, uint64_t key,
                                    enum access_kind access, uint64_t *entry,
-                                   uint32_t *events, const struct lean_kind kind)
+                                   const struct lean_kind kind)
 {
     struct cache *c = &m->stlb.c;
     struct cache_set *s = cache_set_masked(c, va >> PAGE_SHIFT);
@@ -384,15 +394,15 @@ HW_INLINE bool lean_translate_miss(struct memsys *m, struct memsys_tally *n,
     } else {
         bool (*const walk)(struct memsys *, struct memsys_tally *, struct lean_walker *,
                            struct cache_set *, uint64_t, uint64_t, enum access_kind,
-                           uint64_t *, uint32_t *) =
+                           uint64_t *) =
             kind.live    ? kind.eight ? lean_walk_live_eight : lean_walk_live_other
             : kind.eight ? lean_walk_eight
                          : lean_walk_other;
-        if (!walk(m, n, w, s, va, key, access, entry, events)) {
+        if (!walk(m, n, w, s, va, key, access, entry)) {
             return false;
         }
     }
-    *events += 2;
+    lean_events(m, 2, kind); /* probe of the second TLB, fill of the first */
     n->stlb_access += kind.live;
     n->tlb_miss[access != ACCESS_FETCH]++;
     lean_mark(m, t, kind);
@@ -406,7 +416,7 @@ HW_INLINE bool lean_translate_miss(struct memsys *m, struct memsys_tally *n,
 HW_INLINE bool lean_translate(struct memsys *m, struct memsys_tally *n,
                               struct lean_walker *w, struct front *f, uint64_t va,
                               const enum access_kind access, uint64_t *entry,
-                              uint32_t *events, const struct lean_kind kind)
+                              const struct lean_kind kind)
 {
     const uint64_t key = va >> PAGE_SHIFT ^ m->s->space;
     struct cache_set *t =
@@ -415,7 +425,7 @@ HW_INLINE bool lean_translate(struct memsys *m, struct memsys_tally *n,
                                       m->lean_tlb_mask[access != ACCESS_FETCH]));
     const uint32_t way = cache_decide(t, key, cache_candidates(t, key, 8));
     if (way == CACHE_NO_WAY) {
-        return lean_translate_miss(m, n, w, f, t, va, key, access, entry, events, kind);
+        return lean_translate_miss(m, n, w, f, t, va, key, access, entry, kind);
     }
     *entry = ((uint64_t *)(void *)((unsigned char *)t + LEAN_HOME_AT))[way];
     if (!HW_LIKELY(lean_page_may(m, *entry, access))) {
@@ -435,31 +445,32 @@ HW_INLINE bool lean_translate(struct memsys *m, struct memsys_tally *n,
 HW_INLINE uint8_t *lean_miss(struct memsys *m, struct memsys_tally *n,
                              struct lean_walker *w, struct cache_set *s, uint64_t va,
                              uint64_t line, const enum access_kind access,
-                             uint32_t *events, const struct lean_kind kind)
+                             const struct lean_kind kind)
 {
     const enum side side = access == ACCESS_FETCH ? SIDE_I : SIDE_D;
     struct front *f = &m->front[side];
     uint64_t entry;
-    *events = 3; /* TLB probe, L1 probe, fill */
+
     if (kind.live && (*f->tlb.kinds != 1 || m->s->mmu.paging != PAGING_4LEVEL)) {
         return NULL;
     }
-    if (!lean_translate(m, n, w, f, va, access, &entry, events, kind)) {
+    if (!lean_translate(m, n, w, f, va, access, &entry, kind)) {
         return NULL;
     }
     const uint64_t pa = (entry & TLB_FRAME) | (va & (PAGE_SIZE - 1));
     n->l1_miss[access]++;
     n->l1_access[access] += kind.live;
     n->tlb_access[side] += kind.live;
-    *events += lean_l2(m, n, pa, L2_FETCH, kind);
+    lean_l2(m, n, pa, L2_FETCH, kind);
     lean_mark(m, s, kind);
     const uint32_t way = lean_victim(&f->l1, s, kind.eight);
     uint64_t *home = (uint64_t *)(void *)((unsigned char *)s + LEAN_HOME_AT) + way;
     const unsigned old = s->attr[way];
-    *events += kind.live && old;
+    lean_events(m, 3u + (old != 0), kind);       /* TLB probe, L1 probe, fill, evict */
     if (side == SIDE_D && (old & CACHE_DIRTY)) { /* nobody writes to an L1I */
         n->l1_writeback[SIDE_D]++;
-        *events += 1 + lean_l2(m, n, *home << LEAN_LINE_SHIFT, L2_VICTIM, kind);
+        lean_events(m, 1, kind);
+        lean_l2(m, n, *home << LEAN_LINE_SHIFT, L2_VICTIM, kind);
     }
     s->attr[way] = (uint8_t)((entry & TLB_PERMS) | CACHE_VALID | CACHE_OWNED |
                              (access == ACCESS_WRITE ? CACHE_DIRTY : 0));
@@ -473,8 +484,7 @@ HW_INLINE uint8_t *lean_miss(struct memsys *m, struct memsys_tally *n,
  * NULL: the whole path must do it. */
 HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_tally *n,
                                struct lean_walker *w, uint64_t va,
-                               const enum access_kind access, uint32_t *events,
-                               const struct lean_kind kind)
+                               const enum access_kind access, const struct lean_kind kind)
 {
     const enum side side = access == ACCESS_FETCH ? SIDE_I : SIDE_D;
     const uint64_t line =
@@ -488,13 +498,13 @@ HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_tally *n,
     if (!HW_LIKELY(s->key[way] == line)) {
         way = cache_decide(s, line, cache_candidates(s, line, 8));
         if (way == CACHE_NO_WAY) {
-            return lean_miss(m, n, w, s, va, line, access, events, kind);
+            return lean_miss(m, n, w, s, va, line, access, kind);
         }
     }
     if (!HW_LIKELY((m->s->line_may[access] & 1u << (s->attr[way] & CACHE_NEEDS)) != 0)) {
         return NULL;
     }
-    *events = 1;
+    lean_events(m, 1, kind);
     n->l1_access[access]++;
     if (way != youngest) {
         lean_mark(m, s, kind);

@@ -200,11 +200,10 @@ HW_INLINE bool lean_piece(struct memsys *m, struct memsys_tally *n, struct lean_
                           uint64_t va, enum access_kind access,
                           const struct lean_kind kind)
 {
-    uint32_t events;
-    return (access == ACCESS_READ ? lean_access(m, n, w, va, ACCESS_READ, &events, kind)
+    return (access == ACCESS_READ ? lean_access(m, n, w, va, ACCESS_READ, kind)
             : access == ACCESS_WRITE
-                ? lean_access(m, n, w, va, ACCESS_WRITE, &events, kind)
-                : lean_access(m, n, w, va, ACCESS_FETCH, &events, kind)) != NULL;
+                ? lean_access(m, n, w, va, ACCESS_WRITE, kind)
+                : lean_access(m, n, w, va, ACCESS_FETCH, kind)) != NULL;
 }
 
 /* An access of several lines, or one that the lean way has given up. */
@@ -256,7 +255,6 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n, struct lean_
                           bool *faulted, const struct lean_kind kind)
 {
     uint64_t fetched = 1, fetched_last = 0; /* the line of L1I used last: the youngest */
-    uint32_t events;
     for (const struct ref *r = refs, *end = refs + nr; r < end; r++) {
         const uint64_t va = r->va, last = va + r->size - 1;
         const bool one_line = (va ^ last) < LEAN_LINE;
@@ -267,8 +265,8 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n, struct lean_
                 n->l1_access[ACCESS_FETCH]++;
                 continue;
             }
-            if (HW_LIKELY(one_line) && HW_LIKELY(lean_access(m, n, w, va, ACCESS_FETCH,
-                                                             &events, kind) != NULL)) {
+            if (HW_LIKELY(one_line) &&
+                HW_LIKELY(lean_access(m, n, w, va, ACCESS_FETCH, kind) != NULL)) {
                 fetched = va & ~(uint64_t)(LEAN_LINE - 1);
                 fetched_last = fetched + LEAN_LINE - 1;
                 continue;
@@ -278,8 +276,7 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n, struct lean_
         case REF_STORE:
             if (!as_reads) {
                 if (HW_LIKELY(one_line) &&
-                    HW_LIKELY(lean_access(m, n, w, va, ACCESS_WRITE, &events, kind) !=
-                              NULL)) {
+                    HW_LIKELY(lean_access(m, n, w, va, ACCESS_WRITE, kind) != NULL)) {
                     continue;
                 }
                 access = ACCESS_WRITE;
@@ -288,7 +285,7 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n, struct lean_
             /* fall through */
         default:
             if (HW_LIKELY(one_line)) {
-                uint8_t *attr = lean_access(m, n, w, va, ACCESS_READ, &events, kind);
+                uint8_t *attr = lean_access(m, n, w, va, ACCESS_READ, kind);
                 if (HW_LIKELY(attr != NULL)) {
                     if (r->kind != REF_MODIFY || as_reads) {
                         continue;
