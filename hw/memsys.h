@@ -39,6 +39,7 @@
 #define HW_MEMSYS_H
 
 #include "cost.h"
+#include "lean_walker.h"
 #include "memtype.h"
 #include "missclass.h"
 #include "mmu.h"
@@ -223,9 +224,10 @@ struct memsys {
     uint32_t cpu;      /* which of its processors */
     uint32_t bus_line; /* bytes of a bus transaction: the longest line above the bus */
     bool virtual_tags;
-    bool lean;       /* made as hw/memsys_lean.h wants it */
-    bool lean_live;  /* ... for memsys_access, too */
-    bool lean_eight; /* ... with 8 ways in L1I, L1D and L2 */
+    bool lean;                 /* made as hw/memsys_lean.h wants it */
+    bool lean_live;            /* ... for memsys_access, too */
+    struct lean_walker walker; /* outside of the arena */
+    bool lean_eight;           /* ... with 8 ways in L1I, L1D and L2 */
     uint64_t lean_l1_mask[NR_SIDES], lean_tlb_mask[NR_SIDES], /* sets - 1, in bytes */
         lean_l2_mask;
     bool quick_live;      /* see memsys_access: a hit of the youngest line is simple */

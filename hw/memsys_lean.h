@@ -161,73 +161,39 @@ HW_INLINE void lean_l2_upper(struct memsys *m, struct memsys_tally *n,
 
 /* ---- translation ---- */
 
-/* The way down to a last-level table, remembered. */
-struct lean_region {
-    uint64_t number;            /* va >> LEAN_REGION_SHIFT, or none such */
-    uint64_t generation;        /* of the walker, when this was last found to hold */
-    const unsigned char *table; /* the last-level table's bytes */
-    uint64_t table_pa;
-    uint64_t perms; /* that the upper entries leave, as a TLB's entry has them */
-    struct cache_set *set[3]; /* where the upper entries would be in L2 */
-    uint64_t line[3];
-    /* what all that follows from */
-    const uint32_t *chunk_of[4];
-    uint32_t chunk[4];
-    const unsigned char *entry[3];
-    uint64_t value[3], cr3;
-};
-enum { LEAN_REGIONS = 64, LEAN_REGION_SHIFT = 21 };
-struct lean_rules {
-    uint64_t address;    /* an entry's frame */
-    uint64_t usual_mask; /* which bits of an entry tell whether it is the usual one */
-};
-struct lean_walker {
-    struct lean_rules rules;
-    uint64_t generation; /* how often the tables may have been changed */
-    struct lean_region region[LEAN_REGIONS];
-};
-
-HW_INLINE struct lean_rules lean_rules_of(const struct mmu *mmu)
+/* Tables or registers may have changed since what the walker remembers. */
+HW_INLINE void lean_walker_doubt(struct memsys *m)
 {
-    const uint64_t all = ((uint64_t)1 << 52) - PAGE_SIZE;
-    const uint64_t address = (((uint64_t)1 << mmu->physical_bits) - 1) & all;
-    return (struct lean_rules){address, PTE_P | PTE_A | PTE_PS | PTE_G | PTE_PWT |
-                                            PTE_PCD | (all & ~address) |
-                                            (mmu->nxe ? 0 : PTE_NX)};
-}
-static inline void lean_walker_begin(const struct memsys *m, struct lean_walker *w)
-{
-    w->generation = 0;
-    w->rules = lean_rules_of(&m->s->mmu);
-    for (int i = 0; i < LEAN_REGIONS; i++) {
-        w->region[i].number = UINT64_MAX;
-    }
-}
-/* The tables, or the registers, may have changed. */
-static inline void lean_walker_doubt(const struct memsys *m, struct lean_walker *w)
-{
-    const struct lean_rules rules = lean_rules_of(&m->s->mmu);
-    if (rules.address != w->rules.address || rules.usual_mask != w->rules.usual_mask) {
-        lean_walker_begin(m, w);
-    }
+    struct lean_walker *w = &m->walker;
+    const struct mmu *mmu = &m->s->mmu;
     w->generation++;
+    if (w->physical_bits != mmu->physical_bits || w->nxe != mmu->nxe) {
+        const uint64_t all = ((uint64_t)1 << 52) - PAGE_SIZE;
+        w->physical_bits = mmu->physical_bits;
+        w->nxe = mmu->nxe;
+        w->address = (((uint64_t)1 << mmu->physical_bits) - 1) & all;
+        w->usual_mask = PTE_P | PTE_A | PTE_PS | PTE_G | PTE_PWT | PTE_PCD |
+                        (all & ~w->address) | (mmu->nxe ? 0 : PTE_NX);
+        for (int i = 0; i < LEAN_REGIONS; i++) {
+            w->region[i].number = UINT64_MAX;
+        }
+    }
 }
 
 /* Go down to the table that has va's last entry. False: something is not the usual. */
-HW_INLINE bool lean_region_find(const struct memsys *m, const struct lean_rules *rules,
-                                struct lean_region *r, uint64_t va,
-                                const struct lean_kind kind)
+HW_INLINE bool lean_region_find(const struct memsys *m, struct lean_region *r,
+                                uint64_t va, const struct lean_kind kind)
 {
     const struct ram *ram = m->ram;
     const uint64_t upper_mask =
-        rules->usual_mask & ~(uint64_t)(PTE_G | PTE_PWT | PTE_PCD);
+        m->walker.usual_mask & ~(uint64_t)(PTE_G | PTE_PWT | PTE_PCD);
     uint64_t all = PTE_U | PTE_W, any = 0, value = m->s->mmu.cr3;
     if ((va + ((uint64_t)1 << 47)) >> 48) {
         return false;
     }
     r->cr3 = value;
     for (int i = 0;; i++) {
-        const uint64_t table = value & rules->address;
+        const uint64_t table = value & m->walker.address;
         if (table >> PAGE_SHIFT >= ram->nr_frames) {
             return false;
         }
@@ -261,38 +227,34 @@ HW_INLINE bool lean_region_find(const struct memsys *m, const struct lean_rules 
 /* Does what was found still hold? */
 HW_INLINE bool lean_region_holds(const struct memsys *m, const struct lean_region *r)
 {
-    uint64_t differ = r->cr3 ^ m->s->mmu.cr3;
-    for (int i = 0; i < 4 && !differ; i++) {
-        differ = *r->chunk_of[i] ^ r->chunk[i];
-        if (i < 3 && !differ) {
-            uint64_t value;
-            memcpy(&value, r->entry[i], 8);
-            differ = value ^ r->value[i];
-        }
+    uint64_t value[3], differ = r->cr3 ^ m->s->mmu.cr3;
+    for (int i = 0; i < 3; i++) {
+        memcpy(&value[i], r->entry[i], 8);
+        differ |= (value[i] ^ r->value[i]) | (*r->chunk_of[i] ^ r->chunk[i]);
     }
-    return !differ;
+    return !(differ | (*r->chunk_of[3] ^ r->chunk[3]));
 }
 
-/* The region of va. False: something is not the usual. */
-HW_INLINE bool lean_region_get(const struct memsys *m, struct lean_walker *w, uint64_t va,
-                               struct lean_region *r, const struct lean_kind kind)
+/* The region of va, of the walker or found now. False: something is not the usual. */
+HW_INLINE bool lean_region_get(const struct memsys *m, struct lean_region *r, uint64_t va,
+                               const struct lean_kind kind)
 {
     const uint64_t number = va >> LEAN_REGION_SHIFT;
     if (HW_LIKELY(r->number == number)) {
-        if (HW_LIKELY(r->generation == w->generation)) {
+        if (HW_LIKELY(r->generation == m->walker.generation)) {
             return true;
         }
         if (lean_region_holds(m, r)) {
-            r->generation = w->generation;
+            r->generation = m->walker.generation;
             return true;
         }
     }
     r->number = UINT64_MAX;
-    if (!lean_region_find(m, &w->rules, r, va, kind)) {
+    if (!lean_region_find(m, r, va, kind)) {
         return false;
     }
     r->number = number;
-    r->generation = w->generation;
+    r->generation = m->walker.generation;
     return true;
 }
 
@@ -300,30 +262,23 @@ HW_INLINE bool lean_region_get(const struct memsys *m, struct lean_walker *w, ui
  * page's, dirty if the page is to be written, and permits the access; then entered in the
  * second TLB, in set s. Global pages and memory types other than write-back are not the
  * usual either. False: ask the whole path. */
-HW_INLINE bool lean_walk(struct memsys *m, struct memsys_tally *n, struct lean_walker *w,
-                         struct cache_set *s, uint64_t va, uint64_t key,
-                         enum access_kind access, uint64_t *entry,
-                         const struct lean_kind kind)
+HW_INLINE bool lean_walk(struct memsys *m, struct memsys_tally *n, struct cache_set *s,
+                         uint64_t va, uint64_t key, enum access_kind access,
+                         uint64_t *entry, const struct lean_kind kind)
 {
     struct cache *c = &m->stlb.c;
-    struct lean_rules rules;
-    struct lean_region here, *r = &here;
+    struct lean_region *r =
+        &m->walker.region[va >> LEAN_REGION_SHIFT & (LEAN_REGIONS - 1)];
     if (kind.live) { /* anybody may have written to the tables since the last access */
-        rules = lean_rules_of(&m->s->mmu);
-        if (!lean_region_find(m, &rules, r, va, kind)) {
-            return false;
-        }
-    } else {
-        r = &w->region[va >> LEAN_REGION_SHIFT & (LEAN_REGIONS - 1)];
-        if (!lean_region_get(m, w, va, r, kind)) {
-            return false;
-        }
-        rules = w->rules;
+        lean_walker_doubt(m);
+    }
+    if (!lean_region_get(m, r, va, kind)) {
+        return false;
     }
     const uint32_t offset = (uint32_t)(va >> 9) & 0xff8;
     uint64_t value;
     memcpy(&value, r->table + offset, 8);
-    if ((value & rules.usual_mask) != (PTE_P | PTE_A)) {
+    if ((value & m->walker.usual_mask) != (PTE_P | PTE_A)) {
         return false;
     }
     const uint64_t perms = ((value & PTE_W) | (value >> 2 & CACHE_U) |
@@ -332,7 +287,7 @@ HW_INLINE bool lean_walk(struct memsys *m, struct memsys_tally *n, struct lean_w
     if (!(m->s->page_may[access] >> (perms | CACHE_OWNED) & 1)) {
         return false;
     }
-    *entry = (value & rules.address) | perms;
+    *entry = (value & m->walker.address) | perms;
     for (int i = 0; i < 3; i++) {
         lean_l2_upper(m, n, r->set[i], r->line[i], kind);
     }
@@ -350,11 +305,10 @@ HW_INLINE bool lean_walk(struct memsys *m, struct memsys_tally *n, struct lean_w
 /* Out of line: it is long. */
 #define LEAN_WALK(name, ...)                                                             \
     static HW_NOINLINE bool name(struct memsys *m, struct memsys_tally *n,               \
-                                 struct lean_walker *w, struct cache_set *s,             \
-                                 uint64_t va, uint64_t key, enum access_kind access,     \
-                                 uint64_t *entry)                                        \
+                                 struct cache_set *s, uint64_t va, uint64_t key,         \
+                                 enum access_kind access, uint64_t *entry)               \
     {                                                                                    \
-        return lean_walk(m, n, w, s, va, key, access, entry,                             \
+        return lean_walk(m, n, s, va, key, access, entry,                                \
                          (struct lean_kind){__VA_ARGS__});                               \
     }
 LEAN_WALK(lean_walk_eight, .eight = true)
@@ -373,9 +327,8 @@ HW_INLINE bool lean_page_may(const struct memsys *m, uint64_t entry,
 /* Not in the first TLB: the second, or a walk; enters what they say. False: ask the whole
  * path. */
 HW_INLINE bool lean_translate_miss(struct memsys *m, struct memsys_tally *n,
-                                   struct lean_walker *w, struct front *f,
-                                   struct cache_set *t, uint64_t va, uint64_t key,
-                                   enum access_kind access, uint64_t *entry,
+                                   struct front *f, struct cache_set *t, uint64_t va,
+                                   uint64_t key, enum access_kind access, uint64_t *entry,
                                    const struct lean_kind kind)
 {
     struct cache *c = &m->stlb.c;
@@ -392,13 +345,12 @@ HW_INLINE bool lean_translate_miss(struct memsys *m, struct memsys_tally *n,
         lean_mark(m, s, kind);
         lean_touch(s, way, false);
     } else {
-        bool (*const walk)(struct memsys *, struct memsys_tally *, struct lean_walker *,
-                           struct cache_set *, uint64_t, uint64_t, enum access_kind,
-                           uint64_t *) =
+        bool (*const walk)(struct memsys *, struct memsys_tally *, struct cache_set *,
+                           uint64_t, uint64_t, enum access_kind, uint64_t *) =
             kind.live    ? kind.eight ? lean_walk_live_eight : lean_walk_live_other
             : kind.eight ? lean_walk_eight
                          : lean_walk_other;
-        if (!walk(m, n, w, s, va, key, access, entry)) {
+        if (!walk(m, n, s, va, key, access, entry)) {
             return false;
         }
     }
@@ -413,9 +365,8 @@ HW_INLINE bool lean_translate_miss(struct memsys *m, struct memsys_tally *n,
     return true;
 }
 
-HW_INLINE bool lean_translate(struct memsys *m, struct memsys_tally *n,
-                              struct lean_walker *w, struct front *f, uint64_t va,
-                              const enum access_kind access, uint64_t *entry,
+HW_INLINE bool lean_translate(struct memsys *m, struct memsys_tally *n, struct front *f,
+                              uint64_t va, const enum access_kind access, uint64_t *entry,
                               const struct lean_kind kind)
 {
     const uint64_t key = va >> PAGE_SHIFT ^ m->s->space;
@@ -425,7 +376,7 @@ HW_INLINE bool lean_translate(struct memsys *m, struct memsys_tally *n,
                                       m->lean_tlb_mask[access != ACCESS_FETCH]));
     const uint32_t way = cache_decide(t, key, cache_candidates(t, key, 8));
     if (way == CACHE_NO_WAY) {
-        return lean_translate_miss(m, n, w, f, t, va, key, access, entry, kind);
+        return lean_translate_miss(m, n, f, t, va, key, access, entry, kind);
     }
     *entry = ((uint64_t *)(void *)((unsigned char *)t + LEAN_HOME_AT))[way];
     if (!HW_LIKELY(lean_page_may(m, *entry, access))) {
@@ -443,9 +394,8 @@ HW_INLINE bool lean_translate(struct memsys *m, struct memsys_tally *n,
 /* An access found, or brought in: the line's attributes, in the youngest way of its set.
  */
 HW_INLINE uint8_t *lean_miss(struct memsys *m, struct memsys_tally *n,
-                             struct lean_walker *w, struct cache_set *s, uint64_t va,
-                             uint64_t line, const enum access_kind access,
-                             const struct lean_kind kind)
+                             struct cache_set *s, uint64_t va, uint64_t line,
+                             const enum access_kind access, const struct lean_kind kind)
 {
     const enum side side = access == ACCESS_FETCH ? SIDE_I : SIDE_D;
     struct front *f = &m->front[side];
@@ -454,7 +404,7 @@ HW_INLINE uint8_t *lean_miss(struct memsys *m, struct memsys_tally *n,
     if (kind.live && (*f->tlb.kinds != 1 || m->s->mmu.paging != PAGING_4LEVEL)) {
         return NULL;
     }
-    if (!lean_translate(m, n, w, f, va, access, &entry, kind)) {
+    if (!lean_translate(m, n, f, va, access, &entry, kind)) {
         return NULL;
     }
     const uint64_t pa = (entry & TLB_FRAME) | (va & (PAGE_SIZE - 1));
@@ -482,8 +432,7 @@ HW_INLINE uint8_t *lean_miss(struct memsys *m, struct memsys_tally *n,
 
 /* One access inside one line. Answers its attributes (it is now the youngest of its set);
  * NULL: the whole path must do it. */
-HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_tally *n,
-                               struct lean_walker *w, uint64_t va,
+HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_tally *n, uint64_t va,
                                const enum access_kind access, const struct lean_kind kind)
 {
     const enum side side = access == ACCESS_FETCH ? SIDE_I : SIDE_D;
@@ -498,7 +447,7 @@ HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_tally *n,
     if (!HW_LIKELY(s->key[way] == line)) {
         way = cache_decide(s, line, cache_candidates(s, line, 8));
         if (way == CACHE_NO_WAY) {
-            return lean_miss(m, n, w, s, va, line, access, kind);
+            return lean_miss(m, n, s, va, line, access, kind);
         }
     }
     if (!HW_LIKELY((m->s->line_may[access] & 1u << (s->attr[way] & CACHE_NEEDS)) != 0)) {

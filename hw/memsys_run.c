@@ -196,35 +196,33 @@ static bool reference_lean(struct memsys *m, uint64_t va, enum access_kind acces
 }
 
 /* One access inside one line, for what is rare. */
-HW_INLINE bool lean_piece(struct memsys *m, struct memsys_tally *n, struct lean_walker *w,
-                          uint64_t va, enum access_kind access,
-                          const struct lean_kind kind)
+HW_INLINE bool lean_piece(struct memsys *m, struct memsys_tally *n, uint64_t va,
+                          enum access_kind access, const struct lean_kind kind)
 {
-    return (access == ACCESS_READ ? lean_access(m, n, w, va, ACCESS_READ, kind)
-            : access == ACCESS_WRITE
-                ? lean_access(m, n, w, va, ACCESS_WRITE, kind)
-                : lean_access(m, n, w, va, ACCESS_FETCH, kind)) != NULL;
+    return (access == ACCESS_READ    ? lean_access(m, n, va, ACCESS_READ, kind)
+            : access == ACCESS_WRITE ? lean_access(m, n, va, ACCESS_WRITE, kind)
+                                     : lean_access(m, n, va, ACCESS_FETCH, kind)) != NULL;
 }
 
 /* An access of several lines, or one that the lean way has given up. */
-HW_INLINE bool lean_rest(struct memsys *m, struct memsys_tally *n, struct lean_walker *w,
-                         uint64_t va, uint64_t last, enum access_kind access,
+HW_INLINE bool lean_rest(struct memsys *m, struct memsys_tally *n, uint64_t va,
+                         uint64_t last, enum access_kind access,
                          const struct lean_kind kind)
 {
     lean_note_kinds(m, n);
     if ((va ^ last) < LEAN_LINE) {
         const bool done = reference_lean(m, va, access);
-        lean_walker_doubt(m, w);
+        lean_walker_doubt(m);
         return done;
     }
     n->l1_straddle[access != ACCESS_FETCH]++;
     for (uint64_t at = va;; at++) {
         const uint64_t end = piece_end(at, last, LEAN_LINE);
-        bool done = lean_now(m) && lean_piece(m, n, w, at, access, kind);
+        bool done = lean_now(m) && lean_piece(m, n, at, access, kind);
         lean_note_kinds(m, n);
         if (!done) {
             done = reference_counting(m, at, (uint32_t)(end - at + 1), access);
-            lean_walker_doubt(m, w);
+            lean_walker_doubt(m);
         }
         if (!done) {
             return false;
@@ -236,21 +234,21 @@ HW_INLINE bool lean_rest(struct memsys *m, struct memsys_tally *n, struct lean_w
     }
 }
 static HW_NOINLINE bool lean_rest_eight(struct memsys *m, struct memsys_tally *n,
-                                        struct lean_walker *w, uint64_t va, uint64_t last,
+                                        uint64_t va, uint64_t last,
                                         enum access_kind access)
 {
-    return lean_rest(m, n, w, va, last, access, (struct lean_kind){.eight = true});
+    return lean_rest(m, n, va, last, access, (struct lean_kind){.eight = true});
 }
 static HW_NOINLINE bool lean_rest_other(struct memsys *m, struct memsys_tally *n,
-                                        struct lean_walker *w, uint64_t va, uint64_t last,
+                                        uint64_t va, uint64_t last,
                                         enum access_kind access)
 {
-    return lean_rest(m, n, w, va, last, access, (struct lean_kind){.eight = false});
+    return lean_rest(m, n, va, last, access, (struct lean_kind){.eight = false});
 }
 
 /* Answers how many were done; fewer than nr: a fault that nobody mended (*faulted), or
  * the machine is no longer the usual one. */
-HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n, struct lean_walker *w,
+HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n,
                           const struct ref *refs, size_t nr, const bool as_reads,
                           bool *faulted, const struct lean_kind kind)
 {
@@ -266,7 +264,7 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n, struct lean_
                 continue;
             }
             if (HW_LIKELY(one_line) &&
-                HW_LIKELY(lean_access(m, n, w, va, ACCESS_FETCH, kind) != NULL)) {
+                HW_LIKELY(lean_access(m, n, va, ACCESS_FETCH, kind) != NULL)) {
                 fetched = va & ~(uint64_t)(LEAN_LINE - 1);
                 fetched_last = fetched + LEAN_LINE - 1;
                 continue;
@@ -276,7 +274,7 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n, struct lean_
         case REF_STORE:
             if (!as_reads) {
                 if (HW_LIKELY(one_line) &&
-                    HW_LIKELY(lean_access(m, n, w, va, ACCESS_WRITE, kind) != NULL)) {
+                    HW_LIKELY(lean_access(m, n, va, ACCESS_WRITE, kind) != NULL)) {
                     continue;
                 }
                 access = ACCESS_WRITE;
@@ -285,7 +283,7 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n, struct lean_
             /* fall through */
         default:
             if (HW_LIKELY(one_line)) {
-                uint8_t *attr = lean_access(m, n, w, va, ACCESS_READ, kind);
+                uint8_t *attr = lean_access(m, n, va, ACCESS_READ, kind);
                 if (HW_LIKELY(attr != NULL)) {
                     if (r->kind != REF_MODIFY || as_reads) {
                         continue;
@@ -303,8 +301,8 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n, struct lean_
         }
         fetched = 1, fetched_last = 0;
         for (;;) {
-            if (!(kind.eight ? lean_rest_eight(m, n, w, va, last, access)
-                             : lean_rest_other(m, n, w, va, last, access))) {
+            if (!(kind.eight ? lean_rest_eight(m, n, va, last, access)
+                             : lean_rest_other(m, n, va, last, access))) {
                 *faulted = true;
                 return (size_t)(r - refs);
             }
@@ -321,17 +319,16 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n, struct lean_
 }
 
 static HW_NOINLINE size_t run_lean_eight(struct memsys *m, struct memsys_tally *n,
-                                         struct lean_walker *w, const struct ref *refs,
-                                         size_t nr, bool as_reads, bool *faulted)
+                                         const struct ref *refs, size_t nr, bool as_reads,
+                                         bool *faulted)
 {
-    return run_lean(m, n, w, refs, nr, as_reads, faulted,
-                    (struct lean_kind){.eight = true});
+    return run_lean(m, n, refs, nr, as_reads, faulted, (struct lean_kind){.eight = true});
 }
 static HW_NOINLINE size_t run_lean_other(struct memsys *m, struct memsys_tally *n,
-                                         struct lean_walker *w, const struct ref *refs,
-                                         size_t nr, bool as_reads, bool *faulted)
+                                         const struct ref *refs, size_t nr, bool as_reads,
+                                         bool *faulted)
 {
-    return run_lean(m, n, w, refs, nr, as_reads, faulted,
+    return run_lean(m, n, refs, nr, as_reads, faulted,
                     (struct lean_kind){.eight = false});
 }
 
@@ -364,13 +361,12 @@ static size_t run_usual(struct memsys *m, const struct ref *refs, size_t nr,
 {
     const struct ref_plan plans[] = {ref_plan(false), ref_plan(true)};
     struct memsys_tally n = {0};
-    struct lean_walker w;
-    lean_walker_begin(m, &w);
+    lean_walker_doubt(m);
     size_t done = 0;
     for (int as_reads = 0; as_reads < 2; as_reads++) {
         if (!memcmp(plan, &plans[as_reads], sizeof *plan)) {
-            done = m->lean_eight ? run_lean_eight(m, &n, &w, refs, nr, as_reads, faulted)
-                                 : run_lean_other(m, &n, &w, refs, nr, as_reads, faulted);
+            done = m->lean_eight ? run_lean_eight(m, &n, refs, nr, as_reads, faulted)
+                                 : run_lean_other(m, &n, refs, nr, as_reads, faulted);
         }
     }
     lean_note_kinds(m, &n);
