@@ -72,6 +72,8 @@
     X(NO_AREA, "no area there, or no room for another one")                              \
     X(MAPPED, "something is mapped there, or no memory for a table")                     \
     X(NOT_MAPPED, "map_page() has mapped nothing there")                                 \
+    X(CACHE_OP, "there is no such cache operation, or no cache is named")                \
+    X(IN_ACCESS, "an access of this CPU is under way")                                   \
     X(NO_CACHE, "there is no such cache")                                                \
     X(CACHE_FAILED, "kmem_cache_create failed: no memory")                               \
     X(CACHE_NAME, "kmem_cache_create: a cache needs a name")                             \

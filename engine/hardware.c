@@ -236,6 +236,12 @@ static void tally_difference(struct memsys_tally *out, const struct memsys_tally
     memcpy(out, a, sizeof a);
 }
 
+/* What is no mode is refused by access(). */
+static uint8_t mode_of(uint64_t mode)
+{
+    return mode > MODE_UACCESS ? MODE_UACCESS + 1 : (uint8_t)mode;
+}
+
 static uint64_t access(struct machine *m, const struct op *op, struct hardware_access *a)
 {
     unsigned char bytes[HARDWARE_MAX_BYTES] = {0};
@@ -278,7 +284,7 @@ static uint64_t access(struct machine *m, const struct op *op, struct hardware_a
     return a->kind == ACCESS_READ ? a->value : a->done;
 }
 
-uint64_t hardware_do(struct machine *m, const struct op *op)
+static uint64_t do_access(struct machine *m, const struct op *op)
 {
     const uint64_t *arg = op->arg;
     struct hardware_access a;
@@ -290,14 +296,93 @@ uint64_t hardware_do(struct machine *m, const struct op *op)
         a.kind = op->kind == OP_LOAD ? ACCESS_READ : ACCESS_WRITE;
         a.size = arg[1] <= HARDWARE_MAX_BYTES ? (uint32_t)arg[1] : 0;
         a.value = op->kind == OP_STORE ? arg[2] : 0;
-        a.mode = (uint8_t)arg[op->kind == OP_LOAD ? 2 : 3];
+        a.mode = mode_of(arg[op->kind == OP_LOAD ? 2 : 3]);
         break;
     default:
         a.kind = ACCESS_FETCH;
         a.size = !arg[2] ? 1 : arg[2] <= HARDWARE_MAX_BYTES ? (uint32_t)arg[2] : 0;
-        a.mode = (uint8_t)arg[1];
+        a.mode = mode_of(arg[1]);
     }
     return access(m, op, &a);
+}
+
+/* By address: as the kernel does it, in its own mode. */
+static uint64_t do_cache_op(struct machine *m, const struct op *op)
+{
+    const uint64_t *arg = op->arg;
+    struct memsys *cpu = &m->hardware->cpu[m->probe.cpu];
+    const bool all = op->kind == OP_CACHE_ALL;
+    const uint64_t what = arg[all ? 0 : 1], where = arg[all ? 1 : 2];
+    if (what < CACHE_CLEAN || what > CACHE_FLUSH || !where || where > OP_ALL) {
+        probe(&m->probe, EV_BAD_CALL, op->kind, what, BAD_CACHE_OP);
+        return 0;
+    }
+    state_w(m)->used = true;
+    set_mode(cpu, MODE_UACCESS); /* clflush may touch user pages: with EFLAGS.AC */
+    return op->kind == OP_CACHE_LINE
+               ? memsys_op_line(cpu, arg[0], (enum cache_op)what, (unsigned)where)
+           : op->kind == OP_CACHE_PAGE
+               ? memsys_op_page(cpu, arg[0], (enum cache_op)what, (unsigned)where)
+               : memsys_op_all(cpu, (enum cache_op)what, (unsigned)where);
+}
+
+static uint64_t do_dma(struct machine *m, const struct op *op)
+{
+    const uint64_t most = op->kind == OP_DMA_READ ? HARDWARE_MAX_BYTES : 8;
+    unsigned char bytes[HARDWARE_MAX_BYTES] = {0};
+    uint64_t value = 0;
+    if (!op->arg[1] || op->arg[1] > most ||
+        op->arg[0] >> PAGE_SHIFT >= m->ram.nr_frames) {
+        probe(&m->probe, EV_BAD_CALL, op->kind, op->arg[0], BAD_WILD);
+        return 0;
+    }
+    state_w(m)->used = true;
+    if (op->kind == OP_DMA_WRITE) {
+        for (uint32_t i = 0; i < op->arg[1]; i++) {
+            bytes[i] = (unsigned char)(op->arg[2] >> 8 * i);
+        }
+        smp_dma_write(&m->hardware->smp, op->arg[0], bytes, (uint32_t)op->arg[1]);
+        return 0;
+    }
+    smp_dma_read(&m->hardware->smp, op->arg[0], bytes, (uint32_t)op->arg[1]);
+    for (uint32_t i = 0; i < 8 && i < op->arg[1]; i++) {
+        value |= (uint64_t)bytes[i] << 8 * i;
+    }
+    return value;
+}
+
+uint64_t hardware_do(struct machine *m, const struct op *op)
+{
+    const uint32_t cpu = m->probe.cpu;
+    if (hardware_in_access(m, cpu)) {
+        /* only nested, and never an interrupt: an instruction is under way here */
+        probe(&m->probe, EV_BAD_CALL, op->kind, op->arg[0], BAD_IN_ACCESS);
+        return 0;
+    }
+    switch (op->kind) {
+    case OP_LOAD:
+    case OP_STORE:
+    case OP_FETCH:
+        return do_access(m, op);
+    case OP_INVLPG:
+        hardware_flush_tlb_page(m, (cpu_mask)1 << cpu, op->arg[0]);
+        probe(&m->probe, EV_TLB_FLUSH_ONE, op->arg[0], cpu);
+        return 0;
+    case OP_FLUSH_TLB_LOCAL:
+        hardware_flush_tlb_all(m, (cpu_mask)1 << cpu, op->arg[0] != 0);
+        return 0;
+    case OP_FLUSH_TLB_ALL:
+        hardware_flush_tlb_all(m, hardware_all_cpus(m), true);
+        return 0;
+    case OP_FENCE:
+        memsys_fence(&m->hardware->cpu[cpu]);
+        return 0;
+    case OP_DMA_READ:
+    case OP_DMA_WRITE:
+        return do_dma(m, op);
+    default:
+        return do_cache_op(m, op);
+    }
 }
 
 const char *hardware_check(const struct machine *m)

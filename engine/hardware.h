@@ -80,11 +80,11 @@ void hardware_reset(struct machine *m);
 /* For looking; NULL: no such CPU. */
 const struct memsys *hardware_cpu(const struct machine *m, uint32_t cpu);
 
-/* One of OP_LOAD ... OP_FETCH. */
+/* One of OP_LOAD ... OP_DMA_WRITE. */
 uint64_t hardware_do(struct machine *m, const struct op *op);
 static inline bool hardware_is_op(uint16_t kind)
 {
-    return kind >= OP_LOAD && kind <= OP_FETCH;
+    return kind >= OP_LOAD && kind <= OP_DMA_WRITE;
 }
 /* Is an access under way on this CPU? */
 bool hardware_in_access(const struct machine *m, uint32_t cpu);

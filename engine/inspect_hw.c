@@ -387,6 +387,50 @@ void perms_format(char buf[5], uint32_t perms)
     buf[4] = 0;
 }
 
+/* ---- address spaces ---- */
+
+bool hw_next_mm(const struct machine *m, uint32_t mm, struct mm_view *out)
+{
+    _Static_assert((int)MM_VIEW_VMAS == (int)MAX_VMAS, "all areas");
+    memset(out, 0, sizeof *out);
+    for (mm = mm ? mm : 1; mm < MAX_MMS; mm++) {
+        const struct mm_struct *as = as_find(m, mm);
+        if (!as) {
+            continue;
+        }
+        out->mm = mm;
+        out->pgd = as->pgd;
+        out->ctx_id = as->ctx_id;
+        out->tlb_gen = as->tlb_gen;
+        out->nr_tables = as->nr_tables;
+        out->nr_pages = as->nr_pages;
+        out->nr_faults = as->nr_faults;
+        out->cpus = as->cpumask;
+        out->nr_vmas = as->nr_vmas;
+        for (uint32_t i = 0; i < as->nr_vmas; i++) {
+            out->vma[i].start = as->vma[i].start;
+            out->vma[i].end = as->vma[i].end;
+            out->vma[i].prot = as->vma[i].prot;
+        }
+        return true;
+    }
+    return false;
+}
+
+struct mm_cpu_view hw_mm_of_cpu(const struct machine *m, uint32_t cpu)
+{
+    struct mm_cpu_view v = {0, 0, 0, false, false};
+    if (cpu < m->hardware->nr_cpus) {
+        const struct mm_cpu *c = as_cpu(m, cpu);
+        v.mm = c->mm;
+        v.loaded_mm = c->loaded_mm;
+        v.asid = c->asid;
+        v.lazy = c->lazy;
+        v.pending = c->pending;
+    }
+    return v;
+}
+
 /* ---- page tables ---- */
 
 static const struct {
@@ -635,7 +679,8 @@ size_t hw_read_virt(const struct machine *m, uint32_t cpu_nr, uint64_t va, bool 
         } else if (good && v.l2.there && v.l2.hit) {
             copy_cached(&cpu->l2, &v.l2, v.pa, to + done, part);
         } else if (good) {
-            good = ram_read(&m->ram, paddr(v.pa), to + done, part);
+            good = cpu->config.coherent ? hardware_read_phys(m, v.pa, to + done, part)
+                                        : ram_read(&m->ram, paddr(v.pa), to + done, part);
         }
         for (size_t i = 0; i < part && there; i++) {
             there[done + i] = good;

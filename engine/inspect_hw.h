@@ -108,6 +108,30 @@ struct last_access hw_last_access(const struct machine *m, uint32_t cpu);
 /* A TLB's or cache's page or line permissions as letters: "UWXD", - for what is not. */
 void perms_format(char buf[5], uint32_t perms);
 
+/* ---- address spaces ---- */
+
+enum { MM_VIEW_VMAS = 32 };
+struct mm_view {
+    uint32_t mm;
+    uint64_t pgd; /* frame of the top table */
+    uint64_t ctx_id, tlb_gen, nr_tables, nr_pages, nr_faults;
+    uint64_t cpus; /* bit n: CPU n has it loaded */
+    uint32_t nr_vmas;
+    struct {
+        uint64_t start, end;
+        uint32_t prot; /* VM_READ 1, VM_WRITE 2, VM_EXEC 4 */
+    } vma[MM_VIEW_VMAS];
+};
+/* The first address space from number mm on (1 is the first there can be); false: none. */
+bool hw_next_mm(const struct machine *m, uint32_t mm, struct mm_view *out);
+/* Whose process runs on a CPU (0: a kernel thread), whose tables it has loaded, and
+ * whether only lazily. */
+struct mm_cpu_view {
+    uint32_t mm, loaded_mm, asid;
+    bool lazy, pending; /* pending: a flush's interrupt waits */
+};
+struct mm_cpu_view hw_mm_of_cpu(const struct machine *m, uint32_t cpu);
+
 /* ---- page tables ---- */
 
 /* A table: where it lies, and what it covers. */

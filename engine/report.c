@@ -255,6 +255,44 @@ static void report_oops(struct text *t, const struct machine *m, const struct ev
     text_put(t, "---[ end trace 0000000000000000 ]---\n");
 }
 
+/* show_fault_oops() */
+static void report_fault_oops(struct text *t, const struct machine *m,
+                              const struct event *ev)
+{
+    const uint64_t va = ev->arg[0], code = ev->arg[1];
+    const bool wide = m->mm->has_dma32;
+    if (ev->arg[2] == FAULT_PROTECTION) {
+        text_put(t,
+                 "general protection fault, probably for non-canonical address %#" PRIx64
+                 ": 0000 [#1] PREEMPT SMP\n",
+                 va);
+        put_stack(t, m, ev);
+        text_put(t, "---[ end trace 0000000000000000 ]---\n");
+        return;
+    }
+    if (code & PF_FETCH && code & PF_PRESENT) {
+        text_put(
+            t, "kernel tried to execute NX-protected page - exploit attempt? (uid: 0)\n");
+    }
+    text_put(t,
+             va < PAGE_SIZE
+                 ? "BUG: kernel NULL pointer dereference, address: %0*" PRIx64 "\n"
+                 : "BUG: unable to handle page fault for address: %0*" PRIx64 "\n",
+             wide ? 16 : 8, va);
+    text_put(t, "#PF: supervisor %s in kernel mode\n",
+             code & PF_FETCH   ? "instruction fetch"
+             : code & PF_WRITE ? "write access"
+                               : "read access");
+    text_put(t, "#PF: error_code(0x%04" PRIx64 ") - %s\n", code,
+             !(code & PF_PRESENT) ? "not-present page"
+             : code & PF_RESERVED ? "reserved bit violation"
+                                  : "permissions violation");
+    text_put(t, "Oops: %04" PRIx64 " [#1] PREEMPT SMP\n", code);
+    put_stack(t, m, ev);
+    text_put(t, "CR2: %0*" PRIx64 "\n---[ end trace 0000000000000000 ]---\n",
+             wide ? 16 : 8, va);
+}
+
 /* __might_resched(), from might_alloc() in include/linux/sched/mm.h */
 static void report_sleep(struct text *t, const struct machine *m, const struct event *ev)
 {
@@ -387,6 +425,7 @@ static const struct {
     {EV_WARN_ALLOC, report_warning},
     {EV_BAD_PAGE, report_bad_page},
     {EV_OOPS, report_oops},
+    {EV_PAGE_FAULT_OOPS, report_fault_oops},
     {EV_SLEEP_IN_ATOMIC, report_sleep},
     {EV_LOCK_RECURSION, report_recursion},
     {EV_SLAB_WARN, report_slab},

@@ -510,6 +510,25 @@ static void push_tally(lua_State *L, const struct memsys *cpu,
     lua_createtable(L, 0, 4);
     push_ratio(L, n->stlb_access, n->stlb_miss);
     lua_setfield(L, -2, "stlb");
+    lua_createtable(L, 0, 4);
+    set_int(L, "rd", n->bus[BUS_RD]);
+    set_int(L, "rdx", n->bus[BUS_RDX]);
+    set_int(L, "upgr", n->bus[BUS_UPGR]);
+    set_int(L, "wr", n->bus[BUS_WR]);
+    lua_setfield(L, -2, "bus");
+    set_int(L, "supplied", n->supplied);
+    set_int(L, "invalidated", n->invalidated);
+    set_int(L, "uncached",
+            n->uncached[ACCESS_READ] + n->uncached[ACCESS_WRITE] +
+                n->uncached[ACCESS_FETCH]);
+    set_int(L, "wc_stores", n->wc_stores);
+    set_int(L, "wc_bursts", n->wc_bursts);
+    set_int(L, "ipi_sent", n->ipi_sent);
+    set_int(L, "ipi_received", n->ipi_received);
+    set_int(L, "tlb_flushed", n->tlb_flushed);
+    set_int(L, "synonyms", n->synonyms);
+    set_int(L, "homonyms", n->homonyms);
+    set_int(L, "stale_entries", n->stale_entries);
     set_int(L, "walks", n->walks);
     set_int(L, "faults", n->faults);
     set_int(L, "memory_reads", n->l2_miss[L2_FETCH] + n->l2_miss[L2_WALK]);
@@ -655,6 +674,57 @@ static int read_phys(lua_State *L)
     return 1;
 }
 
+/* ---- address spaces ---- */
+
+static int current_mm(lua_State *L)
+{
+    uint32_t cpu = optional_cpu(L, 1, "current_mm");
+    lua_pushinteger(L, hw_mm_of_cpu(script_machine(L), cpu).mm);
+    return 1;
+}
+
+/* __mm_info(n): what is known of an address space, or nil. */
+static int mm_info(lua_State *L)
+{
+    static const char *const prots[] = {"---", "r--", "-w-", "rw-",
+                                        "--x", "r-x", "-wx", "rwx"};
+    const struct machine *m = script_machine(L);
+    uint64_t mm = check_count(L, 1, "process", "the number of an address space");
+    struct mm_view v;
+    if (!mm || mm > UINT32_MAX || !hw_next_mm(m, (uint32_t)mm, &v) || v.mm != mm) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_createtable(L, 0, 10);
+    set_int(L, "mm", v.mm);
+    push_page(L, v.pgd);
+    lua_setfield(L, -2, "pgd");
+    set_int(L, "tables", v.nr_tables);
+    set_int(L, "pages", v.nr_pages);
+    set_int(L, "faults", v.nr_faults);
+    set_int(L, "tlb_gen", v.tlb_gen);
+    set_int(L, "ctx_id", v.ctx_id);
+    lua_newtable(L);
+    lua_Integer n = 0;
+    for (uint32_t cpu = 0; cpu < m->config.cpus; cpu++) {
+        if (v.cpus >> cpu & 1) {
+            lua_pushinteger(L, cpu);
+            lua_rawseti(L, -2, ++n);
+        }
+    }
+    lua_setfield(L, -2, "cpus");
+    lua_createtable(L, (int)v.nr_vmas, 0);
+    for (uint32_t i = 0; i < v.nr_vmas; i++) {
+        lua_createtable(L, 0, 3);
+        set_int(L, "start", v.vma[i].start);
+        set_int(L, "end", v.vma[i].end);
+        set_string(L, "prot", prots[v.vma[i].prot & 7]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "areas");
+    return 1;
+}
+
 void open_hw(lua_State *L)
 {
     static const luaL_Reg methods[] = {
@@ -663,10 +733,17 @@ void open_hw(lua_State *L)
         {"set_of", part_set_of},       {NULL, NULL}};
     static const luaL_Reg meta[] = {
         {"__newindex", read_only}, {"__tostring", part_tostring}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {
-        {"access", last_access},      {"cache", cache_object}, {"counters", counters},
-        {"read_phys", read_phys},     {"tlb", tlb_object},     {"walk", walk_table},
-        {"__last_fault", last_fault}, {"__mode_of", mode_of},  {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"access", last_access},
+                                         {"cache", cache_object},
+                                         {"counters", counters},
+                                         {"current_mm", current_mm},
+                                         {"__mm_info", mm_info},
+                                         {"read_phys", read_phys},
+                                         {"tlb", tlb_object},
+                                         {"walk", walk_table},
+                                         {"__last_fault", last_fault},
+                                         {"__mode_of", mode_of},
+                                         {NULL, NULL}};
     luaL_newmetatable(L, type_name);
     luaL_setfuncs(L, meta, 0);
     luaL_newlib(L, methods);

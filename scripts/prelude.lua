@@ -406,6 +406,167 @@ function measure(fn, ...)
     return less(counters(), before)
 end
 
+---- caches by address, and all ----
+
+local CLEAN, INVALIDATE, FLUSH, ALL_CACHES = 1, 2, 3, 7
+
+-- One line of every cache: clflush writes it back and throws it out, clwb keeps it,
+-- invalidate_line loses what was not written back.
+function clflush(va)
+    return cache_line_op(va, FLUSH, ALL_CACHES)
+end
+
+function clwb(va)
+    return cache_line_op(va, CLEAN, ALL_CACHES)
+end
+
+function invalidate_line(va)
+    return cache_line_op(va, INVALIDATE, ALL_CACHES)
+end
+
+-- A page's lines, in the first level unless told.
+function flush_cache_page(va, where)
+    return cache_page_op(va, FLUSH, where or 3)
+end
+
+function invalidate_page(va, where)
+    return cache_page_op(va, INVALIDATE, where or 3)
+end
+
+-- The whole first level; all caches of this CPU.
+function flush_cache_all()
+    return cache_all_op(FLUSH, 3)
+end
+
+function wbinvd()
+    return cache_all_op(FLUSH, ALL_CACHES)
+end
+
+function invd()
+    return cache_all_op(INVALIDATE, ALL_CACHES)
+end
+
+---- processes ----
+
+local mm_info = __mm_info
+__mm_info = nil
+local process_methods = {}
+local raw = { mm_exit = mm_exit, mmap = mmap, munmap = munmap, mprotect = mprotect,
+              map_page = map_page, unmap_page = unmap_page, switch_mm = switch_mm,
+              flush_tlb_range = flush_tlb_range }
+
+-- A process or the number of an address space.
+local function mm_of(p, who)
+    if type(p) == "table" and rawget(p, "mm") then
+        return rawget(p, "mm")
+    end
+    if math.type(p) ~= "integer" then
+        error(who .. ": needs a process, as process() answers it, but is " ..
+              tostring(p), 3)
+    end
+    return p
+end
+
+for name, op in pairs(raw) do
+    _ENV[name] = function(p, ...)
+        if p == nil and name == "switch_mm" then
+            return op(0)
+        end
+        return op(mm_of(p, name), ...)
+    end
+end
+
+local process_meta = { __tostring = function(p) return "process " .. p.mm end }
+process_meta.__index = function(p, field)
+    local method = process_methods[field]
+    if method then
+        return method
+    end
+    local info = mm_info(rawget(p, "mm"))
+    if not info then
+        error("this process has ended: process() makes another one", 2)
+    end
+    if info[field] == nil then
+        error("a process has no field '" .. tostring(field) ..
+              "' (help \"process\" lists them)", 2)
+    end
+    return info[field]
+end
+
+-- A new process; nil when memory is used up.
+function process()
+    local mm = mm_create()
+    return mm ~= 0 and setmetatable({ mm = mm }, process_meta) or nil
+end
+
+function process_methods.mmap(p, len, prot, start)
+    return raw.mmap(p.mm, start or 0, len, prot or "rw")
+end
+
+function process_methods.munmap(p, start, len)
+    return raw.munmap(p.mm, start, len)
+end
+
+function process_methods.mprotect(p, start, len, prot)
+    return raw.mprotect(p.mm, start, len, prot)
+end
+
+function process_methods.exit(p)
+    return raw.mm_exit(p.mm)
+end
+
+function process_methods.switch(p)
+    return raw.switch_mm(p.mm)
+end
+
+-- Letters of map()'s flags as bits of an entry (r and x: the absence of NX).
+local FLAG_BITS = { w = 2, t = 8, c = 16, g = 256, r = 0, u = 0, x = 0, k = 0,
+                    l = 1 << 56, h = 1 << 57 }
+
+local function entry_flags(text, who)
+    local flags, exec, kernel = 0, false, false
+    for letter in text:gmatch(".") do
+        if not FLAG_BITS[letter] then
+            error(who .. ": '" .. letter .. "' is no flag: r, w, x, k (kernel only), " ..
+                  "c (cache disable), t (write-through), g (global), l and h (large " ..
+                  "and huge pages) are", 3)
+        end
+        flags = flags | FLAG_BITS[letter]
+        exec, kernel = exec or letter == "x", kernel or letter == "k"
+    end
+    if not exec then
+        flags = flags | 1 << 63
+    end
+    return kernel and flags or flags | 4
+end
+
+local function mapped_mm(p, who)
+    local mm = p and mm_of(p, who) or current_mm()
+    if mm == 0 then
+        error(who .. ": no process is loaded on this CPU: local p = process(); " ..
+              "switch_mm(p), or name it as the last argument", 3)
+    end
+    return mm
+end
+
+-- One page of the caller's at va in a process: the current one unless named.
+function map(va, page, flags, p)
+    return raw.map_page(mapped_mm(p, "map"), va, page, entry_flags(flags or "rw", "map"))
+end
+
+-- Take it away; flush = false leaves what TLBs have of it.
+function unmap(va, flush, p)
+    return raw.unmap_page(mapped_mm(p, "unmap"), va, flush ~= false)
+end
+
+function process_methods.map(p, va, page, flags)
+    return map(va, page, flags, p)
+end
+
+function process_methods.unmap(p, va, flush)
+    return unmap(va, flush, p)
+end
+
 ---- table.sort: stable, and a comparator may do anything, also be paused ----
 
 local function default_less(a, b)
