@@ -7,6 +7,12 @@
 
 #include <stdlib.h>
 
+bool access_is_event(uint16_t kind)
+{
+    static const uint16_t last = EV_SYNONYM; /* the hardware's rows come first */
+    return (kind > EV_NONE && kind <= last) || kind == EV_ACCESS;
+}
+
 bool access_of_op(const struct op *op, struct access_wish *w)
 {
     switch (op->kind) {
@@ -40,6 +46,9 @@ struct parser {
     bool entry_pending;
     uint64_t entry_begin;
     uint32_t entry_cycles;
+    uint32_t entry_bus; /* ... and what the bus took for it */
+    struct stage *bus;  /* the last transaction; NULL: it was the walk's */
+    bool supplied;
 };
 
 static struct access_path *new_path(struct parser *ps, uint64_t event)
@@ -57,7 +66,8 @@ static struct access_path *new_path(struct parser *ps, uint64_t event)
     ps->now = &p->at[p->nr++];
     *ps->now = (struct access_path){.first = event};
     ps->entry_pending = false;
-    ps->entry_cycles = 0;
+    ps->entry_cycles = ps->entry_bus = 0;
+    ps->bus = NULL;
     return ps->now;
 }
 
@@ -168,13 +178,42 @@ static void on_l2_probe(struct parser *ps, const struct event *ev)
     }
 }
 
+/* Is this bus transaction for a table entry? Then it belongs to the walk, whose entry is
+ * announced when it has been read. */
+static bool bus_for_walk(const struct parser *ps, uint64_t n)
+{
+    const struct event *ev;
+    while (!ps->entry_pending && (ev = op_events_get(ps->e, ++n))) {
+        switch (ev->kind) {
+        case EV_WALK_ENTRY:
+        case EV_WALK_SET:
+            return true;
+        case EV_L2_PROBE:
+            return ev->arg[4] == L2_WALK;
+        case EV_L1_PROBE:
+        case EV_TLB_PROBE:
+        case EV_MEM_READ:
+        case EV_CACHE_FILL:
+            return false;
+        default:
+            break;
+        }
+    }
+    return ps->entry_pending;
+}
+
 static void on_bus(struct parser *ps, const struct event *ev)
 {
-    struct stage *s = add_stage(ps, STAGE_BUS, ev->n);
-    if (s) {
-        s->bus = (uint8_t)ev->arg[0];
-        s->at = ev->arg[2];
-        s->cycles = s->bus == BUS_UPGR || s->bus == BUS_WR ? ps->cost->bus : 0;
+    const enum bus_kind kind = (enum bus_kind)ev->arg[0];
+    uint32_t cycles = kind == BUS_UPGR || kind == BUS_WR ? ps->cost->bus : 0;
+    ps->bus = NULL;
+    ps->supplied = false;
+    if (bus_for_walk(ps, ev->n)) {
+        ps->entry_bus += cycles;
+    } else if ((ps->bus = add_stage(ps, STAGE_BUS, ev->n))) {
+        ps->bus->bus = (uint8_t)kind;
+        ps->bus->at = ev->arg[2];
+        ps->bus->cycles = cycles;
     }
 }
 
@@ -191,15 +230,20 @@ static struct stage *last_of(struct access_path *p, enum stage_kind kind)
 /* Another processor's cache answers. */
 static void on_snoop(struct parser *ps, const struct event *ev)
 {
-    struct stage *s = last_of(ps->now, STAGE_BUS);
-    if (!s || ev->arg[0] == ps->p->cpu) {
+    if (ev->arg[0] == ps->p->cpu) {
         return;
     }
-    s->hit = true;
-    if (ev->arg[3] == MESI_M && !s->supplied) {
-        s->supplied = true;
-        s->supplier = (uint8_t)ev->arg[0];
-        s->cycles += ps->cost->supply;
+    uint32_t cycles = ev->arg[3] == MESI_M && !ps->supplied ? ps->cost->supply : 0;
+    ps->supplied = ps->supplied || ev->arg[3] == MESI_M;
+    if (!ps->bus) {
+        ps->entry_bus += cycles;
+        return;
+    }
+    ps->bus->hit = true;
+    ps->bus->cycles += cycles;
+    if (ps->supplied && !ps->bus->supplied) {
+        ps->bus->supplied = true;
+        ps->bus->supplier = (uint8_t)ev->arg[0];
     }
 }
 
@@ -224,6 +268,15 @@ static void on_psc_probe(struct parser *ps, const struct event *ev)
     }
 }
 
+/* What the entry that was just read or written cost. */
+static uint32_t take_entry_cycles(struct parser *ps)
+{
+    uint32_t cycles = ps->entry_pending ? ps->entry_cycles : ps->cost->memory;
+    cycles += ps->entry_bus;
+    ps->entry_bus = 0;
+    return cycles;
+}
+
 static void on_walk_entry(struct parser *ps, const struct event *ev)
 {
     struct stage *s = add_stage(ps, STAGE_WALK, ev->n);
@@ -234,7 +287,7 @@ static void on_walk_entry(struct parser *ps, const struct event *ev)
         s->hit = s->value & PTE_P;
         s->begin = ps->entry_pending ? ps->entry_begin : ev->n;
         s->source = ps->entry_pending ? ps->entry_from : FROM_RAM;
-        s->cycles = ps->entry_pending ? ps->entry_cycles : ps->cost->memory;
+        s->cycles = take_entry_cycles(ps);
     }
     ps->entry_pending = false;
 }
@@ -245,7 +298,7 @@ static void on_walk_set(struct parser *ps, const struct event *ev)
     for (int i = ps->now->nr - 1; i >= 0; i--) {
         struct stage *s = &ps->now->stages[i];
         if (s->kind == STAGE_WALK && s->at == ev->arg[0]) {
-            s->cycles += ps->entry_pending ? ps->entry_cycles : ps->cost->memory;
+            s->cycles += take_entry_cycles(ps);
             s->value_set = ev->arg[1];
             s->set_event = ev->n;
             break;
@@ -422,7 +475,9 @@ uint64_t access_cycles(const struct access_path *p, uint64_t happened)
 
 const struct cost_model *access_cost(const struct memsys *m)
 {
-    return m->config.cost ? m->config.cost : cost_models(0);
+    static const struct cost_model none = {.name = "none",
+                                           .source = "no cycles are counted"};
+    return m->config.cost ? m->config.cost : &none;
 }
 
 struct cycles access_cycles_of(const struct memsys *m)

@@ -90,6 +90,8 @@ struct access_paths {
     int nr, room;
 };
 
+/* Is it an event of an access (one of the hardware's own)? */
+bool access_is_event(uint16_t kind);
 /* What an operation asks of the hardware; false: it is no access. */
 bool access_of_op(const struct op *op, struct access_wish *w);
 
@@ -105,7 +107,7 @@ const struct access_path *access_path_at(const struct access_paths *p, uint64_t 
 const struct stage *access_next(const struct access_path *p, uint64_t happened);
 uint64_t access_cycles(const struct access_path *p, uint64_t happened);
 
-/* The cost model that a processor's cycles are told by: its own, else the default. */
+/* The cost model that a processor's cycles are told by; without one all cost nothing. */
 const struct cost_model *access_cost(const struct memsys *m);
 struct cycles access_cycles_of(const struct memsys *m);
 

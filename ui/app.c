@@ -179,11 +179,24 @@ static int wanted_view(const struct app *a)
     return view_find(name ? name : session_view(a->session));
 }
 
+/* Nobody has chosen, and the hardware is being used: say once that it can be seen. */
+static void suggest_view(struct app *a)
+{
+    const struct model *md = &a->model;
+    bool chosen = a->view_chosen || a->view_wanted >= 0 || a->view_suggested;
+    if (!chosen && a->prefs.view != VIEW_HARDWARE && md->has_event &&
+        access_is_event(md->event.kind)) {
+        a->view_suggested = true;
+        app_message(a, MESSAGE_INFO, "This is the hardware's work: F3 shows it.");
+    }
+}
+
 /* Show what the lesson wants to be seen, unless the user has chosen for himself. */
 static void follow_view(struct app *a)
 {
     int wanted = wanted_view(a);
     if (wanted == a->view_wanted) {
+        suggest_view(a);
         return;
     }
     a->view_wanted = wanted;

@@ -34,12 +34,12 @@ static const struct bit_field *field_of(const struct bit_field *fields, int nr, 
 }
 
 void bits_draw(struct grid *g, const struct bit_row *r, uint64_t address,
-               const struct bit_field *fields, int nr, bool known)
+               const struct bit_field *fields, int nr)
 {
     for (int bit = r->top; bit >= 0; bit--) {
         const struct bit_field *f = field_of(fields, nr, bit);
-        uint32_t ch = known ? (uint32_t)('0' + (address >> bit & 1)) : '?';
-        grid_put(g, bits_column(r, bit), r->y, ch, f && known ? f->style : ST_FAINT, 0);
+        grid_put(g, bits_column(r, bit), r->y, (uint32_t)('0' + (address >> bit & 1)),
+                 f ? f->style : ST_FAINT, 0);
     }
 }
 

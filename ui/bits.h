@@ -31,7 +31,7 @@ int bits_width(int top, uint64_t gaps);
 int bits_column(const struct bit_row *r, int bit);
 /* The address, each bit in the style of the field that it is in. */
 void bits_draw(struct grid *g, const struct bit_row *r, uint64_t address,
-               const struct bit_field *fields, int nr, bool known);
+               const struct bit_field *fields, int nr);
 /* The fields' texts under the bits, at row y. */
 void bits_fields(struct grid *g, const struct bit_row *r, int y,
                  const struct glyphs *glyphs, const struct bit_field *fields, int nr);

@@ -269,17 +269,18 @@ static void put_bits(struct address *ad, const char *label, uint64_t address,
         return;
     }
     grid_text(ad->g, ad->r.x + INDENT, ad->y, label, ST_DIM, 0);
-    if (ad->wide) {
+    int x = ad->r.x + INDENT + LABEL_COLS;
+    if (!known) {
+        const struct scene *sc = ad->s;
+        bool over = sc->path && !access_next(sc->path, sc->happened);
+        grid_text(ad->g, x, ad->y, over ? "was not needed" : "not known yet", ST_DIM, 0);
+    } else if (ad->wide) {
         ad->bits.y = ad->y;
-        bits_draw(ad->g, &ad->bits, address, f, nr, known);
-        ad->y++;
-    } else if (known) {
-        grid_printf(ad->g, ad->r.x + INDENT + LABEL_COLS, ad->y++, ST_BRIGHT, 0, "0x%llx",
-                    (unsigned long long)address);
+        bits_draw(ad->g, &ad->bits, address, f, nr);
     } else {
-        grid_text(ad->g, ad->r.x + INDENT + LABEL_COLS, ad->y++, "not known yet", ST_DIM,
-                  0);
+        grid_printf(ad->g, x, ad->y, ST_BRIGHT, 0, "0x%llx", (unsigned long long)address);
     }
+    ad->y++;
 }
 
 static const char *l1_name(const struct scene *s)
@@ -384,6 +385,20 @@ static int add_asked(const struct scene *s, enum stage_kind kind, struct rung *r
     return nr;
 }
 
+/* ... and only then. */
+static int add_reached(const struct scene *s, enum stage_kind kind, struct rung *rungs,
+                       int nr)
+{
+    int end = add_asked(s, kind, rungs, nr), kept = nr;
+    for (int i = nr; i < end; i++) {
+        if (rungs[i].stage->begin <= s->happened ||
+            rungs[i].stage == access_next(s->path, s->happened)) {
+            rungs[kept++] = rungs[i];
+        }
+    }
+    return kept;
+}
+
 static int add_rungs(const struct scene *s, enum stage_kind kind, struct rung *rungs,
                      int nr)
 {
@@ -430,7 +445,7 @@ static int list_rungs(const struct scene *s, bool walk_in_one, struct rung *rung
     if (s->m->has_stlb) {
         nr = add_rungs(s, STAGE_STLB, rungs, nr);
     }
-    nr = add_asked(s, STAGE_PSC, rungs, nr);
+    nr = add_reached(s, STAGE_PSC, rungs, nr);
     nr = add_walk(s, walk_in_one, rungs, nr);
     if (f->has_l1 && !s->m->virtual_tags) {
         nr = add_rungs(s, STAGE_L1, rungs, nr);
@@ -438,8 +453,10 @@ static int list_rungs(const struct scene *s, bool walk_in_one, struct rung *rung
     if (s->m->has_l2) {
         nr = add_rungs(s, STAGE_L2, rungs, nr);
     }
-    nr = add_asked(s, STAGE_BUS, rungs, nr);
-    nr = add_asked(s, STAGE_UNCACHED, rungs, nr);
+    if (machine_nr_cpus(s->a->model.m) > 1) { /* alone, nobody answers */
+        nr = add_reached(s, STAGE_BUS, rungs, nr);
+    }
+    nr = add_reached(s, STAGE_UNCACHED, rungs, nr);
     return add_rungs(s, STAGE_RAM, rungs, nr);
 }
 
@@ -736,12 +753,12 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
     }
     struct rung rungs[MAX_RUNGS];
     int in_one = list_rungs(&s, true, rungs), all = list_rungs(&s, false, rungs);
-    enum { HEADER = 1, ADDRESSES = 6, TLB_ROW = 1 };
+    enum { HEADER = 1, ADDRESSES = 5 }; /* and a row for the TLB, if there is room */
     int room = r.h - HEADER, left = room - ADDRESSES;
-    bool with_tlb = left >= in_one, with_walk = left >= all;
+    bool with_walk = left >= all, with_tlb = left > (with_walk ? all : in_one);
     bool with_addresses = room >= in_one + 2;
     int nr = list_rungs(&s, !with_walk, rungs);
-    left -= nr;
+    left -= nr + with_tlb;
     bool with_l1_tag = left >= 1 && s.m->config.tagging == TAG_VIPT;
     left -= with_l1_tag;
     draw_header(&s, g, r);
@@ -775,7 +792,7 @@ static void title(const struct app *a, char *buf, size_t size)
 static bool changed(const struct app *a)
 {
     const struct model *md = &a->model;
-    return md->has_event && md->event.kind >= 1 && md->event.kind <= EV_MEM_READ;
+    return md->has_event && access_is_event(md->event.kind);
 }
 
 const struct pane_kind pane_access = {

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "status.h"
 
+#include "access_words.h"
 #include "card.h"
 #include "describe.h"
 #include "hardware.h"
@@ -80,7 +81,7 @@ void status_draw(const struct app *a, struct grid *g)
     const struct memsys *hw = hardware_cpu(md->m, cpu);
     struct word cycles = {.label = "cycles "};
     snprintf(cycles.value, sizeof cycles.value, "%s",
-             hw ? thousands(n, access_cycles_of(hw).total) : "-");
+             hw && hw->config.cost ? thousands(n, access_cycles_of(hw).total) : "-");
     if (a->prefs.view == VIEW_HARDWARE) { /* more important there than the machine is */
         words[nr] = words[nr - 1];
         words[nr - 1] = cycles;
@@ -189,7 +190,9 @@ void now_draw(const struct app *a, struct grid *g)
             snprintf(what, sizeof what, "%s: %s.", call, op ? op->sentence : "");
             snprintf(head, sizeof head, "%s", call);
         }
-        if (!md->inside && ev) {
+        if (ev && !fn && access_is_event(md->event.kind)) {
+            access_why(md->m, &a->paths, &md->event, why, sizeof why);
+        } else if (!md->inside && ev) {
             snprintf(why, sizeof why, "With this %s is done.", call);
         } else if (fn) {
             snprintf(why, sizeof why, "We are in %s(): %s", fn->name, fn->sentence);

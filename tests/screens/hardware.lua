@@ -3,7 +3,7 @@
 return lesson {
   title = "Hardware",
   view = "hardware",
-  machine = { arch = "i386", ram = "160M", highmem = "80M", cpus = 2 },
+  machine = { arch = "i386", ram = "160M", cpus = 2 },
   run = function()
     local v = vmalloc(8192)
     cpu_load(v + 0x234, 4, false)
