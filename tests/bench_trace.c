@@ -1,20 +1,25 @@
 /* How fast the machine underneath is: references a second over the golden traces, in
- * memory.
+ * memory, and instructions a reference.
  *
- * For instructions a reference, run it under callgrind; the figures are between the
- * marks:
+ * Instructions are counted by callgrind, under which the program runs itself, where
+ * valgrind is at hand: the loop over the references and all that it calls, page faults
+ * included, from an empty machine on. The figures are the same on any machine that runs
+ * the same code; limits stand beside them.
  *
- *     valgrind --tool=callgrind --toggle-collect=memsys_run build/tests/bench_trace TRACE
- *     STACK 1
+ * "full" is TLBs, four-level walks through L2, virtual L1, physical L2; "full-live" the
+ * same with each access an operation of its own: its events are numbered, as they are
+ * while nobody stops at them, and all that it changes is marked in the arena, so that
+ * snapshots and the digest have it; "caches" is G1 without TLBs.
  *
- * TRACE  a file of tests/golden/cache, or syn2m.  STACK  full, full-live, caches.
- * Without arguments: all of them, three times each, the fastest counts.
+ *     bench_trace                    all of them, three times each, the fastest counts
+ *     bench_trace TRACE STACK TIMES  one of them; TRACE: ls100k, cc1_100k, syn2m
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #if !defined _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime, popen, readlink */
 #endif
 #include <time.h>
+#include <unistd.h>
 
 #include "host.h"
 #include "process.h"
@@ -90,8 +95,10 @@ static bool set_up(struct machine_under_test *m, const char *stack)
 /* Every access an operation of its own, with its events counted and its changes
 
  * marked. */
-static HW_NOINLINE size_t run_live(struct memsys *m, const struct ref *r, size_t n,
-                                   const struct ref_plan *plan)
+HW_NOINLINE size_t bench_live(struct memsys *m, const struct ref *r, size_t n,
+                              const struct ref_plan *plan);
+size_t bench_live(struct memsys *m, const struct ref *r, size_t n,
+                  const struct ref_plan *plan)
 {
     for (size_t i = 0; i < n; i++) {
         if (!memsys_access(m, r[i].va, r[i].size, plan->first[r[i].kind], NULL) ||
@@ -122,7 +129,7 @@ static void measure(const char *trace, const char *stack, int times)
         }
         double start = seconds();
         done = strcmp(stack, "full-live") ? memsys_run(&m.memsys, refs, n, &plan)
-                                          : run_live(&m.memsys, refs, n, &plan);
+                                          : bench_live(&m.memsys, refs, n, &plan);
         double took = seconds() - start;
         best = took < best ? took : best;
         if (i + 1 < times) {
@@ -139,17 +146,58 @@ static void measure(const char *trace, const char *stack, int times)
     arena_destroy(&m.arena);
 }
 
+/* Instructions a reference by callgrind, or 0: it is not there. Its counting is switched on
+ * inside the function that runs the references; both have names of their own. */
+static double instructions(const char *program, const char *trace, const char *stack,
+                           size_t nr_refs)
+{
+    char command[4096], line[512];
+    unsigned long long counted = 0;
+    snprintf(command, sizeof command,
+             "valgrind --tool=callgrind --callgrind-out-file=/dev/null "
+             "--toggle-collect=%s '%s' %s %s 1 2>&1",
+             strcmp(stack, "full-live") ? "memsys_run" : "bench_live", program, trace,
+             stack);
+    FILE *f = popen(command, "r");
+    while (f && fgets(line, sizeof line, f)) {
+        const char *at = strstr(line, "Collected : ");
+        if (at) {
+            counted = strtoull(at + strlen("Collected : "), NULL, 10);
+        }
+    }
+    if (f) {
+        pclose(f);
+    }
+    return nr_refs ? (double)counted / (double)nr_refs : 0;
+}
+
 int main(int argc, char **argv)
 {
     static const char *const traces[] = {"ls100k", "cc1_100k", "syn2m"};
     static const char *const stacks[] = {"caches", "full", "full-live"};
+    static const double limits[] = {0, 90, 140};
+    char program[2048];
+    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     if (argc == 4) {
         measure(argv[1], argv[2], atoi(argv[3]));
         return done_testing();
     }
+    program[length > 0 ? length : 0] = 0;
     for (size_t s = 0; s < 3; s++) {
         for (size_t t = 0; t < 3; t++) {
             measure(traces[t], stacks[s], 3);
+            const double n =
+                *program && !strchr(program, '\'')
+                    ? instructions(program, traces[t], stacks[s], load(traces[t]))
+                    : 0;
+            if (n <= 0) {
+                diag("instructions a reference: no valgrind here to count them");
+            } else if (limits[s] > 0) {
+                diag("%.1f instructions a reference (wanted: at most %.0f%s)", n,
+                     limits[s], n > limits[s] ? "; missed" : "");
+            } else {
+                diag("%.1f instructions a reference", n);
+            }
         }
     }
     return done_testing();
