@@ -2,13 +2,12 @@
 --
 -- SPDX-License-Identifier: GPL-3.0-or-later
 local NR_PAGES = 32
-local W, U = 2, 4 -- flags of a table entry: writable, user
 
 -- A process with its pages, none of which it has used yet.
-local function process(base)
-    local mm = mm_create()
+local function make_process(base)
+    local mm = process()
     for i = 0, NR_PAGES - 1 do
-        map_page(mm, base + i * PAGE_SIZE, alloc_page(GFP_HIGHUSER), U | W)
+        mm:map(base + i * PAGE_SIZE, alloc_page(GFP_HIGHUSER))
     end
     switch_mm(mm)
 end
@@ -271,7 +270,7 @@ return lesson {
               not today's matter: press n, which goes on by a line of the script, until
               section 2 begins. From there on use s, a step of the hardware.]]
         local base = 0x10000000
-        process(base)
+        make_process(base)
         local long = the_long_way(base)
         the_short_way(base, long)
         the_middle_way(base)

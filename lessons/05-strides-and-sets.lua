@@ -3,7 +3,6 @@
 --
 -- SPDX-License-Identifier: GPL-3.0-or-later
 local NR_PAGES = 40
-local W, U = 2, 4 -- flags of a table entry: writable, user
 
 local function binary(n, bits)
     local digits = {}
@@ -14,10 +13,10 @@ local function binary(n, bits)
 end
 
 -- A process with its pages, none of which it has used yet.
-local function process(base)
-    local mm = mm_create()
+local function make_process(base)
+    local mm = process()
     for i = 0, NR_PAGES - 1 do
-        map_page(mm, base + i * PAGE_SIZE, alloc_page(GFP_HIGHUSER), U | W)
+        mm:map(base + i * PAGE_SIZE, alloc_page(GFP_HIGHUSER))
     end
     switch_mm(mm)
 end
@@ -311,7 +310,7 @@ return lesson {
               line of the script, until section 1 begins. n is also the key for the
               loops of this lesson, s for single accesses.]]
         local base = 0x10000000
-        process(base)
+        make_process(base)
         local fresh = pieces(base)
         local way_size = sets_and_ways(fresh)
         strides(fresh)

@@ -2,7 +2,6 @@
 -- flags, the A and D bits, and page faults.
 --
 -- SPDX-License-Identifier: GPL-3.0-or-later
-local W, U = 2, 4 -- flags of an entry
 
 local function entry_in_memory(at)
     return (string.unpack("<I4", read_phys(at, 4)))
@@ -115,7 +114,7 @@ local function where_they_lie(mm, va, w)
     expect(cache "l2":find_phys(w[2].at)[1] ~= nil, "the line with our entry is in L2")
     va = va & ~(PAGE_SIZE - 1)
     local next_va = va + PAGE_SIZE
-    map_page(mm, next_va, alloc_page(GFP_HIGHUSER), U | W)
+    mm:map(next_va, alloc_page(GFP_HIGHUSER))
     ask { "The next page is mapped, too. How many of its two entries come from RAM?",
           "none", "one", "both",
           answer = 1,
@@ -125,7 +124,7 @@ local function where_they_lie(mm, va, w)
     expect_eq(access().l2.walk_miss, 0, "both are in L2")
     expect_eq(#events "walk:entry", 2, "though two entries were read again")
     local far = va + (64 << 20)
-    map_page(mm, far, alloc_page(GFP_HIGHUSER), U | W)
+    mm:map(far, alloc_page(GFP_HIGHUSER))
     expect_eq(#events "mm:pte_alloc", 1, "64 MiB further on: a new table is needed")
     read_u32(far)
     local f = walk(far)
@@ -166,8 +165,8 @@ local function faults(mm, va)
     va = va & ~(PAGE_SIZE - 1)
     local nowhere = va + (128 << 20)
     local fixed, private = va + 2 * PAGE_SIZE, va + 3 * PAGE_SIZE
-    map_page(mm, fixed, alloc_page(GFP_HIGHUSER), U)
-    map_page(mm, private, alloc_page(GFP_HIGHUSER), W)
+    mm:map(fixed, alloc_page(GFP_HIGHUSER), "r")
+    mm:map(private, alloc_page(GFP_HIGHUSER), "rwk")
     faulting("The process loads from an address where nothing is mapped.", nowhere,
              "read", "user", 4, "Not present, a read, in user mode: 0 + 0 + 4.")
     expect_eq(#events "walk:entry", 1, "the walk ended at the directory's entry")
@@ -217,9 +216,9 @@ return lesson {
     run = function()
         local va = 0x0840302c
         local page = alloc_page(GFP_HIGHUSER)
-        local mm = mm_create()
+        local mm = process()
         switch_mm(mm)
-        map_page(mm, va & ~4095, page, U | W)
+        mm:map(va & ~4095, page)
         local dir, tab, offset = the_address(va)
         local w = the_walk(va, dir, tab, offset, page)
         flags(mm, va, w)
@@ -228,8 +227,8 @@ return lesson {
         four_megabytes(page, offset)
         title "Now you"
         say [[Go back to section 2 and look at the tables as a tree (the pane "Page
-              tables"). Then map a page of your own: :map_page(1, 0x20000000,
-              alloc_page(GFP_HIGHUSER), 6) and :walk(0x20000000). What does a store to
+              tables"). Then map a page of your own: :map(0x20000000,
+              alloc_page(GFP_HIGHUSER)), and :walk(0x20000000). What does a store to
               0x20000fff cost, and one to 0x20001000?]]
     end,
 }

@@ -3,7 +3,7 @@
 --
 -- SPDX-License-Identifier: GPL-3.0-or-later
 local GIB4 = (1 << 32) // PAGE_SIZE -- the first frame above 4 GiB
-local W, U, NX = 2, 4, 1 << 63 -- flags of an entry
+local NX = 1 << 63
 
 local function why_pae(page)
     title "1. More memory than addresses"
@@ -34,7 +34,7 @@ local function the_walk(mm, va, page)
          offset)
     expect_eq(ptr << 30 | dir << 21 | tab << 12 | offset, va,
               "together they are the address")
-    map_page(mm, va & ~4095, page, U | W)
+    mm:map(va & ~4095, page)
     say "The page above 4 GiB has been mapped there. The process stores to it (s)."
     write_u32(va, 0xcafe)
     local steps, w = events "walk:entry", walk(va)
@@ -60,8 +60,8 @@ local function no_execute(mm, va)
           be executed, a stack full of an attacker's bytes too.]]
     va = va & ~(PAGE_SIZE - 1)
     local code, data = va + 16 * PAGE_SIZE, va + 17 * PAGE_SIZE
-    map_page(mm, code, alloc_page(GFP_HIGHUSER), U)
-    map_page(mm, data, alloc_page(GFP_HIGHUSER), U | W | NX)
+    mm:map(code, alloc_page(GFP_HIGHUSER), "rx")
+    mm:map(data, alloc_page(GFP_HIGHUSER))
     expect_eq(fetch(code), true, "from a page without NX an instruction is fetched")
     expect(read_u32(data) ~= nil, "from the page with NX can be read")
     ask { "And a fetch from it? The error code has a bit more: 16, a fetch.",
@@ -95,7 +95,7 @@ local function the_price(mm, va, w)
           each walk, as AMD's processors do).]]
     expect(w[1].flags:find("A") == nil, "no A in the directory pointer: " .. w[1].flags)
     local far = (va & ~(PAGE_SIZE - 1)) + (2 << 20)
-    map_page(mm, far, alloc_page(GFP_HIGHUSER), U | W)
+    mm:map(far, alloc_page(GFP_HIGHUSER))
     expect_eq(#events "mm:pte_alloc", 1, "2 MiB further on, another table is needed")
     ask { "How many of the three entries that the walk reads now were read before?",
           "none", "two", "all",
@@ -117,7 +117,7 @@ return lesson {
             return #pages > 0 and pages[#pages]:pfn() >= GIB4
         end)
         local high = got[#got]
-        local mm = mm_create()
+        local mm = process()
         switch_mm(mm)
         why_pae(high)
         local w = the_walk(mm, va, high)
@@ -126,7 +126,7 @@ return lesson {
         the_price(mm, va, w)
         title "Now you"
         say [[What would the same walk be without PAE? mmscope 06 shows it. And try
-              :map_page(1, 0x10000000, alloc_page(GFP_HIGHUSER), 6), then a store there:
+              :map(0x10000000, alloc_page(GFP_HIGHUSER)), then a store there:
               how many tables are new?]]
     end,
 }

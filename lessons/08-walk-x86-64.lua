@@ -3,7 +3,6 @@
 --
 -- SPDX-License-Identifier: GPL-3.0-or-later
 local W, U, NX = 2, 4, 1 << 63 -- flags of an entry
-local LARGE = 1 << 56 -- map_page: a page of the next size
 local NAMES = { "PML4", "PDPT", "PD", "PT" }
 
 local function indices(va)
@@ -40,7 +39,7 @@ end
 
 local function the_walk(mm, va, page)
     title "2. Four levels"
-    map_page(mm, va & ~4095, page, U | W)
+    mm:map(va & ~4095, page)
     local made = #events "mm:pte_alloc"
     expect_eq(made, 3, "for the first page three tables were made (the PML4 was there)")
     ask { "How often must RAM be read for the first load from there?",
@@ -75,8 +74,8 @@ local function rights(mm, va)
     end
     expect(all, "the three upper entries allow everything")
     local text, data = (va & ~4095) + PAGE_SIZE, (va & ~4095) + 2 * PAGE_SIZE
-    map_page(mm, text, alloc_page(GFP_HIGHUSER), U)
-    map_page(mm, data, alloc_page(GFP_HIGHUSER), U | W | NX)
+    mm:map(text, alloc_page(GFP_HIGHUSER), "rx")
+    mm:map(data, alloc_page(GFP_HIGHUSER))
     expect(fetch(text) and write_u64(data, 1), "code is fetched, data is written")
     ask { "A program writes to its code. Which error code? (1 present, 2 write, 4 user)",
           "6", "7", "23",
@@ -97,7 +96,7 @@ end
 local function accessed_and_dirty(mm, va)
     title "4. A and D"
     local at = (va & ~4095) + 3 * PAGE_SIZE
-    map_page(mm, at, alloc_page(GFP_HIGHUSER), U | W)
+    mm:map(at, alloc_page(GFP_HIGHUSER))
     local function bits()
         local e = walk(at)[4].entry
         return (e & 0x20 ~= 0 and "A" or "-") .. (e & 0x40 ~= 0 and "D" or "-")
@@ -119,7 +118,7 @@ local function large_pages(mm)
            the kernel needs a block of order 9, aligned to its size: frame %s.]],
          hex(block))
     expect_eq(block:pfn() % 512, 0, "the block's frame number is a multiple of 512")
-    expect(map_page(mm, va, block, U | W | LARGE), "it is mapped at " .. hex(va))
+    expect(mm:map(va, block, "rwl"), "it is mapped at " .. hex(va))
     read_u64(va + 0x12345 * 8)
     local w = walk(va + 0x12345 * 8)
     expect_eq(#events "walk:entry", 3, "three entries")
@@ -149,7 +148,7 @@ return lesson {
     machine = { arch = "x86_64", ram = "3G", cpu = { cost = "flat" } },
     run = function()
         local va = 0x7f12345678
-        local mm = mm_create()
+        local mm = process()
         switch_mm(mm)
         the_address(va)
         the_walk(mm, va, alloc_page(GFP_HIGHUSER))

@@ -2,13 +2,11 @@
 -- pages, shootdown.
 --
 -- SPDX-License-Identifier: GPL-3.0-or-later
-local W, U = 2, 4 -- flags of an entry
-local LARGE = 1 << 56 -- map_page: a page of the next size
 local BASE = 0x10000000
 
 local function map_pages(mm, va, n)
     for i = 0, n - 1 do
-        map_page(mm, va + i * PAGE_SIZE, alloc_page(GFP_HIGHUSER), U | W)
+        mm:map(va + i * PAGE_SIZE, alloc_page(GFP_HIGHUSER))
     end
 end
 
@@ -104,7 +102,7 @@ local function stale(t, mm)
     say [[The TLB does not know when the tables in memory are changed: the kernel must
           tell it. Let us see what happens if it forgets to. The page's entry is
           cleared, without a flush. The page is freed.]]
-    unmap_page(mm, va, false)
+    mm:unmap(va, false)
     __free_page(page)
     expect(walk(va).fault, "the tables say: nothing is mapped here")
     expect(t:find(va).stale, "the TLB still has the entry")
@@ -155,7 +153,7 @@ local function huge(t, mm)
     local n = 4 * t.nr_entries
     map_pages(mm, small, n)
     local block = alloc_pages(GFP_HIGHUSER, 9)
-    map_page(mm, large, block, U | W | LARGE)
+    mm:map(large, block, "rwl")
     sayf([[%s, mapped twice: once by %d pages of 4 KiB, once by one of 2 MiB. A loop reads
            a word from each 4 KiB.]], kib(n * PAGE_SIZE), n)
     local by_small = stride { base = small, stride = PAGE_SIZE + 64, n = n - 8 }
@@ -188,7 +186,7 @@ local function shootdown(mm)
         read_u64(va)
     end)
     local function on_both()
-        return tlb "dtlb":find(va) and on_cpu(1, function() return tlb "dtlb":find(va) end)
+        return tlb("dtlb", 0):find(va) and tlb("dtlb", 1):find(va)
     end
     expect(on_both(),
            "both TLBs have the page")
@@ -199,7 +197,7 @@ local function shootdown(mm)
                   interrupt, an IPI, and waits.]] }
     say "Step through it (s)."
     local cycles = counters().cycles.total
-    unmap_page(mm, va, true)
+    mm:unmap(va)
     expect(#events "ipi:send" == 1 and #events "ipi:receive" == 1,
            "CPU 0 interrupts CPU 1")
     expect_eq(#events "ipi:ack", 1, "CPU 1 flushes, and acknowledges")
@@ -222,7 +220,7 @@ return lesson {
                 cpu = { dtlb = { entries = 16, ways = 4 }, stlb = "none",
                         cost = "flat" } },
     run = function()
-        local a, b = mm_create(), mm_create()
+        local a, b = process(), process()
         map_pages(b, BASE, 1)
         switch_mm(a)
         map_pages(a, BASE, 64)
@@ -236,6 +234,6 @@ return lesson {
         title "Now you"
         say [[Go back to section 4, and try what happens if the process stores to the
               stale page instead. And in section 7: unmap the page without the flush
-              (:unmap_page(1, 0x30000000, false)). Which CPU reads what afterwards?]]
+              (:unmap(0x30000000, false)). Which CPU reads what afterwards?]]
     end,
 }

@@ -520,7 +520,9 @@ function process_methods.switch(p)
 end
 
 -- Letters of map()'s flags as bits of an entry (r and x: the absence of NX).
-local FLAG_BITS = { w = 2, t = 8, c = 16, g = 256, r = 0, u = 0, x = 0, k = 0,
+-- Write-through is slot 7 of the PAT as Linux loads it: PWT, PCD and PAT, which is bit 7
+-- or, of a large page, bit 12 (the other of the two is dropped).
+local FLAG_BITS = { w = 2, t = 0x1098, c = 16, g = 256, r = 0, u = 0, x = 0, k = 0,
                     l = 1 << 56, h = 1 << 57 }
 
 local function entry_flags(text, who)
@@ -805,7 +807,8 @@ end
 function stride(w)
     local access = accessor(w, "stride")
     local base, step = whole(w, "stride", "base"), whole(w, "stride", "stride", 4)
-    local n, repeats = whole(w, "stride", "n", nil, 1), whole(w, "stride", "repeats", 1, 1)
+    local n = whole(w, "stride", "n", nil, 1)
+    local repeats = whole(w, "stride", "repeats", 1, 1)
     return counted(w, function()
         for _ = 1, repeats do
             for i = 0, n - 1 do
