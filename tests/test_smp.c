@@ -405,8 +405,8 @@ static void test_psc(void)
     rig_destroy(g);
 }
 
-/* Random walks: the entries read are those that no paging-structure cache of the size has,
- * by a list of the regions used last. */
+/* Random walks: the entries read are those that no paging-structure cache has, by a list
+ * of the regions used last. */
 static void test_psc_random(void)
 {
     enum { DEPTH = 3 };
