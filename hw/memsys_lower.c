@@ -254,10 +254,8 @@ void lower_victim(struct memsys *m, enum side side, struct slot victim)
     if (slot_found(at)) {
         slot_set_attr(at, *slot_attr(at) | CACHE_OWNED | (attr & CACHE_DIRTY));
     } else {
-        /* a longer line's other half may be anywhere */
-        if (l2_private(m) && m->l2.config.line_bytes > size) {
-            bus_request(m, BUS_RDX, pa);
-        }
+        /* who owns a part of a bus line owns all of it: the rest of a longer line is in
+           memory */
         const unsigned owned = l2_private(m) ? attr & CACHE_OWNED : CACHE_OWNED;
         at = l2_fill(m, pa, owned | (attr & CACHE_DIRTY), false);
     }

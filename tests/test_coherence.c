@@ -11,7 +11,7 @@
 #include "smp.h"
 #include "tap.h"
 
-enum { FRAMES = 4096, PAGES = 24, BASE = 0x400000, CPUS = 4 };
+enum { FRAMES = 4096, PAGES = 24, BASE = 0x400000, TABLES = 0x600000, CPUS = 4 };
 
 struct rig {
     struct arena arena;
@@ -21,6 +21,8 @@ struct rig {
     struct memsys cpu[CPUS];
     struct mmu mmu;
     uint64_t next_table;
+    uint64_t entry[PAGES]; /* where each page's table entry is */
+    uint32_t entry_bytes;
 };
 
 static uint64_t bus_read(void *ctx, uint64_t at, uint32_t size)
@@ -83,6 +85,16 @@ static void rig_create(struct rig *g, const struct smp_config *c, enum paging pa
                      &bus, table, g)) {
             bail_out("a page cannot be mapped");
         }
+    }
+    for (uint64_t page = 0; page < PAGES; page++) {
+        struct walk w;
+        mmu_peek(&g->mmu, BASE + (page << 12), ACCESS_READ, &bus, &w);
+        g->entry[page] = w.step[w.nr_steps - 1].at;
+    }
+    g->entry_bytes = paging == PAGING_I386 ? 4 : 8;
+    for (uint64_t frame = 16; frame < 32; frame++) { /* the tables, for software */
+        mmu_map(&g->mmu, TABLES + (frame << 12), frame << 12, PTE_W, PAGE_4K, &bus, table,
+                g);
     }
     for (uint32_t i = 0; i < c->nr_cpus; i++) {
         memsys_set_mmu(&g->cpu[i], &g->mmu);
@@ -162,7 +174,63 @@ static void diag_config(const struct smp_config *c)
          m->l2.line_bytes);
 }
 
-static unsigned char shadow[PAGES << 12];
+/* What was stored last: each page has two frames, and one of them now. */
+struct truth {
+    unsigned char bytes[2][PAGES << 12];
+    uint8_t which[PAGES];
+};
+static struct truth shadow;
+enum { BYTES = PAGES << 12 };
+
+static unsigned char *truth_of(uint64_t at)
+{
+    return &shadow.bytes[shadow.which[at >> 12]][at];
+}
+static uint64_t pa_of(uint64_t at)
+{
+    return at + ((uint64_t)(0x300 + 0x40 * shadow.which[at >> 12]) << 12);
+}
+
+static bool is_true(uint64_t at, const unsigned char *bytes, uint32_t size)
+{
+    for (uint32_t i = 0; i < size; i++) {
+        if (bytes[i] != *truth_of(at + i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void new_bytes(struct prng *r, uint64_t at, unsigned char *bytes, uint32_t size)
+{
+    for (uint32_t i = 0; i < size; i++) {
+        bytes[i] = *truth_of(at + i) = (unsigned char)prng_next(r);
+    }
+}
+
+/* A CPU gives a page its other frame, as an operating system does: flush it from the
+ * caches, store the entry, and have all forget the translation. */
+static const char *remap(struct rig *g, struct memsys *m, uint64_t page)
+{
+    const uint64_t va = TABLES + g->entry[page], all = UINT64_MAX;
+    const uint64_t old = pa_of(page << 12) >> 12, new = old ^ 0x40;
+    const uint32_t nr = g->smp.config.nr_cpus;
+    const struct tlb_flush flush = {
+        .kind = TLB_FLUSH_RANGE, .va = BASE + (page << 12), .nr_pages = 1};
+    uint64_t entry = 0;
+    if (!memsys_op_page(m, BASE + (page << 12), CACHE_FLUSH, OP_ALL) ||
+        !memsys_access(m, va, g->entry_bytes, ACCESS_READ, &entry)) {
+        return "a table cannot be read";
+    }
+    if ((entry >> 12 & 0xfffff) != old) {
+        return "software reads an old table entry";
+    }
+    entry ^= (old ^ new) << 12;
+    memsys_access(m, va, g->entry_bytes, ACCESS_WRITE, &entry);
+    smp_shootdown(&g->smp, m->cpu, all >> (64 - nr), &flush);
+    shadow.which[page] ^= 1;
+    return NULL;
+}
 
 /* One random operation. NULL, or what went wrong. */
 static const char *random_op(struct rig *g, struct prng *r)
@@ -172,18 +240,18 @@ static const char *random_op(struct rig *g, struct prng *r)
     unsigned char bytes[96];
     const uint32_t size =
         prng_one_in(r, 8) ? 1 + (uint32_t)prng_below(r, 96) : 1u << prng_below(r, 5);
-    uint64_t at = prng_one_in(r, 3) ? prng_below(r, sizeof shadow - size)
-                                    : prng_below(r, 40) * 101 % (sizeof shadow - size);
-    uint64_t va = BASE + at, pa = (0x300 << 12) + at;
-    switch (prng_below(r, 20)) {
+    const uint64_t at = prng_one_in(r, 3) ? prng_below(r, BYTES - size)
+                                          : prng_below(r, 40) * 101 % (BYTES - size);
+    const uint64_t va = BASE + at;
+    /* a device does not cross pages */
+    const uint32_t dma = size < 4096 - at % 4096 ? size : 4096 - (uint32_t)at % 4096;
+    switch (prng_below(r, 21)) {
     case 0:
-        smp_dma_read(&g->smp, pa, bytes, size);
-        return memcmp(bytes, shadow + at, size) ? "a device reads what is old" : NULL;
+        smp_dma_read(&g->smp, pa_of(at), bytes, dma);
+        return is_true(at, bytes, dma) ? NULL : "a device reads what is old";
     case 1:
-        for (uint32_t i = 0; i < size; i++) {
-            bytes[i] = shadow[at + i] = (unsigned char)prng_next(r);
-        }
-        smp_dma_write(&g->smp, pa, bytes, size);
+        new_bytes(r, at, bytes, dma);
+        smp_dma_write(&g->smp, pa_of(at), bytes, dma);
         return NULL;
     case 2: {
         const enum cache_op op = prng_one_in(r, 2) ? CACHE_CLEAN : CACHE_FLUSH;
@@ -213,21 +281,21 @@ static const char *random_op(struct rig *g, struct prng *r)
         if (!memsys_access(m, va, size, ACCESS_FETCH, bytes)) {
             return "a fetch faults";
         }
-        return memcmp(bytes, shadow + at, size) ? "a fetch sees what is old" : NULL;
+        return is_true(at, bytes, size) ? NULL : "a fetch sees what is old";
     case 7:
     case 8:
     case 9:
     case 10:
     case 11:
-        for (uint32_t i = 0; i < size; i++) {
-            bytes[i] = shadow[at + i] = (unsigned char)prng_next(r);
-        }
+        new_bytes(r, at, bytes, size);
         return memsys_access(m, va, size, ACCESS_WRITE, bytes) ? NULL : "a store faults";
+    case 12:
+        return prng_one_in(r, 4) ? remap(g, m, at >> 12) : NULL;
     default:
         if (!memsys_access(m, va, size, ACCESS_READ, bytes)) {
             return "a load faults";
         }
-        return memcmp(bytes, shadow + at, size) ? "a load sees what is old" : NULL;
+        return is_true(at, bytes, size) ? NULL : "a load sees what is old";
     }
 }
 
@@ -239,15 +307,15 @@ static void test_coherent(struct prng *r, int number)
     const char *broken = NULL;
     int i = 0;
     rig_create(&g, &c, pagings[prng_below(r, 4)], r);
-    memset(shadow, 0, sizeof shadow);
+    memset(&shadow, 0, sizeof shadow);
     struct snapshot *middle = NULL;
     struct prng again = {0};
-    static unsigned char shadow_then[sizeof shadow];
+    static struct truth shadow_then;
     for (; i < 3000 && !broken; i++) {
         if (i == 2000) {
             middle = arena_snapshot(&g.arena);
             again = *r;
-            memcpy(shadow_then, shadow, sizeof shadow);
+            shadow_then = shadow;
         }
         broken = random_op(&g, r);
         broken = broken || i % 8 ? broken : smp_check(&g.smp);
@@ -257,7 +325,7 @@ static void test_coherent(struct prng *r, int number)
         const uint64_t digest = arena_digest(&g.arena);
         arena_restore(&g.arena, middle);
         smp_forget(&g.smp);
-        memcpy(shadow, shadow_then, sizeof shadow);
+        shadow = shadow_then;
         for (int k = 2000; k < 3000 && !broken; k++) {
             broken = random_op(&g, &again);
         }
@@ -269,11 +337,13 @@ static void test_coherent(struct prng *r, int number)
     for (uint32_t cpu = 0; cpu < c.nr_cpus && !broken; cpu++) {
         memsys_op_all(&g.cpu[cpu], CACHE_FLUSH, OP_ALL);
     }
-    for (uint64_t at = 0; at < sizeof shadow && !broken; at += 64) {
+    for (uint64_t at = 0; at < 2 * BYTES && !broken; at += 64) {
         unsigned char bytes[64];
-        ram_read(&g.ram, paddr((0x300 << 12) + at), bytes, sizeof bytes);
-        broken =
-            memcmp(bytes, shadow + at, 64) ? "memory is old after all flushes" : NULL;
+        const uint64_t which = at / BYTES, in = at % BYTES;
+        ram_read(&g.ram, paddr(((0x300 + 0x40 * which) << 12) + in), bytes, sizeof bytes);
+        broken = memcmp(bytes, &shadow.bytes[which][in], 64)
+                     ? "memory is old after all flushes"
+                     : NULL;
     }
     broken = broken ? broken : arena_check(&g.arena);
     if (!ok(!broken, "coherent %d: a load returns the last store", number)) {
