@@ -59,7 +59,7 @@ local function the_walk(mm, va, page)
     expect_eq(w.pa, page:phys() + (va & 4095), "and the answer is " .. hex(w.pa))
     say [[Walks of four levels are why TLBs have become large, why they have a second
           level, and why processors keep the upper entries in caches of their own
-          (paging-structure caches; this machine has them as an option).]]
+          (paging-structure caches; the option psc gives this machine some).]]
 end
 
 local function rights(mm, va)
@@ -98,7 +98,8 @@ local function accessed_and_dirty(mm, va)
     local at = (va & ~4095) + 3 * PAGE_SIZE
     mm:map(at, alloc_page(GFP_HIGHUSER))
     local function bits()
-        local e = walk(at)[4].entry
+        local w = walk(at)
+        local e = w[#w].entry
         return (e & 0x20 ~= 0 and "A" or "-") .. (e & 0x40 ~= 0 and "D" or "-")
     end
     expect_eq(bits(), "--", "a page just mapped: neither accessed nor dirty")

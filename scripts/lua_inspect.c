@@ -13,6 +13,7 @@
 #include "describe.h"
 #include "script.h"
 #include "slab_view.h"
+#include "vm.h"
 
 static const char type_name[] = "zone";
 static const char *const zone_type_names[MAX_NR_ZONES] = {"DMA", "DMA32", "Normal",
@@ -321,6 +322,7 @@ static int machine_index(lua_State *L)
         {"min_free_kbytes", machine_min_free_kbytes(m)},
         {"seed", m->config.seed},
         {"page_size", PAGE_SIZE},
+        {"page_offset", m->vm->kspace.page_offset},
     };
     if (strcmp(field, "arch") == 0) {
         static const char *const names[] = {"i386", "i386pae", "x86_64"};

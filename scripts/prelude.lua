@@ -142,19 +142,16 @@ __page_methods.free = function(page, order)
 end
 __page_methods = nil
 
-local PAGE_OFFSET = { i386 = 0xc0000000, i386pae = 0xc0000000,
-                      x86_64 = 0xffff888000000000 }
-
 function page_address(page)
     local pfn = page_to_pfn(page)
     if zone(page).name == "HighMem" then
         return nil
     end
-    return PAGE_OFFSET[machine.arch] + pfn * PAGE_SIZE
+    return machine.page_offset + pfn * PAGE_SIZE
 end
 
 function virt_to_page(address)
-    return pfn_to_page((address - PAGE_OFFSET[machine.arch]) // PAGE_SIZE)
+    return pfn_to_page((address - machine.page_offset) // PAGE_SIZE)
 end
 
 ---- objects ----
