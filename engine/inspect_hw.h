@@ -122,7 +122,8 @@ struct mm_view {
         uint32_t prot; /* VM_READ 1, VM_WRITE 2, VM_EXEC 4 */
     } vma[MM_VIEW_VMAS];
 };
-/* The first address space from number mm on (1 is the first there can be). False: none. */
+/* The first address space from number mm on (the first there can be is 1); false: none.
+ */
 bool hw_next_mm(const struct machine *m, uint32_t mm, struct mm_view *out);
 /* Whose process runs on a CPU (0: a kernel thread), whose tables it has loaded, and
  * whether only lazily. */

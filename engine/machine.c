@@ -28,10 +28,15 @@ static uint64_t arena_bytes(const struct machine_config *c, uint64_t max_pfn)
            (written + 64) * ARENA_CHUNK;
 }
 
-/* The hook may have made a snapshot or a digest: the marks are gone (mm.h, I3). */
+/* The hook may have made a snapshot or a digest: the marks are gone (mm.h, I3), also
+ * those that an access has made for what it counts. */
 static void after_hook(struct probe *p)
 {
-    mm_mark_hot((struct machine *)((char *)p - offsetof(struct machine, probe)));
+    struct machine *m = (struct machine *)((char *)p - offsetof(struct machine, probe));
+    mm_mark_hot(m);
+    if (m->hardware && m->hardware->s->used) {
+        memsys_mark_state(&m->hardware->cpu[p->cpu]);
+    }
 }
 
 struct machine *machine_create(const struct machine_config *c,

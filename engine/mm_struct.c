@@ -403,7 +403,7 @@ bool as_map_page(struct machine *m, uint64_t mm, uint64_t va, uint64_t frame,
         return false;
     }
     const bool sized =
-        level == 1 || (level < m->vm->kspace.levels && pgtable_level_has_pages(m, level));
+        level == 1 || (level <= m->vm->kspace.levels && pgtable_level_has_pages(m, level));
     const uint64_t size = sized ? (uint64_t)1 << pgtable_shift(m, level) : PAGE_SIZE;
     if (!sized || va % size || va > as_task_size(m) - size ||
         (frame << PAGE_SHIFT) % size || frame >= m->mm->max_pfn) {

@@ -203,8 +203,58 @@ static inline bool travel_check(struct traveller *tr)
 
 /* ---- random operations ---- */
 
+/* Processes, areas, accesses through the hardware, flushes, devices. */
+static inline struct op travel_hardware_op(struct traveller *tr)
+{
+    static const uint16_t kinds[] = {
+        OP_LOAD,         OP_STORE,      OP_STORE,     OP_LOAD,     OP_FETCH,
+        OP_MM_CREATE,    OP_MM_EXIT,    OP_MMAP,      OP_MMAP,     OP_MUNMAP,
+        OP_MPROTECT,     OP_SWITCH_MM,  OP_SWITCH_MM, OP_MAP_PAGE, OP_UNMAP_PAGE,
+        OP_INVLPG,       OP_CACHE_LINE, OP_CACHE_ALL, OP_DMA_READ, OP_DMA_WRITE,
+        OP_FLUSH_TLB_ALL};
+    struct prng *r = &tr->rand;
+    struct op op = {.kind = kinds[prng_below(r, sizeof kinds / sizeof kinds[0])],
+                    .cpu = (uint8_t)prng_below(r, tr->config.cpus),
+                    .origin = ORIGIN_SCRIPT};
+    const uint64_t mm = prng_below(r, 3), page = 0x20000000 + (prng_below(r, 6) << 12);
+    switch (op.kind) {
+    case OP_LOAD:
+    case OP_STORE:
+        op.arg[0] = page + prng_below(r, 4096);
+        op.arg[1] = 1 + prng_below(r, 8);
+        op.arg[2] = op.kind == OP_LOAD ? prng_below(r, 3) : prng_next(r);
+        op.arg[3] = op.kind == OP_STORE ? prng_below(r, 3) : 0;
+        break;
+    case OP_CACHE_ALL:
+        op.arg[0] = 1 + 2 * prng_below(r, 2);
+        op.arg[1] = 1 + prng_below(r, 7);
+        break;
+    case OP_DMA_READ:
+    case OP_DMA_WRITE:
+        op.arg[0] = (uint64_t)0x180 << 12 | (prng_below(r, 16) << 3);
+        op.arg[1] = 8;
+        break;
+    case OP_FETCH:
+    case OP_INVLPG:
+    case OP_CACHE_LINE:
+        op.arg[0] = page;
+        op.arg[1] = op.kind == OP_FETCH ? 1 : 3;
+        op.arg[2] = op.kind == OP_FETCH ? 4 : 7;
+        break;
+    default: /* of an address space */
+        op.arg[0] = mm;
+        op.arg[1] = page;
+        op.arg[2] = op.kind == OP_MAP_PAGE ? 0x100 + prng_below(r, 8) : 4096;
+        op.arg[3] = 3;
+    }
+    return op;
+}
+
 static inline struct op travel_random_op(struct traveller *tr)
 {
+    if (prng_one_in(&tr->rand, 5)) {
+        return travel_hardware_op(tr);
+    }
     static const uint32_t gfps[] = {
         GFP_KERNEL, GFP_ATOMIC, GFP_HIGHUSER_MOVABLE,          GFP_USER,
         GFP_DMA,    GFP_NOWAIT, __GFP_RECLAIMABLE | GFP_KERNEL};
@@ -244,6 +294,11 @@ static inline struct op travel_random_op(struct traveller *tr)
         op.kind = prng_one_in(r, 2) ? OP_FREE_PAGES : OP_LRU_ADD;
         op.arg[0] = prng_next(r) >> prng_below(r, 60);
         op.arg[1] = prng_one_in(r, 4) ? prng_next(r) : prng_below(r, 4);
+        struct machine *m = timeline_machine(tr->t);
+        if (op.kind == OP_FREE_PAGES && op.arg[0] < machine_max_pfn(m) &&
+            page_view(m, pfn(op.arg[0])).state == PAGE_ALLOCATED) {
+            op.arg[0] |= (uint64_t)1 << 45; /* it may be a page table */
+        }
     } else {
         op.kind = others[prng_below(r, sizeof others / sizeof others[0])];
         op.arg[0] = prng_below(r, 2);
