@@ -250,6 +250,15 @@ static inline struct op travel_hardware_op(struct traveller *tr)
     return op;
 }
 
+/* Page tables and pages of processes must not be freed under them: that would break what
+ * machine_check() asks for. */
+static inline bool travel_is_process_page(struct traveller *tr, uint64_t frame)
+{
+    struct machine *m = timeline_machine(tr->t);
+    return frame < machine_max_pfn(m) &&
+           page_view(m, pfn(frame)).gfp & (__GFP_ACCOUNT | __GFP_ZERO);
+}
+
 static inline struct op travel_random_op(struct traveller *tr)
 {
     if (prng_one_in(&tr->rand, 5)) {
@@ -294,14 +303,12 @@ static inline struct op travel_random_op(struct traveller *tr)
         op.kind = prng_one_in(r, 2) ? OP_FREE_PAGES : OP_LRU_ADD;
         op.arg[0] = prng_next(r) >> prng_below(r, 60);
         op.arg[1] = prng_one_in(r, 4) ? prng_next(r) : prng_below(r, 4);
-        struct machine *m = timeline_machine(tr->t);
-        if (op.kind == OP_FREE_PAGES && op.arg[0] < machine_max_pfn(m) &&
-            page_view(m, pfn(op.arg[0])).state == PAGE_ALLOCATED) {
-            op.arg[0] |= (uint64_t)1 << 45; /* it may be a page table */
-        }
     } else {
         op.kind = others[prng_below(r, sizeof others / sizeof others[0])];
         op.arg[0] = prng_below(r, 2);
+    }
+    if (op.kind == OP_FREE_PAGES && travel_is_process_page(tr, op.arg[0])) {
+        op.arg[0] |= (uint64_t)1 << 45;
     }
     return op;
 }
