@@ -64,6 +64,7 @@ needs_of_build() {
     need has_library ncursesw libncurses-dev ncurses-devel ncurses ncurses "draws on the terminal"
     need has_library readline libreadline-dev readline-devel readline readline "edits the command line"
     need has_lua - liblua5.4-dev lua-devel lua lua@5.4 "runs the lessons"
+    need has_library jansson libjansson-dev jansson-devel jansson jansson "speaks with editors"
     need has_library liblzma liblzma-dev xz-devel xz xz "reads .xz records"
     need has_library libzstd libzstd-dev libzstd-devel zstd zstd "reads .zst traces"
     need has_library zlib zlib1g-dev zlib-devel zlib zlib "reads .gz records"

@@ -72,52 +72,52 @@ static void member(struct json *w, const char *key)
     }
 }
 
-void json_begin(struct json *w)
+void write_json_begin(struct json *w)
 {
     putc('{', w->out);
     w->comma = false;
 }
 
-void json_end(struct json *w) { fputs("}\n", w->out); }
+void write_json_end(struct json *w) { fputs("}\n", w->out); }
 
-void json_open(struct json *w, const char *key, char bracket)
+void write_json_open(struct json *w, const char *key, char bracket)
 {
     member(w, key);
     putc(bracket, w->out);
     w->comma = false;
 }
 
-void json_close(struct json *w, char bracket)
+void write_json_close(struct json *w, char bracket)
 {
     putc(bracket, w->out);
     w->comma = true;
 }
 
-void json_string(struct json *w, const char *key, const char *value)
+void write_json_string(struct json *w, const char *key, const char *value)
 {
     member(w, key);
     quoted(w->out, value);
 }
 
-void json_number(struct json *w, const char *key, uint64_t value)
+void write_json_number(struct json *w, const char *key, uint64_t value)
 {
     member(w, key);
     fprintf(w->out, value >> 53 ? "\"%#" PRIx64 "\"" : "%" PRIu64, value);
 }
 
-void json_signed(struct json *w, const char *key, int64_t value)
+void write_json_signed(struct json *w, const char *key, int64_t value)
 {
     member(w, key);
     fprintf(w->out, "%" PRId64, value);
 }
 
-void json_bool(struct json *w, const char *key, bool value)
+void write_json_bool(struct json *w, const char *key, bool value)
 {
     member(w, key);
     fputs(value ? "true" : "false", w->out);
 }
 
-void json_null(struct json *w, const char *key)
+void write_json_null(struct json *w, const char *key)
 {
     member(w, key);
     fputs("null", w->out);

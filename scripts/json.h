@@ -1,8 +1,8 @@
 /* Writing JSON, one object a line (NDJSON). Text that is not UTF-8 becomes U+FFFD, so
  * that every line is valid.
  *
- * json_begin(w); json_string(w, "type", "op"); json_open(w, "args", '{'); ...
- * json_close(w, '}'); json_end(w); In an array the key is NULL.
+ * write_json_begin(w); write_json_string(w, "type", "op"); write_json_open(w, "args", '{'); ...
+ * write_json_close(w, '}'); write_json_end(w); In an array the key is NULL.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef SCRIPTS_JSON_H
@@ -17,15 +17,15 @@ struct json {
     bool comma; /* before the next member */
 };
 
-void json_begin(struct json *w);
-void json_end(struct json *w); /* closes the object and the line */
-void json_open(struct json *w, const char *key, char bracket);
-void json_close(struct json *w, char bracket);
-void json_string(struct json *w, const char *key, const char *value);
-void json_number(struct json *w, const char *key,
-                 uint64_t value); /* above 2^53: as a hexadecimal string */
-void json_signed(struct json *w, const char *key, int64_t value);
-void json_bool(struct json *w, const char *key, bool value);
-void json_null(struct json *w, const char *key);
+void write_json_begin(struct json *w);
+void write_json_end(struct json *w); /* closes the object and the line */
+void write_json_open(struct json *w, const char *key, char bracket);
+void write_json_close(struct json *w, char bracket);
+void write_json_string(struct json *w, const char *key, const char *value);
+void write_json_number(struct json *w, const char *key,
+                       uint64_t value); /* above 2^53: as a hexadecimal string */
+void write_json_signed(struct json *w, const char *key, int64_t value);
+void write_json_bool(struct json *w, const char *key, bool value);
+void write_json_null(struct json *w, const char *key);
 
 #endif

@@ -148,7 +148,8 @@ struct app {
     bool view_suggested;    /* that there is another view has been said */
 
     /* the panes */
-    struct pane_list script, narration, stack, zones, events;
+    struct pane_list script, narration, stack, zones, events, source;
+    char source_fn[64]; /* whose text the source pane shows */
     struct buddy_state buddy;
     struct pcp_state pcp;
     struct map_state map;
@@ -178,6 +179,7 @@ struct app {
     bool keeps_todo; /* whoever drives the app runs them itself */
     struct bookmark marks[MAX_MARKS];
     int nr_marks;
+    int last_stop; /* number of the breakpoint that the last run stopped at; 0: none */
     struct recording recording;
     uint64_t kept_stamp; /* what the recovery copy holds: keep.h */
     char load_path[1024];

@@ -17,7 +17,7 @@ struct printer {
 
 /* ---- JSON ---- */
 
-static void json_string(const char *text)
+static void write_json_string(const char *text)
 {
     putchar('"');
     for (const char *c = text; *c; c++) {
@@ -87,7 +87,7 @@ static void print_sequence(void *ctx, const char *name, uint32_t line,
     const struct printer *p = ctx;
     if (p->json) {
         printf("{\"type\":\"sequence\",\"line\":%u,\"name\":", line);
-        json_string(name);
+        write_json_string(name);
         putchar(',');
         json_tally(t);
         puts("}");
@@ -104,13 +104,13 @@ static void print_difference(void *ctx, const struct replay_difference *d)
     const struct printer *p = ctx;
     if (p->json) {
         printf("{\"type\":\"difference\",\"line\":%u,\"what\":", d->line);
-        json_string(d->what);
+        write_json_string(d->what);
         fputs(",\"expected\":", stdout);
-        json_string(d->expected);
+        write_json_string(d->expected);
         fputs(",\"got\":", stdout);
-        json_string(d->got);
+        write_json_string(d->got);
         fputs(",\"stack\":", stdout);
-        json_string(d->stack);
+        write_json_string(d->stack);
         puts("}");
         return;
     }

@@ -7,6 +7,7 @@
 #include "hw_focus.h"
 #include "keep.h"
 #include "popup.h"
+#include "source.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,32 @@ void run_load(struct app *a, const char *args)
     }
     snprintf(a->load_path, sizeof a->load_path, "%s", args);
     a->request = REQUEST_LOAD;
+}
+
+void run_kernel_source(struct app *a, const char *args)
+{
+    char err[600];
+    const char *tar, *tree;
+    if (!strcmp(args, "unpack")) {
+        if (!source_unpack(a->interrupted, a->interrupted_ctx, err, sizeof err)) {
+            app_message(a, MESSAGE_ERROR, "Not unpacked: %s", err);
+            return;
+        }
+    } else if (*args) {
+        source_set_tree(args);
+    }
+    tree = source_tree(&tar);
+    if (tree) {
+        app_message(a, MESSAGE_INFO, "The kernel's source is in %s.", tree);
+    } else if (tar) {
+        app_message(a, MESSAGE_INFO,
+                    "kernel-source unpack reads what is needed out of %s.", tar);
+    } else {
+        app_message(a, MESSAGE_ERROR,
+                    "There is no Linux 6.1 %s%s: apt-get install linux-source-6.1, or "
+                    "kernel-source DIR.",
+                    *args ? "in " : "here", args);
+    }
 }
 
 void run_lesson(struct app *a, const char *args)

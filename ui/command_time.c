@@ -88,6 +88,7 @@ static void stopped_at(struct app *a, struct stop *stop)
     char text[400];
     stop_format(text, sizeof text, stop, a->model.m);
     stop->hits++;
+    a->last_stop = stop->number;
     if (*a->stops.error) {
         app_message(a, MESSAGE_ERROR, "%d: %s: %s", stop->number, text, a->stops.error);
     } else {

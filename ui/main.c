@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lessons.h"
+#include "source.h"
 #include "subcommands.h"
 #include "version.h"
 
@@ -86,6 +87,7 @@ static int dispatch(const struct options *o, int argc, char **argv)
         return trouble("--%s is no option of mmscope %s, but of: %s", stray->name,
                        c->name, stray->subcommands);
     }
+    source_set_tree(o->value[OPT_KERNEL_SRC]);
     return c->run(o, argc, argv);
 }
 
