@@ -59,8 +59,8 @@ local function sets_and_ways(fresh)
     expect_eq(l1:set_of(va + way_size), set,
               ("and %d bytes on it is the same set again"):format(way_size))
     sayf([[That is the number to remember: size / ways, here %d / %d = %d bytes.
-           Addresses that far apart compete for the same %d ways. The cache pane shows
-           the sets as rows.]], l1.size, l1.ways, way_size, l1.ways)
+           Addresses that far apart compete for the same %d ways. The pane Cache
+           (5) shows the sets as rows.]], l1.size, l1.ways, way_size, l1.ways)
     return way_size
 end
 

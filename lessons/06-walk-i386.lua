@@ -50,7 +50,7 @@ local function the_walk(va, dir, tab, offset, page)
           "one", "two", "1024",
           answer = 2,
           why = "One of the directory, which tells the table, and one of that table." }
-    say "Step (s), and follow it in the pane of the page tables."
+    say "Step (s), and follow it in the page tables (7)."
     read_u32(va)
     local steps = events "walk:entry"
     expect_eq(#steps, 2, "two entries are read")
@@ -214,6 +214,9 @@ return lesson {
     view = "hardware",
     machine = { arch = "i386", ram = "64M", cpu = { cost = "flat" } },
     run = function()
+        say [[n goes on by a line of the script: use it where the kernel makes a process
+              and maps pages. s is a step: use it where the CPU accesses memory. The
+              pane of the page tables is 7, that of the access 4.]]
         local va = 0x0840302c
         local page = alloc_page(GFP_HIGHUSER)
         local mm = process()
@@ -226,8 +229,8 @@ return lesson {
         faults(mm, va)
         four_megabytes(page, offset)
         title "Now you"
-        say [[Go back to section 2 and look at the tables as a tree (the pane "Page
-              tables"). Then map a page of your own: :map(0x20000000,
+        say [[Go back to section 2 and look at the tables as a tree (7; Enter
+              opens a table). Then map a page of your own: :map(0x20000000,
               alloc_page(GFP_HIGHUSER)), and :walk(0x20000000). What does a store to
               0x20000fff cost, and one to 0x20001000?]]
     end,

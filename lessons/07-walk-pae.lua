@@ -112,6 +112,9 @@ return lesson {
     view = "hardware",
     machine = { arch = "i386pae", ram = "5G", cpu = { cost = "flat" } },
     run = function()
+        say [[n goes on by a line of the script: use it where the kernel makes a process
+              and maps pages. s is a step: use it where the CPU accesses memory. The
+              pane of the page tables is 7, that of the access 4.]]
         local va = 0x08403124
         local got = exhaust(GFP_HIGHUSER, 10, nil, function(pages)
             return #pages > 0 and pages[#pages]:pfn() >= GIB4

@@ -148,6 +148,9 @@ return lesson {
     view = "hardware",
     machine = { arch = "x86_64", ram = "3G", cpu = { cost = "flat" } },
     run = function()
+        say [[n goes on by a line of the script: use it where the kernel makes a process
+              and maps pages. s is a step: use it where the CPU accesses memory. The
+              pane of the page tables is 7, that of the access 4.]]
         local va = 0x7f12345678
         local mm = process()
         switch_mm(mm)

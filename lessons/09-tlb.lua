@@ -220,6 +220,9 @@ return lesson {
                 cpu = { dtlb = { entries = 16, ways = 4 }, stlb = "none",
                         cost = "flat" } },
     run = function()
+        say [[n goes on by a line of the script: use it where the kernel makes processes
+              and maps pages, and for loops. s is a step: use it where the CPU accesses
+              memory. The pane of the TLB is 6; { and } show another CPU's.]]
         local a, b = process(), process()
         map_pages(b, BASE, 1)
         switch_mm(a)
