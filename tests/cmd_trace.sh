@@ -54,6 +54,13 @@ cp out din
 run --geometry G1 --mode R --counts plain
 is "$(cmp out din && echo same)" same "extended din gives the same counts"
 
+run --view --json plain
+is "$status" 2 "--view does not print"
+matches "$err" 'one of them' "and says so"
+run --view plain </dev/null
+is "$status" 2 "--view without a terminal"
+matches "$err" 'terminal' "says what it needs"
+
 (cat plain; echo ' L nonsense') >bad
 run --counts bad
 is "$status" 2 "a malformed line exits with 2"

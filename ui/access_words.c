@@ -204,6 +204,11 @@ void access_why(const struct machine *m, const struct access_paths *p,
     case EV_CACHE_FILL:
         snprintf(buf, size, "The next access to this line is a hit here.");
         return;
+    case EV_MEM_READ:
+        if (!s) {
+            snprintf(buf, size, "L2 did not have it, and the walker waits.");
+        }
+        break;
     default:
         break;
     }

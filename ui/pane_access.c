@@ -634,7 +634,7 @@ static void walk_row(const struct scene *s, enum light *light, char *place, size
              : asked ? (present ? LIGHT_HIT : LIGHT_MISS)
              : next  ? LIGHT_NEXT
                      : LIGHT_NOT_ASKED;
-    if (asked) {
+    if (asked && nr_levels(s)) {
         snprintf(place, size, "%d of %d, %d RAM", asked, app_max_int(nr, 1), from_ram);
     } else if (nr_levels(s)) {
         snprintf(place, size, "%d levels", nr_levels(s));
