@@ -81,11 +81,11 @@ static size_t drain(int fd, int quiet_ms)
     return total;
 }
 
-static struct session *open_story(void)
+static struct session *open_story(const char *story)
 {
     char path[512], err[512];
-    struct session *s = session_open(
-        source_path(path, sizeof path, "tests/screens/story.lua"), NULL, err, sizeof err);
+    struct session *s =
+        session_open(source_path(path, sizeof path, story), NULL, err, sizeof err);
     if (!s) {
         bail_out("%s", err);
     }
@@ -99,14 +99,15 @@ struct figures {
         show_ms; /* of a frame, the smallest of several rounds over all steps */
 };
 
-static void child_frames(int cols, int rows, int to_parent, int from_parent)
+static void child_frames(const char *story, int cols, int rows, int to_parent,
+                         int from_parent)
 {
     char err[256], token;
     struct term_options o = {0};
     if (!term_open(&o, err, sizeof err)) {
         _exit(3);
     }
-    struct session *s = open_story();
+    struct session *s = open_story(story);
     struct app a;
     struct grid g;
     app_init(&a, s, GLYPHS_UTF8);
@@ -143,8 +144,8 @@ static void child_frames(int cols, int rows, int to_parent, int from_parent)
     _exit(0);
 }
 
-static void bench_frames(int cols, int rows, double bound_ms, size_t bound_bytes,
-                         bool strict)
+static void bench_frames(const char *story, int cols, int rows, double bound_ms,
+                         size_t bound_bytes, bool strict)
 {
     int up[2], down[2];
     pid_t pid;
@@ -153,7 +154,7 @@ static void bench_frames(int cols, int rows, double bound_ms, size_t bound_bytes
     }
     int master = fork_pty(cols, rows, &pid);
     if (master < 0) {
-        child_frames(cols, rows, up[1], down[0]);
+        child_frames(story, cols, rows, up[1], down[0]);
     }
     close(up[1]);
     size_t most = 0, sum = 0, first = 0;
@@ -257,8 +258,10 @@ int main(void)
 {
     setlocale(LC_CTYPE, "C.UTF-8");
     const char *strict = getenv("BENCH_STRICT");
-    bench_frames(80, 24, 1, 1000, strict != NULL);
-    bench_frames(200, 60, 2, 1600, strict != NULL);
+    bench_frames("tests/screens/story.lua", 80, 24, 1, 1000, strict != NULL);
+    bench_frames("tests/screens/story.lua", 200, 60, 2, 1600, strict != NULL);
+    bench_frames("tests/screens/hardware.lua", 80, 24, 1, 2000, strict != NULL);
+    bench_frames("tests/screens/hardware.lua", 200, 60, 2, 4000, strict != NULL);
     bench_latency(strict != NULL);
     return done_testing();
 }

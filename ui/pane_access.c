@@ -12,8 +12,8 @@
  * Never colour alone: a mark and a word say hit, miss, next and not asked.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "access.h"
-#include "bits.h"
+#include "access_scene.h"
+#include "access_words.h"
 #include "hardware.h"
 #include "pane.h"
 
@@ -21,19 +21,6 @@
 #include <string.h>
 
 /* ---- what is shown ---- */
-
-struct scene {
-    const struct app *a;
-    const struct memsys *m;
-    struct access_wish wish;
-    const struct access_path *path; /* NULL: it is still to come */
-    uint64_t happened;
-    uint64_t va;
-    enum side side;
-    bool pa_known;
-    uint64_t pa;
-    enum page_size page; /* as far as is known */
-};
 
 /* The TLB entry that the path went by, if a TLB had it: as it stands there now. */
 static bool entry_now(const struct scene *s, uint64_t *entry)
@@ -112,256 +99,6 @@ static bool scene_of(const struct app *a, struct scene *s)
     return true;
 }
 
-/* ---- uses of bits ---- */
-
-static int log2_of(uint64_t n)
-{
-    int bits = 0;
-    while (n > 1) {
-        n >>= 1;
-        bits++;
-    }
-    return bits;
-}
-
-static uint64_t bits_of(uint64_t address, int low, int nr)
-{
-    return nr >= 64 ? address >> low : address >> low & (((uint64_t)1 << nr) - 1);
-}
-
-/* word and brief stand before the number: where there is room, where there is little. */
-static void field(struct bit_field *f, int low, int nr, int style, char letter,
-                  const char *word, const char *brief, bool hex, uint64_t value)
-{
-    *f = (struct bit_field){.low = low, .nr = nr, .style = style, .letter = letter};
-    const char *format = hex ? "%.10s0x%llx" : "%.10s%llu";
-    snprintf(f->text, sizeof f->text, format, word, (unsigned long long)value);
-    snprintf(f->brief, sizeof f->brief, format, brief, (unsigned long long)value);
-}
-
-static int va_bits(const struct scene *s)
-{
-    switch (s->m->s->mmu.paging) {
-    case PAGING_4LEVEL:
-        return 48;
-    case PAGING_5LEVEL:
-        return 57;
-    case PAGING_NONE:
-        return s->va >> 32 ? 48 : 32;
-    default:
-        return 32;
-    }
-}
-
-static int index_bits(enum paging p) { return p == PAGING_I386 ? 10 : 9; }
-
-static int nr_levels(const struct scene *s)
-{
-    static const int levels[] = {[PAGING_NONE] = 0,
-                                 [PAGING_I386] = 2,
-                                 [PAGING_PAE] = 3,
-                                 [PAGING_4LEVEL] = 4,
-                                 [PAGING_5LEVEL] = 5};
-    bool tables = s->m->config.translation == TRANSLATE_TABLES;
-    return tables ? levels[s->m->s->mmu.paging] : 0;
-}
-
-/* The table index of each level, and what is left: the byte in the page. */
-static int table_fields(const struct scene *s, struct bit_field fields[8])
-{
-    enum paging paging = s->m->s->mmu.paging;
-    int n = 0, page = (int)page_shift(s->page), top = va_bits(s), levels = nr_levels(s);
-    for (int level = levels; level >= 1; level--) {
-        int low = PAGE_SHIFT + index_bits(paging) * (level - 1);
-        int nr = level == levels ? top - low : index_bits(paging);
-        char word[16];
-        if (low < page) {
-            break;
-        }
-        snprintf(word, sizeof word, "%s ", mmu_table_name(paging, (uint32_t)level));
-        field(&fields[n++], low, nr, level % 2 ? ST_BITS_INDEX_2 : ST_BITS_INDEX,
-              (char)('0' + level), word, "", false, bits_of(s->va, low, nr));
-    }
-    if (!n) {
-        field(&fields[n++], page, top - page, ST_BITS_INDEX, 'p', "page ", "", true,
-              bits_of(s->va, page, top - page));
-    }
-    field(&fields[n++], 0, page, ST_BITS_PAGE, 'o', "offset ", "+", true,
-          bits_of(s->va, 0, page));
-    return n;
-}
-
-/* Offset, set and tag of a line, or of a page in a TLB. */
-static int set_fields(const struct cache *c, int shift, uint64_t address, int top,
-                      bool with_tag, bool with_offset, struct bit_field fields[3])
-{
-    int n = 0, sets = c->modulo ? 0 : log2_of(c->config.sets);
-    int tag = shift + sets;
-    if (c->modulo) {
-        uint64_t line = address >> shift;
-        struct bit_field *f = &fields[n++];
-        field(f, shift, top - shift, ST_BITS_SET, 's', "set ", "s", false,
-              cache_set_number(c, line));
-        snprintf(f->text, sizeof f->text, "0x%llx mod %u is set %u",
-                 (unsigned long long)line, c->config.sets, cache_set_number(c, line));
-    } else {
-        if (with_tag && top > tag) {
-            field(&fields[n++], tag, top - tag, ST_BITS_TAG, 't', "tag ", "", true,
-                  bits_of(address, tag, top - tag));
-        }
-        if (sets) {
-            field(&fields[n++], shift, sets, ST_BITS_SET, 's', "set ", "s", false,
-                  bits_of(address, shift, sets));
-        }
-    }
-    if (with_offset && shift) {
-        field(&fields[n++], 0, shift, ST_BITS_OFFSET, 'o', "byte ", "+", false,
-              bits_of(address, 0, shift));
-    }
-    return n;
-}
-
-/* ---- the address ---- */
-
-enum { LABEL_COLS = 6, INDENT = 1 };
-
-struct address {
-    const struct scene *s;
-    struct grid *g;
-    struct rect r;
-    int y;
-    bool wide; /* bits in a row; else the uses in words */
-    struct bit_row bits;
-};
-
-/* A row of uses, under the bits or as words. */
-static void put_uses(struct address *ad, const char *label, const struct bit_field *f,
-                     int nr)
-{
-    struct grid *g = ad->g;
-    int x = ad->r.x + INDENT;
-    if (ad->y >= ad->r.y + ad->r.h) {
-        return;
-    }
-    grid_text(g, x, ad->y, label, ST_DIM, 0);
-    if (ad->wide) {
-        bits_fields(g, &ad->bits, ad->y, ad->s->a->glyphs, f, nr);
-    } else {
-        x += LABEL_COLS;
-        for (int i = 0; i < nr; i++) {
-            x = grid_text(g, x, ad->y, f[i].text, f[i].style, 0) + 1;
-        }
-    }
-    ad->y++;
-}
-
-static void begin_address(struct address *ad, int top, uint64_t gaps)
-{
-    ad->bits = (struct bit_row){ad->r.x + INDENT + LABEL_COLS, ad->y, top - 1, gaps};
-    ad->wide = INDENT + LABEL_COLS + bits_width(top - 1, gaps) <= ad->r.w;
-}
-
-/* The bits themselves, coloured by the uses given. */
-static void put_bits(struct address *ad, const char *label, uint64_t address,
-                     const struct bit_field *f, int nr, bool known)
-{
-    if (ad->y >= ad->r.y + ad->r.h) {
-        return;
-    }
-    grid_text(ad->g, ad->r.x + INDENT, ad->y, label, ST_DIM, 0);
-    int x = ad->r.x + INDENT + LABEL_COLS;
-    if (!known) {
-        const struct scene *sc = ad->s;
-        bool over = sc->path && !access_next(sc->path, sc->happened);
-        grid_text(ad->g, x, ad->y, over ? "was not needed" : "not known yet", ST_DIM, 0);
-    } else if (ad->wide) {
-        ad->bits.y = ad->y;
-        bits_draw(ad->g, &ad->bits, address, f, nr);
-    } else {
-        grid_printf(ad->g, x, ad->y, ST_BRIGHT, 0, "0x%llx", (unsigned long long)address);
-    }
-    ad->y++;
-}
-
-static const char *l1_name(const struct scene *s)
-{
-    return s->side == SIDE_I ? "L1I" : "L1D";
-}
-
-static const char *tlb_name(const struct scene *s)
-{
-    return s->side == SIDE_I ? "ITLB" : "DTLB";
-}
-
-static void put_virtual(struct address *ad, bool with_tlb)
-{
-    const struct scene *s = ad->s;
-    const struct front *f = &s->m->front[s->side];
-    struct bit_field fields[8];
-    int top = va_bits(s), nr = table_fields(s, fields);
-    uint64_t gaps = 0;
-    for (int i = 0; i < nr; i++) {
-        gaps |= fields[i].low ? (uint64_t)1 << fields[i].low : 0;
-    }
-    begin_address(ad, top, gaps);
-    if (ad->wide) { /* in words, the header has the address */
-        put_bits(ad, "va", s->va, fields, nr, true);
-    }
-    put_uses(ad, "MMU", fields, nr);
-    if (f->has_tlb && with_tlb) {
-        nr = set_fields(&f->tlb.c, (int)page_shift(s->page), s->va, top, true, false,
-                        fields);
-        put_uses(ad, tlb_name(s), fields, nr);
-    }
-    if (f->has_l1 && s->m->config.tagging != TAG_PIPT) {
-        bool vipt = s->m->config.tagging == TAG_VIPT;
-        nr = set_fields(&f->l1, (int)f->l1.line_shift, s->va, top, !vipt, true, fields);
-        put_uses(ad, l1_name(s), fields, nr);
-        if (vipt && ad->wide) {
-            int high = fields[0].low + fields[0].nr - 1;
-            if (bits_column(&ad->bits, high) - ad->bits.x > 13) {
-                grid_text(ad->g, ad->bits.x, ad->y - 1, "tag: from pa", ST_DIM, 0);
-            }
-        }
-    }
-}
-
-static int pa_bits(const struct scene *s)
-{
-    uint64_t top = machine_max_pfn(s->a->model.m) << PAGE_SHIFT;
-    int bits = log2_of(s->pa > top ? s->pa : top) + 1;
-    return app_max_int(24, (bits + 3) / 4 * 4);
-}
-
-static void put_physical(struct address *ad, bool with_l1_tag)
-{
-    const struct scene *s = ad->s;
-    const struct front *f = &s->m->front[s->side];
-    enum tagging tagging = s->m->config.tagging;
-    struct bit_field fields[8];
-    int top = pa_bits(s), page = (int)page_shift(s->page);
-    begin_address(ad, top, (uint64_t)1 << page);
-    field(&fields[0], page, top - page, ST_BITS_INDEX, 'f', "frame ", "", true,
-          s->pa >> page);
-    field(&fields[1], 0, page, ST_BITS_PAGE, 'o', "offset ", "+", true,
-          bits_of(s->pa, 0, page));
-    put_bits(ad, "pa", s->pa, fields, 2, s->pa_known);
-    if (!s->pa_known) {
-        return;
-    }
-    if (f->has_l1 && (tagging == TAG_PIPT || (tagging == TAG_VIPT && with_l1_tag))) {
-        int nr = set_fields(&f->l1, (int)f->l1.line_shift, s->pa, top, true,
-                            tagging == TAG_PIPT, fields);
-        bool only_tag = tagging == TAG_VIPT && !f->l1.modulo;
-        put_uses(ad, l1_name(s), fields, only_tag ? 1 : nr);
-    }
-    if (s->m->has_l2) {
-        int nr = set_fields(&s->m->l2, (int)s->m->l2.line_shift, s->pa, top, true, true,
-                            fields);
-        put_uses(ad, "L2", fields, nr);
-    }
-}
-
 /* ---- the stages ---- */
 
 struct rung {
@@ -412,7 +149,7 @@ static int add_rungs(const struct scene *s, enum stage_kind kind, struct rung *r
 /* The walk: a row for each entry, or all of it in one. */
 static int add_walk(const struct scene *s, bool in_one, struct rung *rungs, int nr)
 {
-    int levels = nr_levels(s), lowest = levels + 1;
+    int levels = scene_levels(s), lowest = levels + 1;
     if (in_one || !levels) {
         rungs[nr++] = (struct rung){STAGE_WALK, NULL, 0};
         return nr;
@@ -487,10 +224,10 @@ static void rung_name(const struct scene *s, const struct rung *r, char *buf, si
 {
     switch (r->kind) {
     case STAGE_L1:
-        snprintf(buf, size, "%s", l1_name(s));
+        snprintf(buf, size, "%s", scene_l1_name(s));
         break;
     case STAGE_TLB:
-        snprintf(buf, size, "%s", tlb_name(s));
+        snprintf(buf, size, "%s", scene_tlb_name(s));
         break;
     case STAGE_STLB:
         snprintf(buf, size, "STLB");
@@ -531,10 +268,10 @@ static void expected_place(const struct scene *s, const struct rung *r, char *bu
     } else if (r->kind == STAGE_L2 && s->pa_known) {
         snprintf(buf, size, "set %u", access_set(&s->m->l2, s->pa));
     } else if (r->kind == STAGE_WALK && r->level) {
-        int low = PAGE_SHIFT + index_bits(s->m->s->mmu.paging) * (r->level - 1);
-        snprintf(
-            buf, size, "[%llu]",
-            (unsigned long long)bits_of(s->va, low, index_bits(s->m->s->mmu.paging)));
+        int low = PAGE_SHIFT + scene_index_bits(s->m->s->mmu.paging) * (r->level - 1);
+        snprintf(buf, size, "[%llu]",
+                 (unsigned long long)scene_bits(s->va, low,
+                                                scene_index_bits(s->m->s->mmu.paging)));
     }
 }
 
@@ -634,10 +371,10 @@ static void walk_row(const struct scene *s, enum light *light, char *place, size
              : asked ? (present ? LIGHT_HIT : LIGHT_MISS)
              : next  ? LIGHT_NEXT
                      : LIGHT_NOT_ASKED;
-    if (asked && nr_levels(s)) {
+    if (asked && scene_levels(s)) {
         snprintf(place, size, "%d of %d, %d RAM", asked, app_max_int(nr, 1), from_ram);
-    } else if (nr_levels(s)) {
-        snprintf(place, size, "%d levels", nr_levels(s));
+    } else if (scene_levels(s)) {
+        snprintf(place, size, "%d levels", scene_levels(s));
     } else {
         snprintf(place, size, "no tables");
     }
@@ -731,11 +468,11 @@ static void draw_next(const struct app *a, struct grid *g, struct rect r)
     int n = snprintf(text, sizeof text, "next: %s 0x%llx", access_kind_name(w.kind),
                      (unsigned long long)w.va);
     if (f->has_l1 && s.m->config.tagging != TAG_PIPT && n < (int)sizeof text) {
-        n += snprintf(text + n, sizeof text - (size_t)n, ", %s set %u", l1_name(&s),
+        n += snprintf(text + n, sizeof text - (size_t)n, ", %s set %u", scene_l1_name(&s),
                       access_set(&f->l1, w.va));
     }
     if (f->has_tlb && n < (int)sizeof text) {
-        snprintf(text + n, sizeof text - (size_t)n, ", %s set %u", tlb_name(&s),
+        snprintf(text + n, sizeof text - (size_t)n, ", %s set %u", scene_tlb_name(&s),
                  access_tlb_set(&f->tlb, w.va, PAGE_4K));
     }
     grid_put(g, r.x + 1, r.y, a->glyphs->arrow, ST_HINT_KEY, 0);
@@ -762,15 +499,20 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
     bool with_l1_tag = left >= 1 && s.m->config.tagging == TAG_VIPT;
     left -= with_l1_tag;
     draw_header(&s, g, r);
-    struct address ad = {.s = &s, .g = g, .r = r, .y = r.y + HEADER};
-    ad.r.h = app_max_int(0, r.h - nr);
+    int y = r.y + HEADER;
     if (with_addresses) {
-        put_virtual(&ad, with_tlb);
-        put_physical(&ad, with_l1_tag);
+        struct rect above = {r.x, y, r.w, r.h - nr - HEADER};
+        y = scene_draw_address(&s, g, above, with_tlb, with_l1_tag) + (left >= 2);
     }
-    int y = ad.y + (left >= 2 && with_addresses);
     y = app_max_int(r.y + HEADER, app_min_int(y, r.y + r.h - nr));
-    for (int i = 0; i < nr && y < r.y + r.h; i++) {
+    int fit = r.y + r.h - y, first = 0;
+    const struct stage *last = newest(&s);
+    for (int i = 0; i < nr && fit < nr; i++) { /* too few rows: around the newest */
+        if (last && rungs[i].stage == last) {
+            first = app_clamp(i - fit / 2, 0, nr - fit);
+        }
+    }
+    for (int i = first; i < nr && y < r.y + r.h; i++) {
         draw_rung(&s, g, r, y++, &rungs[i]);
     }
     if (s.path && y < r.y + r.h) {
@@ -789,6 +531,46 @@ static void title(const struct app *a, char *buf, size_t size)
     snprintf(buf, size, "%s", m ? ways[m->config.tagging] : "");
 }
 
+static char *details(struct app *a, char *name, size_t size)
+{
+    struct scene s;
+    struct text_buf b = {0};
+    char place[40], more[80], stage[16], text[320];
+    if (!scene_of(a, &s) || !s.path) {
+        return NULL;
+    }
+    snprintf(name, size, "%s at 0x%llx", access_kind_name(s.wish.kind),
+             (unsigned long long)s.va);
+    if (s.happened >= a->paths.nr_events) {
+        access_summary(&a->paths, text, sizeof text);
+        text_add(&b, "%s\n\n", text);
+    }
+    struct rung rungs[MAX_RUNGS];
+    int nr = list_rungs(&s, false, rungs);
+    for (int i = 0; i < nr; i++) {
+        const struct rung *r = &rungs[i];
+        enum light light = light_of(&s, r->stage);
+        rung_name(&s, r, stage, sizeof stage);
+        place_text(&s, r, place, sizeof place);
+        more_text(&s, r, more, sizeof more);
+        text_add(&b, POPUP_TEXT_KEY "%6s" POPUP_TEXT_NORMAL "  %-20s %-10s", stage, place,
+                 verdict(&s, r, light));
+        if (light >= LIGHT_HIT) {
+            text_add(&b, "%6u cycles  " POPUP_TEXT_DIM "%s" POPUP_TEXT_NORMAL,
+                     r->stage->cycles, more);
+        }
+        text_add(&b, "\n");
+    }
+    const struct cost_model *cost = access_cost(s.m);
+    text_add(
+        &b,
+        "\nCost model " POPUP_TEXT_KEY "%s" POPUP_TEXT_NORMAL
+        ": L1 %u, L2 + %u, memory + %u, second-level TLB + %u cycles. A walk pays for "
+        "the L2 and memory accesses that it makes.\n",
+        cost->name, cost->l1, cost->l2, cost->memory, cost->stlb);
+    return b.text;
+}
+
 static bool changed(const struct app *a)
 {
     const struct model *md = &a->model;
@@ -802,5 +584,6 @@ const struct pane_kind pane_access = {
              "stages were asked, what they answered and what that cost.",
     .title = title,
     .draw = draw,
+    .details = details,
     .changed = changed,
 };
