@@ -1,5 +1,5 @@
-/* What the access pane shows at a position, and its upper half: the address's bits by what
- * each level makes of them. Only the pane's two files include this.
+/* What the access pane shows at a position, and its upper half: the address's bits by
+ * what each level makes of them. Only the pane's two files include this.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_ACCESS_SCENE_H
