@@ -123,8 +123,10 @@ int main(void)
     is_i64(layout_compute(80, 24, &p).tier, TIER_TWO, "80x24: two columns");
     is_i64(layout_compute(140, 24, &p).tier, TIER_THREE, "140 columns: three");
     struct layout all = layout_compute(120, 40, &p);
-    is_i64(all.nr_slots, view_nr_panes(VIEW_PAGES),
+    is_i64(all.nr_slots, view_nr_panes(VIEW_PAGES) - 1,
            "120x40 shows every pane of the page allocator at once");
+    ok(layout_slot(&all, PANE_SOURCE) == layout_slot(&all, PANE_SCRIPT),
+       "but the kernel's source, which shares the script's place");
     unsigned homeless = 0, nowhere = 0, twice = 0;
     for (int pane = 0; pane < NR_PANES; pane++) {
         bool somewhere = false;

@@ -229,7 +229,7 @@ static void add_pane(struct part *p, const struct view_pane *row)
 {
     bool first = p->nr_panes == 0;
     p->panes[p->nr_panes++] = row->pane;
-    p->min_rows = first ? row->rows : ROWS_TABS;
+    p->min_rows = first ? row->rows : p->min_rows < ROWS_TABS ? p->min_rows : ROWS_TABS;
     p->share = first || row->share > p->share ? row->share : p->share;
     p->max_rows = first                        ? row->most
                   : !row->most || !p->max_rows ? 0
