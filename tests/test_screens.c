@@ -226,7 +226,8 @@ static struct session *open_story(const char *name)
     char file[128], path[512], err[512];
     name = name ? name : "story";
     const char *setting = strchr(name, ':');
-    const char *const settings[] = {setting ? setting + 1 : NULL, NULL};
+    static const char *settings[2]; /* the session reads them as long as it lives */
+    settings[0] = setting ? setting + 1 : NULL;
     const struct session_options o = {.settings = settings};
     snprintf(file, sizeof file, "tests/screens/%.*s.lua", (int)strcspn(name, ":"), name);
     struct session *s =
