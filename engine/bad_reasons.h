@@ -64,6 +64,7 @@
     X(NO_KM_TYPES, "this kernel's kmap_atomic has no slot types: see km_types")          \
     X(KM_TYPE, "there is no such KM_ type")                                              \
     X(KM_TYPE_BUSY, "the slot of this type maps another page already: it is lost")       \
+    X(CPU_HUNG, "the CPU spins for ever on a lock")                                      \
     X(NO_TASK, "there is no such task")                                                  \
     X(TASK_RUNS, "the task runs on another CPU")                                         \
     X(TASK_PINNED, "the task has kmap_local mappings on another CPU: it cannot migrate") \

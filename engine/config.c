@@ -525,6 +525,33 @@ static int get_km_types(char *buf, size_t size, const struct machine_config *c)
     return snprintf(buf, size, "%s", c->km_types ? "true" : "false");
 }
 
+static bool set_deadlock(struct machine_config *c, const char *value, struct error e)
+{
+    if (strcmp(value, "told") != 0 && strcmp(value, "hangs") != 0) {
+        return FAIL(e, "deadlock=%.40s: use told or hangs", value);
+    }
+    c->deadlock_hangs = value[0] == 'h';
+    return true;
+}
+static int get_deadlock(char *buf, size_t size, const struct machine_config *c)
+{
+    return snprintf(buf, size, "%s", c->deadlock_hangs ? "hangs" : "told");
+}
+
+static bool set_spinlocks(struct machine_config *c, const char *value, struct error e)
+{
+    bool on;
+    if (!parse_bool(value, &on)) {
+        return FAIL(e, "spinlocks=%.40s: use true or false", value);
+    }
+    c->no_spinlocks = !on;
+    return true;
+}
+static int get_spinlocks(char *buf, size_t size, const struct machine_config *c)
+{
+    return snprintf(buf, size, "%s", c->no_spinlocks ? "false" : "true");
+}
+
 static const char *const flush_names[] = {"vmalloc", "pkmap", "kmap_local", "fixmap"};
 enum { NR_FLUSHES = sizeof flush_names / sizeof flush_names[0] };
 
@@ -646,6 +673,15 @@ static const struct option {
       "as kernels before 2.6.37: kmap_atomic's slots have names, KM_USER0 and others"},
      set_km_types,
      get_km_types},
+    {{"deadlock", "told|hangs",
+      "who spins for a lock that its own CPU holds: a report, or the CPU is lost"},
+     set_deadlock,
+     get_deadlock},
+    {{"spinlocks", "true|false",
+      "false: a kernel for one CPU, whose spinlocks exclude nobody: kmap in an interrupt "
+      "corrupts"},
+     set_spinlocks,
+     get_spinlocks},
     {{"forget_flush", "none|all|vmalloc,pkmap,kmap_local,fixmap",
       "break it: TLB flushes that the kernel forgets"},
      set_forget_flush,

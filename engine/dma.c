@@ -83,7 +83,7 @@ void dma_reset(struct machine *m)
 static uint32_t order_of(uint64_t size)
 {
     uint32_t order = 0;
-    while (((uint64_t)PAGE_SIZE << order) < size) {
+    while (order < MAX_ORDER && ((uint64_t)PAGE_SIZE << order) < size) {
         order++;
     }
     return order;
@@ -144,7 +144,8 @@ void dma_free_coherent(struct machine *m, uint64_t size, uint64_t va)
     if (cpu_r(m, m->probe.cpu)->irqs_disabled) {
         vm_warn(m, BAD_DMA_FREE_IRQS_OFF, va);
     }
-    if (va && (!kspace_is_direct(k, va) || va & (PAGE_SIZE - 1) || !size)) {
+    if (va && (!kspace_is_direct(k, va) || va & (PAGE_SIZE - 1) || !size ||
+               order_of(size) >= m->mm->max_order)) {
         probe(&m->probe, EV_BAD_CALL, OP_DMA_FREE_COHERENT, va, BAD_WILD);
     } else if (va) {
         __free_pages(m, (va - k->page_offset) >> PAGE_SHIFT, order_of(size));
@@ -184,7 +185,7 @@ static uint32_t find_slots(struct machine *m, uint32_t area, uint64_t size)
     const uint32_t each = IO_TLB_SLABS / nr_areas(m), nr = slots_of(size);
     const uint32_t stride = size >= PAGE_SIZE ? 1 << (PAGE_SHIFT - IO_TLB_SHIFT) : 1;
     const struct io_tlb_area *a = &m->dma->area[area];
-    if (nr > each - a->used) {
+    if (size > (uint64_t)IO_TLB_SEGMENT << IO_TLB_SHIFT || nr > each - a->used) {
         return UINT32_MAX;
     }
     uint32_t index = (a->index + stride - 1) / stride * stride;

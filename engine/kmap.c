@@ -66,17 +66,20 @@ static void hash_del(struct machine *m, uint32_t nr)
 {
     struct pkmap_slot *gone = slot_w(m, nr);
     uint16_t *bucket = &vm_w(m)->bucket[bucket_of(gone->frame)];
-    if (*bucket == nr + 1) {
+    uint32_t at = *bucket;
+    if (at == nr + 1) {
         *bucket = (uint16_t)gone->next;
+        vm_w(m)->nr_pkmaps--;
     } else {
-        uint32_t at = *bucket - 1u;
-        while (slot_r(m, at)->next != nr + 1) {
-            at = slot_r(m, at)->next - 1;
+        while (at && slot_r(m, at - 1)->next != nr + 1) {
+            at = slot_r(m, at - 1)->next;
         }
-        slot_w(m, at)->next = gone->next;
+        if (at) { /* without locks (config spinlocks) somebody may have been faster */
+            slot_w(m, at - 1)->next = gone->next;
+            vm_w(m)->nr_pkmaps--;
+        }
     }
     *gone = (struct pkmap_slot){0, 0, 0, 0};
-    vm_w(m)->nr_pkmaps--;
 }
 
 uint64_t page_address(const struct machine *m, uint64_t frame)
@@ -233,7 +236,9 @@ static void kunmap_high(struct machine *m, uint64_t frame)
 void kunmap(struct machine *m, uint64_t frame)
 {
     fn_enter(&m->probe, FN_kunmap, frame);
-    might_sleep(m);
+    if (m->vm->kspace.bits == 32) {
+        might_sleep(m);
+    }
     if (there_is(m, OP_KUNMAP, frame) && page_is_highmem(m, frame)) {
         kunmap_high(m, frame);
     }
@@ -260,7 +265,7 @@ void kmap_resume(struct machine *m)
 const char *kmap_check(const struct machine *m)
 {
     uint32_t used = 0;
-    if (!m->vm->nr_pkmaps) {
+    if (!m->vm->nr_pkmaps || m->vm->torn) {
         return NULL;
     }
     for (uint32_t i = 0; i < m->vm->kspace.last_pkmap; i++) {

@@ -219,6 +219,11 @@ FAST uint64_t run(struct machine *m, const struct op *op)
     }
     context_show(m, op->cpu);
     mm_mark_hot(m);
+    if (UNLIKELY(m->vm->hung >> op->cpu & 1) && op->kind != OP_NOTE &&
+        op->kind != OP_LOAD_STATE) {
+        probe(&m->probe, EV_BAD_CALL, op->kind, op->arg[0], BAD_CPU_HUNG);
+        return nothing(op->kind);
+    }
     if (m->mm->zones_locked && takes_zone_lock(op->kind)) {
         /* only nested: the operation under way holds a zone->lock */
         probe(&m->probe, EV_BAD_CALL, op->kind, op->arg[0], BAD_ZONE_LOCKED);
@@ -238,7 +243,7 @@ uint64_t machine_do(struct machine *m, const struct op *op)
     mm->nr_ops++;
     mm->kswapd_awake = 0;
     /* the two most frequent operations, unwatched, without run()'s detours */
-    if (m->probe.stop == UINT64_MAX && cpu_there && !mm->zones_locked) {
+    if (m->probe.stop == UINT64_MAX && cpu_there && !mm->zones_locked && !m->vm->hung) {
         if (op->kind == OP_ALLOC_PAGES) {
             return alloc_pages_quiet(m, (gfp_t)op->arg[0], op->arg[1]);
         }

@@ -103,6 +103,11 @@ struct machine_config {
     bool vmalloc_fault;
     /* option, kernels before 2.6.37: kmap_atomic's slots have names (KM_USER0 ...) */
     bool km_types;
+    /* option: a deadlock is not only told of; the CPU answers nothing any more */
+    bool deadlock_hangs;
+    /* option: a kernel for one CPU, whose spinlocks exclude nobody: kmap in an interrupt
+     * corrupts */
+    bool no_spinlocks;
     /* break it, enum vm_flush: TLB flushes that the kernel forgets */
     uint32_t forget_flush;
     uint64_t seed; /* of random workloads */

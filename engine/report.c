@@ -293,12 +293,42 @@ static void report_fault_oops(struct text *t, const struct machine *m,
              wide ? 16 : 8, va);
 }
 
-/* __might_resched(), from might_alloc() in include/linux/sched/mm.h */
+/* Where the call to might_sleep() stands: in the function around __might_resched(). */
+static const char *sleeping_place(const struct machine *m, const struct event *ev)
+{
+    static const struct {
+        uint16_t fn;
+        const char *place;
+    } places[] = {
+        {FN_kmap, "include/linux/highmem-internal.h:44"},
+        {FN_kunmap, "include/linux/highmem-internal.h:55"},
+        {FN_alloc_vmap_area, "mm/vmalloc.c:1673"},
+        {FN_vm_unmap_aliases, "mm/vmalloc.c:2214"},
+        {FN_vm_unmap_ram, "mm/vmalloc.c:2280"},
+        {FN_remove_vm_area, "mm/vmalloc.c:2663"},
+        {FN_vfree, "mm/vmalloc.c:2858"},
+        {FN_vunmap, "mm/vmalloc.c:2879"},
+        {FN_vmap, "mm/vmalloc.c:2907"},
+    };
+    const uint16_t fn =
+        ev->depth > 1 && ev->depth <= PROBE_STACK ? m->probe.stack[ev->depth - 2].fn : 0;
+    if (fn == FN_kmap && !m->mm->has_highmem) {
+        return "include/linux/highmem-internal.h:166";
+    }
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (places[i].fn == fn) {
+            return places[i].place;
+        }
+    }
+    return "include/linux/sched/mm.h:274"; /* might_alloc() */
+}
+
+/* __might_resched() */
 static void report_sleep(struct text *t, const struct machine *m, const struct event *ev)
 {
     const uint64_t count = ev->arg[2], irqs_disabled = ev->arg[3];
-    text_put(t, "BUG: sleeping function called from invalid context at "
-                "include/linux/sched/mm.h:274\n");
+    text_put(t, "BUG: sleeping function called from invalid context at %s\n",
+             sleeping_place(m, ev));
     text_put(t,
              "in_atomic(): %d, irqs_disabled(): %d, non_block: 0, pid: %d, name: " TASK
              "\n",
@@ -407,6 +437,21 @@ static void report_slab_leak(struct text *t, const struct machine *m,
     text_put(t, "---[ end trace 0000000000000000 ]---\n");
 }
 
+/* What BUG() and WARN() say of the address space's bad calls; schedule() has words of its
+ * own. */
+static void report_vm(struct text *t, const struct machine *m, const struct event *ev)
+{
+    char sentence[512];
+    if (ev->kind == EV_VM_BUG && ev->arg[1] == BAD_SCHED_ATOMIC) {
+        text_put(t, "BUG: scheduling while atomic: " TASK "/%d/0x%08x\n", TASK_PID,
+                 cpu_r(m, ev->cpu)->preempt_count);
+    } else {
+        event_explain(sentence, sizeof sentence, m, ev);
+        text_put(t, "%s\n", sentence);
+    }
+    put_stack(t, m, ev);
+}
+
 /* Not the kernel's words: those of the event. */
 static void report_other(struct text *t, const struct machine *m, const struct event *ev)
 {
@@ -428,6 +473,7 @@ static const struct {
     {EV_PAGE_FAULT_OOPS, report_fault_oops},
     {EV_SLEEP_IN_ATOMIC, report_sleep},
     {EV_LOCK_RECURSION, report_recursion},
+    {EV_VM_BUG, report_vm},
     {EV_SLAB_WARN, report_slab},
     {EV_SLAB_BUG, report_slab},
     {EV_SLAB_LEAK, report_slab_leak},

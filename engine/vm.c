@@ -146,7 +146,8 @@ void vm_reset(struct machine *m, bool tables)
     }
     dma_reset(m);
     memset(vm->early_map, 0, sizeof vm->early_map);
-    vm->running = 0;
+    vm->running = vm->lost = vm->torn = 0;
+    vm->hung = 0;
     if (tables) { /* processes go with their tables */
         for (uint32_t i = 0; i < vm->nr_roots; i++) {
             arena_mark(&m->arena, m->vm_tables.roots);
@@ -401,13 +402,34 @@ static uint64_t run(struct machine *m, const struct op *op)
     }
 }
 
+/* Can these locks be taken now? They are held only by an operation under way, on this CPU
+ * (this one is nested in it), or by a CPU that has hung. */
+static bool may_take(struct machine *m, uint32_t locks)
+{
+    const uint32_t held = (m->vm->locked | m->vm->lost) & locks;
+    if (!held) {
+        return true;
+    }
+    if (m->config.no_spinlocks && held == VM_LOCK_KMAP) {
+        /* a lock of a kernel for one CPU only forbids preemption */
+        probe(&m->probe, EV_LOCK_IGNORED, m->probe.cpu, LOCK_VM(held));
+        vm_w(m)->torn = 1;
+        return true;
+    }
+    probe(&m->probe, EV_LOCK_RECURSION, m->probe.cpu, LOCK_VM(held), m->probe.cpu);
+    if (m->config.deadlock_hangs) {
+        struct vm *vm = vm_w(m);
+        vm->hung |= (uint64_t)1 << m->probe.cpu;
+        vm->lost |= held;
+        probe(&m->probe, EV_SOFT_LOCKUP, m->probe.cpu, LOCK_VM(held));
+    }
+    return false;
+}
+
 uint64_t vm_do(struct machine *m, const struct op *op)
 {
     uint64_t result = 0;
-    if (m->vm->locked & locks_of(m, op->kind)) {
-        /* only nested: the operation under way holds the lock, on this CPU */
-        probe(&m->probe, EV_LOCK_RECURSION, m->probe.cpu, LOCK_VM(m->vm->locked),
-              m->probe.cpu);
+    if (!may_take(m, locks_of(m, op->kind))) {
         return 0;
     }
     const uint32_t outer = m->vm->by;

@@ -144,6 +144,9 @@ struct vm {
     uint64_t nr_lost_pages; /* of those, of areas that vunmap or iounmap took away */
     uint64_t nr_flushes;    /* of TLB ranges on all CPUs */
     uint64_t early_map[EARLY_SLOTS], early_size[EARLY_SLOTS]; /* early_ioremap's */
+    uint64_t hung;     /* bit n: CPU n spins for ever */
+    uint32_t lost;     /* enum vm_lock: held by a CPU that spins for ever */
+    uint32_t torn;     /* what a lock protects was changed by two at once */
     uint32_t running;  /* the boot is over: early_ioremap's time, too */
     uint32_t nr_roots; /* of processes: vm_tables.roots */
     uint32_t forget;   /* enum vm_flush: flushes that the kernel forgets from now on */

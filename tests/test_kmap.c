@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bad_reasons.h"
+#include "describe.h"
 #include "inspect.h"
 #include "pgtable.h"
 #include "prng.h"
@@ -257,6 +258,120 @@ static void test_64(void)
     end("64 bits");
 }
 
+/* ---- kmap where it must not be ---- */
+
+static struct {
+    bool armed, inside;
+    uint64_t want;  /* the page that the interrupt maps */
+    uint64_t got;   /* what kmap answered it */
+    uint64_t at_va; /* it comes when this address's entry is cleared */
+    char report[2000];
+    uint32_t reports;
+} irq;
+
+static void interrupting(struct probe *p, const struct event *ev)
+{
+    w.seen[ev->kind]++;
+    if (ev->kind == EV_SLEEP_IN_ATOMIC && !irq.reports++) {
+        report_format(irq.report, sizeof irq.report, w.m, ev);
+    }
+    if (ev->kind == EV_PTE_CLEAR && irq.armed && ev->arg[0] == irq.at_va) {
+        irq.armed = false;
+        const struct op enter = {.kind = OP_IRQ_ENTER}, leave = {.kind = OP_IRQ_LEAVE};
+        const struct op map = {.kind = OP_KMAP, .arg = {irq.want}};
+        machine_do_nested(w.m, &enter);
+        irq.got = machine_do_nested(w.m, &map);
+        machine_do_nested(w.m, &leave);
+    }
+    (void)p;
+}
+
+/* A kmap of HIGH + 1 whose ring comes round; an interrupt maps HIGH while HIGH's slot is
+ * just being cleared. */
+static void run_into(const char *name, const char *value)
+{
+    struct machine_config c;
+    char err[300];
+    memset(&w, 0, sizeof w);
+    memset(&irq, 0, sizeof irq);
+    config_init(&c, ARCH_I386);
+    config_set(&c, "highmem", "80M", err, sizeof err);
+    if (!config_set(&c, name, value, err, sizeof err) ||
+        !(w.m = machine_create(&c, NULL, err, sizeof err))) {
+        bail_out("%s", err);
+    }
+    w.m->probe.slow = interrupting;
+    w.m->probe.stop = 0;
+    const uint32_t last = w.m->vm->kspace.last_pkmap;
+    for (uint32_t i = 0; i + 1 < last; i++) {
+        call(OP_KMAP, HIGH + i);
+        call(OP_KUNMAP, HIGH + i);
+    }
+    irq.at_va = kspace_pkmap_addr(&w.m->vm->kspace, 1);
+    irq.want = HIGH;
+    irq.armed = true;
+    call(OP_KMAP, HIGH + 5000);
+}
+
+static void test_in_interrupt(void)
+{
+    run_into("deadlock", "told");
+    is_u64(irq.got, 0, "kmap in an interrupt that finds kmap_lock taken: no answer");
+    is_u64(w.seen[EV_LOCK_RECURSION], 1, "the CPU would spin for ever");
+    ok(call(OP_KMAP, HIGH) != 0, "told, and no more");
+    end("told");
+
+    run_into("deadlock", "hangs");
+    is_u64(w.seen[EV_SOFT_LOCKUP], 1, "or it does: soft lockup");
+    is_u64(call(OP_ALLOC_PAGES, GFP_KERNEL), PFN_NONE, "the CPU does nothing any more");
+    end("hangs");
+
+    run_into("spinlocks", "false");
+    is_hex(irq.got, kspace_pkmap_addr(&w.m->vm->kspace, 1),
+           "without spinlocks the interrupt gets the slot that is being cleared");
+    is_hex(walk(irq.got), PFN_NONE, "and maps nothing");
+    w.reason = 0;
+    w.m->probe.slow = watch;
+    call(OP_KUNMAP, HIGH);
+    is_u64(w.reason, BAD_KUNMAP_UNMAPPED, "its kunmap is a BUG");
+    end("corrupt");
+
+    boot(ARCH_I386, 1);
+    memset(&irq, 0, sizeof irq);
+    w.m->probe.slow = interrupting;
+    call(OP_IRQ_ENTER, 0);
+    call(OP_KMAP, HIGH);
+    is_u64(irq.reports, 1, "kmap in a hardirq");
+    ok(strstr(irq.report, "BUG: sleeping function called from invalid context at "
+                          "include/linux/highmem-internal.h:44\n"
+                          "in_atomic(): 1, irqs_disabled(): 1, non_block: 0,") &&
+           strstr(irq.report, "preempt_count: 10000, expected: 0\n") &&
+           strstr(irq.report, "<IRQ>\n __might_resched\n kmap\n </IRQ>"),
+       "the kernel's words, and the call stack");
+    call(OP_IRQ_LEAVE, 0);
+    static const uint16_t kinds[] = {
+        OP_KMAP,    OP_VMALLOC, OP_VFREE,           OP_IOREMAP,
+        OP_IOUNMAP, OP_KUNMAP,  OP_VM_UNMAP_ALIASES};
+    const uint64_t io = call(OP_IOREMAP, 0xfebc0000), area = call(OP_VMALLOC, 4096);
+    (void)io;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const uint32_t before = irq.reports;
+        const struct op op = {.kind = kinds[i],
+                              .arg = {kinds[i] == OP_VFREE     ? area
+                                      : kinds[i] == OP_IOREMAP ? 0xfebc0000
+                                      : kinds[i] == OP_VMALLOC ? 4096
+                                                               : HIGH,
+                                      4096}};
+        call(OP_SPIN_LOCK, 7);
+        machine_do(w.m, &op);
+        call(OP_SPIN_UNLOCK, 7);
+        /* iounmap of what is no mapping says so before it could sleep */
+        ok(irq.reports > before || kinds[i] == OP_IOUNMAP,
+           "operation %u under a spinlock", kinds[i]);
+    }
+    end("contexts");
+}
+
 int main(void)
 {
     test_ring(ARCH_I386, "i386");
@@ -269,5 +384,6 @@ int main(void)
     test_random(ARCH_I386);
     test_random(ARCH_I386_PAE);
     test_64();
+    test_in_interrupt();
     return done_testing();
 }
