@@ -14,6 +14,14 @@
  * same with a larger L2, and as an operation (hw/memsys_quick.c), which marks what it
  * changes and tells how many events the whole path would have announced.
  *
+ * Instructions a reference (tests/bench_trace.c): about 35 counting and 94 as operations
+ * where references hit, as real programs' do. On syn2m, where more than half miss L1 and
+ * one in eight walks, 167 and 259; 90 and 140 were wanted. They go, for each L1 miss, to
+ * a set of L1, one of the first TLB and two to three of L2 looked through, aged and
+ * filled, 20 to 50 each.
+ *
+ * Left out: lines that hold bytes, costs (config.cost) and everything of hw/memsys_full.c.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_MEMSYS_LEAN_H
 #define HW_MEMSYS_LEAN_H

@@ -98,7 +98,7 @@ bool memsys_access(struct memsys *m, uint64_t va, uint32_t size_bytes,
 {
     const uint64_t last = va + size_bytes - 1;
     const struct probe *p = m->probe;
-    if (!m->lean_live || p->stop - p->n <= 3 * MOST_EVENTS) {
+    if (!m->lean_live || p->n + 3 * MOST_EVENTS >= p->stop) {
         return access_other(m, va, size_bytes, access, bytes);
     }
     if (HW_LIKELY((va ^ last) < LEAN_LINE)) {
