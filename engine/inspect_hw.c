@@ -678,6 +678,8 @@ size_t hw_read_virt(const struct machine *m, uint32_t cpu_nr, uint64_t va, bool 
             copy_cached(&cpu->front[SIDE_D].l1, &v.l1, va + done, to + done, part);
         } else if (good && v.l2.there && v.l2.hit) {
             copy_cached(&cpu->l2, &v.l2, v.pa, to + done, part);
+        } else if (good && cpu->smp && cpu->config.coherent) {
+            good = hardware_read_phys(m, v.pa, to + done, part); /* others may answer */
         } else if (good) {
             good = cpu->config.coherent ? hardware_read_phys(m, v.pa, to + done, part)
                                         : ram_read(&m->ram, paddr(v.pa), to + done, part);

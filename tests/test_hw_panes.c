@@ -1,7 +1,7 @@
 /* What the hardware's panes show is what is there, and looking changes nothing.
  *
  * Random loads, stores and mappings on machines of several kinds. Bytes are compared with
- * what a load would answer (engine/inspect_hw.h), the rows of the page-table tree with
+ * what a load then answers, the rows of the page-table tree with
  * the tables, searches with looking byte by byte, and what is announced as probed next
  * with the events of the operation when it comes.
  *
@@ -115,26 +115,36 @@ static void access_once(struct bench *b)
 
 /* ---- bytes ---- */
 
+/* What the pane shows of eight bytes, then what a load of the CPU in view answers. */
 static unsigned wrong_bytes(struct bench *b, uint64_t va)
 {
-    enum { N = 256 };
+    enum { N = 64 };
     const struct machine *m = b->a.model.m;
-    unsigned char seen[N], ram[N], from[N], want[N];
-    bool there[N];
-    unsigned wrong = 0;
-    memory_see(m, b->a.cpu, NULL, false, va, N, seen, ram, from);
-    hw_read_virt(m, b->a.cpu, va, hw_is_user(m, b->a.cpu, va), want, there, N);
-    for (int i = 0; i < N; i++) {
-        wrong += there[i] != (from[i] != SEEN_NOWHERE);
-        wrong += there[i] && seen[i] != want[i];
-        const struct memory_at at = memory_translate(m, b->a.cpu, NULL, va + (uint64_t)i);
+    unsigned char seen[N], ram[N], from[N];
+    const uint32_t cpu = b->a.cpu;
+    unsigned wrong = 0, i = (unsigned)prng_below(&b->r, N - 7);
+    memory_see(m, cpu, NULL, false, va, N, seen, ram, from);
+    for (unsigned k = 0; k < N; k++) {
+        const struct memory_at at = memory_translate(m, cpu, NULL, va + k);
         unsigned char byte = 0;
+        wrong += (from[k] == SEEN_NOWHERE) != (at.via == VIA_NOTHING);
         if (at.via != VIA_NOTHING) {
             ram_read(&m->ram, paddr(at.pa), &byte, 1);
-            wrong += byte != ram[i];
+            wrong += byte != ram[k];
         }
     }
-    return wrong;
+    if (from[i] == SEEN_NOWHERE || from[i + 7] == SEEN_NOWHERE) {
+        return wrong;
+    }
+    const struct op op = {.kind = OP_LOAD,
+                          .cpu = (uint8_t)cpu,
+                          .origin = ORIGIN_USER,
+                          .arg = {va + i, 8, va < b->kernel ? MODE_USER : MODE_KERNEL}};
+    uint64_t want = 0;
+    for (unsigned k = 0; k < 8; k++) {
+        want |= (uint64_t)seen[i + k] << 8 * k;
+    }
+    return wrong + (run(b, &op) != want);
 }
 
 /* ---- what is probed next ---- */
@@ -288,32 +298,35 @@ static void test_next_mapped(struct bench *b, const char *name)
 
 /* ---- searching ---- */
 
+/* A few bytes, as they are seen one by one; false: not all of them are there. */
+static bool bytes_at(const struct bench *b, uint64_t va, unsigned char *to, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        unsigned char ram, from;
+        memory_see(b->a.model.m, b->a.cpu, NULL, false, va + i, 1, &to[i], &ram, &from);
+        if (from == SEEN_NOWHERE) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void test_search(struct bench *b, const char *name)
 {
     unsigned wrong = 0, found = 0;
     for (int i = 0; i < 40; i++) {
-        unsigned char needle[64], byte[8];
-        bool there[8], exhausted;
+        unsigned char needle[64], here[8];
+        bool exhausted;
         const uint64_t base = i % 2 ? USER_VA : b->kernel;
         const uint64_t at = base + prng_below(&b->r, AREA - 8);
-        if (hw_read_virt(b->a.model.m, b->a.cpu, at, i % 2, byte, there, 8) < 8) {
+        const uint32_t n = 2 + (uint32_t)prng_below(&b->r, 6);
+        if (!bytes_at(b, at, needle, n)) {
             continue;
         }
-        const uint32_t n = 2 + (uint32_t)prng_below(&b->r, 6);
-        memcpy(needle, byte, n);
         struct memory_place p = {.what = MEMORY_VIRTUAL, .at = base};
         uint64_t want = base;
-        for (; want < at; want++) {
-            unsigned char here[8];
-            bool ok8[8];
-            hw_read_virt(b->a.model.m, b->a.cpu, want, i % 2, here, ok8, n);
-            bool all = !memcmp(here, needle, n);
-            for (uint32_t k = 0; k < n; k++) {
-                all = all && ok8[k];
-            }
-            if (all) {
-                break;
-            }
+        while (want < at && !(bytes_at(b, want, here, n) && !memcmp(here, needle, n))) {
+            want++;
         }
         const bool got = memory_search(&b->a, &p, needle, n, &exhausted);
         wrong += !got || p.at != want;
@@ -349,8 +362,9 @@ static void test_machine(const char *machine, uint64_t seed)
     for (int i = 0; i < 150; i++) {
         access_once(&b);
         touched += b.a.hw.focus.cpu != b.a.cpu || b.a.hw.focus.nr_touched > 0;
-        wrong += wrong_bytes(&b, (i % 2 ? USER_VA : b.kernel) +
-                                     prng_below(&b.r, AREA / 64) * 64 - 128);
+        const bool user = i % 2 && b.a.cpu == 0;
+        wrong += wrong_bytes(&b, (user ? USER_VA : b.kernel) +
+                                     prng_below(&b.r, AREA / 64) * 64);
         missed += i % 3 == 0 && !predicted(&b);
         digest = machine_digest(timeline_machine(b.a.t));
         app_focus(&b.a, panes[prng_below(&b.r, 4)]);
@@ -381,5 +395,18 @@ int main(void)
     test_machine("arch = \"i386\", ram = \"160M\"", 1);
     test_machine("arch = \"i386-pae\", ram = \"1G\", cpus = 2", 2);
     test_machine("arch = \"x86-64\", ram = \"256M\", cpus = 3", 3);
+    test_machine("arch = \"x86-64\", ram = \"256M\", cpus = 2, pcid = true, "
+                 "tags = \"vivt_asid\", l1d = \"4K,8,64,plru\", l2_shared = true",
+                 4);
+    test_machine("arch = \"i386\", ram = \"160M\", cpus = 2, coherent = false, "
+                 "tags = \"pipt\", l1d = \"1K,2,32,random\", l2 = \"none\"",
+                 5);
+    test_machine("arch = \"x86-64\", ram = \"256M\", tags = \"vivt\", "
+                 "write = \"through\", dtlb = \"4,4,fifo\", stlb = \"none\", "
+                 "inclusion = \"inclusive\", causes = true",
+                 6);
+    test_machine("arch = \"i386\", ram = \"160M\", l1d = \"none\", l1i = \"none\", "
+                 "dtlb = \"none\", itlb = \"none\"",
+                 7);
     return done_testing();
 }

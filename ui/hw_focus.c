@@ -426,6 +426,20 @@ void hw_space_turn(const struct app *a, struct space_choice *c, int by)
 
 /* ---- words ---- */
 
+int hw_draw_causes(struct grid *g, int x, int y, int w, const struct miss_causes *why)
+{
+    static const char *const words[2][3] = {{"cold", "capacity", "conflict"},
+                                            {"cold", "cap", "conf"}};
+    const uint64_t counts[] = {why->cold, why->capacity, why->conflict};
+    x = grid_text(g, x, y, ": ", ST_DIM, 0);
+    for (int i = 0; i < 3; i++) {
+        x = grid_printf(g, x, y, counts[i] ? ST_NORMAL : ST_FAINT, 0, "%llu %s%s",
+                        (unsigned long long)counts[i], words[w < 70][i],
+                        i < 2 ? " " : "");
+    }
+    return x;
+}
+
 bool hw_parse_address(const char *text, uint64_t *value)
 {
     char *end;

@@ -39,6 +39,10 @@ bool hw_space_find(const struct app *a, const char *word, struct space_choice *c
 /* Another choice, one on or back. */
 void hw_space_turn(const struct app *a, struct space_choice *c, int by);
 
+/* ": 3 cold 0 capacity 2 conflict", briefer where there is little room; answers where it
+ * ends. */
+int hw_draw_causes(struct grid *g, int x, int y, int w, const struct miss_causes *why);
+
 /* A number as people type addresses: hexadecimal with or without 0x. False: it is
  * none. */
 bool hw_parse_address(const char *text, uint64_t *value);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hw_memory.h"
+#include "smp.h"
 
 static uint64_t bus_read(void *ctx, uint64_t at, uint32_t size_bytes)
 {
@@ -202,6 +203,28 @@ static const unsigned char *l1_of_va(const struct memsys *ms, uint64_t va, uint6
                : cache_data(c, s, way) + (va & (c->config.line_bytes - 1));
 }
 
+/* What another CPU would answer on the bus: it has a newer copy than memory. */
+static const unsigned char *others_bytes(const struct machine *m, uint32_t cpu,
+                                         uint64_t pa)
+{
+    const struct memsys *own = hardware_cpu(m, cpu);
+    if (!own->smp || !own->config.coherent) {
+        return NULL;
+    }
+    const enum hw_part last = own->smp->config.shared_l2 ? PART_L1D : PART_L2;
+    for (uint32_t other = 0; other < m->hardware->nr_cpus; other++) {
+        for (enum hw_part part = PART_L1D; other != cpu && part <= last; part++) {
+            const struct cache *c = hw_cache(m, other, part);
+            uint32_t set, way;
+            if (c && c->data && memory_holder(m, other, part, pa, &set, &way) &&
+                *cache_attr(c, cache_set_at(c, set), way) & CACHE_DIRTY) {
+                return held_bytes(m, other, part, pa);
+            }
+        }
+    }
+    return NULL;
+}
+
 /* Up to n bytes inside one line. */
 static void see_piece(const struct machine *m, uint32_t cpu, bool own, bool by_va,
                       uint64_t va, bool has_pa, uint64_t pa, uint32_t n,
@@ -224,20 +247,18 @@ static void see_piece(const struct machine *m, uint32_t cpu, bool own, bool by_v
         where = SEEN_L1;
     }
     if (!held && has_pa) {
+        held = others_bytes(m, cpu, pa); /* the bus is asked before what is below it */
+        where = SEEN_OTHER;
+    }
+    if (!held && has_pa) {
         held = held_bytes(m, cpu, PART_L2, pa);
         where = SEEN_L2;
     }
     if (held) {
         memcpy(seen, held, n);
-    } else if (in_ram) { /* on the bus: another CPU answers before RAM does */
-        const bool asked = ms->smp && ms->config.coherent;
-        memcpy(seen, ram, n);
-        if (asked) {
-            hw_read_phys(m, pa, seen, n);
-        }
-        where = memcmp(seen, ram, n) ? SEEN_OTHER : SEEN_RAM;
     } else {
-        where = SEEN_NOWHERE;
+        memcpy(seen, ram, n);
+        where = in_ram ? SEEN_RAM : SEEN_NOWHERE;
     }
     memset(from, where, n);
 }

@@ -211,6 +211,18 @@ static void draw_ways(const struct app *a, const struct sets_kind *k, enum hw_pa
     }
 }
 
+/* The nodes of a set's tree in their order, 1 where the next to go is on the right. */
+static void draw_tree_bits(struct grid *g, int x, int y, const struct cache *c,
+                           uint32_t set)
+{
+    const uint64_t tree = cache_set_at(c, set)->order;
+    x = grid_text(g, x, y, "tree ", ST_FAINT, 0);
+    for (uint32_t node = 1; node < c->config.ways; node++) {
+        const bool right = tree >> (node & 63) & 1;
+        grid_put(g, x++, y, right ? '1' : '0', right ? ST_NORMAL : ST_DIM, 0);
+    }
+}
+
 static void draw_sets(const struct app *a, const struct sets_kind *k, enum hw_part part,
                       struct grid *g, struct rect r, bool focused)
 {
@@ -231,6 +243,11 @@ static void draw_sets(const struct app *a, const struct sets_kind *k, enum hw_pa
             const uint32_t way = s->way_top + n;
             k->cell(a, part, g, r.x + label + (int)n * width, r.y + i, tier, set, way,
                     way_marks(a, part, set, way, focused));
+        }
+        const int after = label + (int)seen * width + 1;
+        if (c->config.policy == POLICY_PLRU &&
+            after + 6 + (int)c->config.ways <= r.w - 1) {
+            draw_tree_bits(g, r.x + after, r.y + i, c, set);
         }
         if (s->way_top + seen < c->config.ways) {
             grid_put(g, r.x + r.w - 1, r.y + i, a->glyphs->more, ST_DIM, 0);

@@ -93,8 +93,11 @@ struct walk_state {
     uint64_t pinned_va;
     struct walk_fold folds[WALK_MAX_FOLDS];
     int nr_folds;
-    struct walk_row *rows;
+    struct walk_row *rows; /* as they were built for: */
     int nr_rows, room;
+    uint64_t built_stamp, built_root, built_follow;
+    uint32_t built_folds, fold_changes;
+    bool built, built_followed;
     int top;
     int at; /* row of the cursor, or of the entry in use; -1: none */
     bool has_cursor;
@@ -112,11 +115,14 @@ struct memory_window {
     bool valid;
     uint64_t stamp; /* of the move after which it was read */
     uint64_t first; /* address of the first byte */
-    bool physical;
+    uint32_t size;
+    bool physical, ram_words;
     uint64_t root; /* of the tables, where addresses are virtual */
     unsigned char seen[MEMORY_WINDOW], ram[MEMORY_WINDOW], from[MEMORY_WINDOW];
     unsigned char changed[MEMORY_WINDOW];  /* by the last step */
-    unsigned char word[MEMORY_WINDOW / 4]; /* enum word_class, of the words in view */
+    unsigned char word[MEMORY_WINDOW / 4]; /* enum word_class, of the words in view: */
+    uint64_t words_from, words_stamp;
+    uint32_t words_n;
 };
 
 enum memory_what { MEMORY_VIRTUAL, MEMORY_PHYSICAL, MEMORY_RAM };

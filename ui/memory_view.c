@@ -41,23 +41,25 @@ bool memory_physical(const struct app *a, const struct memory_place *p, uint64_t
 
 uint32_t memory_index(const struct memory_window *w, uint64_t at)
 {
-    return (uint32_t)(at - w->first) & (MEMORY_WINDOW - 1);
+    return at - w->first < w->size ? (uint32_t)(at - w->first) : 0;
 }
 
 static bool holds(const struct memory_window *w, uint64_t at)
 {
-    return w->valid && at - w->first < MEMORY_WINDOW;
+    return w->valid && at - w->first < w->size;
 }
 
 /* Frames without memory are not there, whatever the bus answers. */
 static void drop_holes(const struct app *a, struct memory_window *w)
 {
-    for (uint32_t i = 0; i < MEMORY_WINDOW; i += PAGE_SIZE) {
+    for (uint32_t i = 0, n; i < w->size; i += n) {
         const uint64_t frame = (w->first + i) >> PAGE_SHIFT;
+        n = PAGE_SIZE - ((uint32_t)(w->first + i) & (PAGE_SIZE - 1));
+        n = n < w->size - i ? n : w->size - i;
         if (frame >= a->model.m->ram.nr_frames ||
             (page_view(a->model.m, pfn(frame)).state == PAGE_HOLE &&
              !ram_peek(&a->model.m->ram, pfn(frame)))) {
-            memset(w->from + i, SEEN_NOWHERE, PAGE_SIZE);
+            memset(w->from + i, SEEN_NOWHERE, n);
         }
     }
 }
@@ -239,6 +241,8 @@ static uint32_t stored_bytes(const struct app *a, struct memory_place *to)
     return (uint32_t)op->arg[1];
 }
 
+enum { AROUND = 512 }; /* bytes before and behind those in view */
+
 void memory_look(struct app *a, uint64_t first, uint32_t n)
 {
     struct memory_state *s = &a->hw.memory;
@@ -258,16 +262,18 @@ void memory_look(struct app *a, uint64_t first, uint32_t n)
         w->physical = physical;
         w->root = root;
         w->stamp = a->hw.stamp;
-        w->first = (first - MEMORY_WINDOW / 4) & ~(uint64_t)(PAGE_SIZE - 1);
-        w->first = first < MEMORY_WINDOW / 4 ? 0 : w->first;
+        w->first = first < AROUND ? 0 : (first - AROUND) & ~(uint64_t)(AROUND - 1);
+        w->size = (uint32_t)(first - w->first) + n + AROUND;
+        w->size = w->size < MEMORY_WINDOW ? w->size : MEMORY_WINDOW;
+        w->words_n = 0;
         memory_see(a->model.m, a->cpu, tables_or_own(&s->place, &mmu), physical, w->first,
-                   MEMORY_WINDOW, w->seen, w->ram, w->from);
+                   w->size, w->seen, w->ram, w->from);
         if (physical) {
             drop_holes(a, w);
         }
         struct memory_place stored = s->place;
         const uint32_t size = stored_bytes(a, &stored);
-        for (uint32_t i = 0; i < MEMORY_WINDOW; i++) {
+        for (uint32_t i = 0; i < w->size; i++) {
             const uint64_t at = w->first + i;
             const uint32_t old = holds(&was, at) ? memory_index(&was, at) : 0;
             w->changed[i] = still && holds(&was, at) ? was.changed[old]
@@ -276,7 +282,15 @@ void memory_look(struct app *a, uint64_t first, uint32_t n)
                                 : at - stored.at < size;
         }
     }
-    classify(a, first, n);
+    const bool ram_words = s->place.what == MEMORY_RAM;
+    if (w->words_n != n || w->words_from != first || w->words_stamp != a->hw.stamp ||
+        w->ram_words != ram_words) {
+        classify(a, first, n);
+        w->words_n = n;
+        w->words_from = first;
+        w->words_stamp = a->hw.stamp;
+        w->ram_words = ram_words;
+    }
 }
 
 /* ---- words ---- */

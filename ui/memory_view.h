@@ -12,7 +12,7 @@ bool memory_tables(const struct app *a, const struct memory_place *p, struct mmu
 /* Have [first, first + n) in the window, marked with what the last step changed. n is at
  * most MEMORY_WINDOW / 2. */
 void memory_look(struct app *a, uint64_t first, uint32_t n);
-/* Index of an address in the window; it is there. */
+/* Index of an address in the window (0 when it is not there). */
 uint32_t memory_index(const struct memory_window *w, uint64_t at);
 /* The physical address of a place; false: nothing is mapped there. */
 bool memory_physical(const struct app *a, const struct memory_place *p, uint64_t *pa);

@@ -123,7 +123,7 @@ static void draw_tree(const struct app *a, const struct cache *c, struct grid *g
         const int style = on_path ? ST_WARN : ST_FAINT;
         if (at == below - 1 + right) { /* on the side that it points to */
             grid_put(g, x, y, right ? a->glyphs->down : a->glyphs->up, style, 0);
-        } else if (at >= below / 2 && at < span - (below + 1) / 2) {
+        } else if (below > 1 && at >= below / 2 && at < span - below / 2) {
             grid_put(g, x, y, a->glyphs->vline, ST_FAINT, 0);
         }
         x += 2;
@@ -156,7 +156,7 @@ static struct columns columns_of(const struct app *a, enum hw_part part, int roo
     const bool virtual_tags = is_virtual(a, part);
     int want[NR_COLUMNS] = {
         [COL_STATE] = 1,
-        [COL_AGE] = has_ages(c) ? 4 : app_max_int(1, tree_cols(c)),
+        [COL_AGE] = has_ages(c) ? 4 : tree_cols(c) + 1,
         [COL_TAG] = tag_digits(a, part),
         [COL_VA] = virtual_tags ? hw_va_digits(a) : 0,
         [COL_PA] = hw_pa_digits(a),
@@ -197,7 +197,9 @@ static void heading(const struct app *a, enum hw_part part, struct grid *g, stru
     for (int n = 0; n < NR_COLUMNS; n++) {
         if (cols.w[n]) {
             const char *word = words[n];
-            if (n == COL_AGE && !has_ages(c)) {
+            if (n == COL_PA && cols.w[n] < 8) {
+                word = "phys";
+            } else if (n == COL_AGE && !has_ages(c)) {
                 word = c->config.policy == POLICY_PLRU ? "tree" : " ";
             }
             grid_text_cut(g, r.x + cols.x[n], r.y, cols.w[n], word, 0, ST_DIM, 0);
@@ -232,6 +234,10 @@ static void row(const struct app *a, enum hw_part part, struct grid *g, struct r
         }
     } else if (cols.w[COL_AGE] && c->config.policy == POLICY_PLRU) {
         draw_tree(a, c, g, r.x + cols.x[COL_AGE], r.y, set, way);
+        if (l.is_victim) {
+            grid_put(g, r.x + cols.x[COL_AGE] + tree_cols(c), r.y, a->glyphs->arrow,
+                     ST_WARN, 0);
+        }
     } else if (cols.w[COL_AGE] && l.is_victim) {
         grid_put(g, r.x + cols.x[COL_AGE], r.y, a->glyphs->arrow, ST_WARN, 0);
     }
@@ -397,16 +403,7 @@ static void draw_counts(const struct app *a, struct grid *g, struct rect r)
                         (unsigned long long)(missed * 1000 / all % 10));
     }
     if (ms->config.causes) {
-        const bool brief = r.w < 70;
-        const char *const words[2][3] = {{" cold", " capacity", " conflict"},
-                                         {"cold", "cap", "conf"}};
-        const uint64_t counts[] = {why->cold, why->capacity, why->conflict};
-        x = grid_text(g, x, r.y, ": ", ST_DIM, 0);
-        for (int i = 0; i < 3; i++) {
-            x = grid_printf(g, x, r.y, counts[i] ? ST_NORMAL : ST_FAINT, 0, "%llu%s%s",
-                            (unsigned long long)counts[i], words[brief][i],
-                            i < 2 ? " " : "");
-        }
+        x = hw_draw_causes(g, x, r.y, r.w, why);
     }
     const uint64_t back = l2 ? n->l2_writeback : n->l1_writeback[side];
     if (back && part != PART_L1I) {

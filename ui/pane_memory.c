@@ -482,7 +482,7 @@ static bool find(struct app *a, const char *text)
 static bool changed(const struct app *a)
 {
     const struct memory_window *w = &a->hw.memory.window;
-    return w->valid && w->stamp == a->hw.stamp && memchr(w->changed, 1, MEMORY_WINDOW);
+    return w->valid && w->stamp == a->hw.stamp && memchr(w->changed, 1, w->size);
 }
 
 void memory_go(struct app *a, const struct memory_place *to)

@@ -286,6 +286,9 @@ static void draw_head(const struct app *a, struct grid *g, struct rect r)
                         (unsigned long long)(missed * 100 / all),
                         (unsigned long long)(missed * 1000 / all % 10));
     }
+    if (ms->config.causes) {
+        x = hw_draw_causes(g, x, y, r.w, second ? &n->stlb_causes : &n->tlb_causes[side]);
+    }
     grid_printf(g, x, y, ST_DIM, 0, ", %s walks", thousands(text, n->walks));
 }
 

@@ -38,13 +38,23 @@ static void fit(struct app *a, int w, int h)
     struct mmu mmu;
     char name[48];
     uint64_t va = 0;
-    s->nr_rows = 0;
     s->at = -1;
     if (!space_of(a, &mmu, name, sizeof name)) {
+        s->nr_rows = 0;
+        s->built = false;
         return;
     }
     const bool followed = follows(a, &va);
-    walk_rows_build(a->model.m, s, &mmu, followed, va);
+    if (!s->built || s->built_stamp != a->hw.stamp || s->built_root != table_root(&mmu) ||
+        s->built_folds != s->fold_changes || s->built_followed != followed ||
+        s->built_follow != va) {
+        s->built = walk_rows_build(a->model.m, s, &mmu, followed, va);
+        s->built_stamp = a->hw.stamp;
+        s->built_root = table_root(&mmu);
+        s->built_folds = s->fold_changes;
+        s->built_followed = followed;
+        s->built_follow = va;
+    }
     if (s->has_cursor) {
         s->at = walk_rows_same(s, &s->cursor);
         struct pane_list l = {.top = s->top};

@@ -77,6 +77,7 @@ bool walk_rows_fold(struct walk_state *s, const struct mmu *mmu, int row, bool o
         *f = (struct walk_fold){root, r->va, (uint8_t)level, run, open};
     }
     f->open = open;
+    s->fold_changes++;
     return true;
 }
 
