@@ -135,6 +135,7 @@ void run_walk(struct app *a, const char *args)
     }
     s->pinned = true;
     s->pinned_va = va;
+    hw_focus_aim(a, va);
     s->has_cursor = false;
     table_walk(a->model.m, &mmu, va, &w);
     if (w.fault.kind == FAULT_PROTECTION) {

@@ -238,14 +238,11 @@ static void look_at_events(const struct app *a, struct hw_focus *f)
 }
 
 /* Worked out from the address: all that it may have to ask. */
-static void predict(const struct app *a, const struct op *op, struct hw_focus *f)
+static void predict_access(const struct app *a, uint64_t va, enum access_kind kind,
+                           bool user, struct hw_focus *f)
 {
-    const enum access_kind kind = op->kind == OP_FETCH   ? ACCESS_FETCH
-                                  : op->kind == OP_STORE ? ACCESS_WRITE
-                                                         : ACCESS_READ;
-    const uint64_t mode = op->arg[kind == ACCESS_FETCH ? 1 : kind == ACCESS_READ ? 2 : 3];
     struct access_view v;
-    if (!hw_peek(a->model.m, a->cpu, op->arg[0], kind, mode == MODE_USER, &v)) {
+    if (!hw_peek(a->model.m, a->cpu, va, kind, user, &v)) {
         return;
     }
     const struct probe_view *const order[2][4] = {{&v.tlb, &v.stlb, &v.l1, &v.l2},
@@ -257,6 +254,25 @@ static void predict(const struct app *a, const struct op *op, struct hw_focus *f
                                            p->hit ? p->way : CACHE_NO_WAY});
         }
     }
+}
+
+void hw_focus_aim(struct app *a, uint64_t va)
+{
+    struct hw_focus *f = &a->hw.focus;
+    if (!f->has_next_va && !a->model.inside && shown_cpu(a)) {
+        memset(f->has_next, 0, sizeof f->has_next);
+        f->first_next = -1;
+        predict_access(a, va, ACCESS_READ, hw_is_user(a->model.m, a->cpu, va), f);
+    }
+}
+
+static void predict(const struct app *a, const struct op *op, struct hw_focus *f)
+{
+    const enum access_kind kind = op->kind == OP_FETCH   ? ACCESS_FETCH
+                                  : op->kind == OP_STORE ? ACCESS_WRITE
+                                                         : ACCESS_READ;
+    const uint64_t mode = op->arg[kind == ACCESS_FETCH ? 1 : kind == ACCESS_READ ? 2 : 3];
+    predict_access(a, op->arg[0], kind, mode == MODE_USER, f);
     f->has_next_va = f->has_follow = true;
     f->next_va = f->follow = op->arg[0];
 }
@@ -286,6 +302,9 @@ void hw_focus_refresh(struct app *a)
     if (!md->inside && timeline_op(a->t, md->at.branch, md->at.op, &rec) &&
         hardware_is_op(rec.op.kind) && rec.op.cpu == a->cpu) {
         predict(a, &rec.op, f);
+    }
+    if (a->hw.walk.pinned) {
+        hw_focus_aim(a, a->hw.walk.pinned_va);
     }
 }
 

@@ -2,7 +2,11 @@
  *
  * Inside an operation both come from its events, those that have happened and those that
  * will. Between operations the next one may be known (going through the past): then what
- * it will probe is worked out from its address.
+ * it will probe is worked out from its address; else from the address that the user
+ * follows (:walk).
+ *
+ * Left out: what the script will do next where nothing has been done yet; what other CPUs
+ * snoop.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_HW_FOCUS_H
@@ -14,6 +18,8 @@
 void hw_focus_refresh(struct app *a);
 
 void hw_focus_init(struct app *a);
+/* Where nothing else is known: announce what a load from va would probe. */
+void hw_focus_aim(struct app *a, uint64_t va);
 /* Forget what is selected: follow what happens. */
 void hw_focus_forget(struct app *a);
 /* The CPU that the panes show; NULL: the machine has no such hardware. */

@@ -514,11 +514,27 @@ void sets_click(struct app *a, const struct sets_kind *k, enum hw_part part, int
     s->way = (uint32_t)(way < c->config.ways ? way : c->config.ways - 1);
 }
 
+/* The set that a row begins with. */
+static uint32_t set_of_row(const struct sets_state *s, const struct cache *c, int64_t row)
+{
+    const uint64_t set = sets_zoom(s) == SETS_WAYS ? (uint64_t)row / c->config.ways
+                         : sets_zoom(s) == SETS_SETS
+                             ? (uint64_t)row
+                             : ((uint64_t)row * (uint64_t)s->columns) << heat_shift(s);
+    return (uint32_t)(set < c->config.sets ? set : c->config.sets - 1);
+}
+
 void sets_scale(struct app *a, enum hw_part part, int by)
 {
     struct sets_state *s = &a->hw.sets[part];
+    const struct cache *c = shown_part(a, part);
+    if (!c) {
+        return;
+    }
+    const uint32_t first = set_of_row(s, c, s->top);
     const int zoom = app_clamp(sets_zoom(s) + by, 0, app_max_int(SETS_HEAT, s->most));
     s->zoom = zoom == s->fitted ? -1 : zoom;
+    s->top = row_of_set(s, c, first); /* what is seen stays in view */
 }
 
 enum hw_part sets_turn(const struct app *a, enum hw_part first, enum hw_part last,

@@ -8,7 +8,8 @@
  * and V(alid). Age 0 is the line used last (LRU) or filled last (FIFO); a tree-PLRU set
  * shows its tree: each node points to the half where the next line goes.
  *
- * Left out: misses by set (the hardware counts them for a whole cache only).
+ * Left out: misses by set (the hardware counts them for a whole cache only), how long ago
+ * a set was used, write-combining buffers.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>

@@ -7,7 +7,8 @@
  * A stale entry, one that the tables of the loaded address space no longer bear out, has
  * an exclamation mark. Permissions are U(ser) or S(upervisor), W, X, D(irty), G(lobal).
  *
- * Left out: whether entries of other address spaces than the loaded one are stale.
+ * Left out: whether entries of other address spaces than the loaded one are stale;
+ * paging-structure caches.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
