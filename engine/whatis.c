@@ -7,6 +7,7 @@
 #include "hardware.h"
 #include "image.h"
 #include "inspect_space.h"
+#include "mm_struct.h"
 #include "slab_view.h"
 #include "text.h"
 
@@ -98,6 +99,51 @@ static void look_in(struct search *s, uint64_t va, uint64_t last)
     }
 }
 
+/* ---- processes ---- */
+
+struct process_search {
+    struct search *s;
+    uint32_t mm;
+};
+
+static void look_at_table(void *ctx, uint64_t frame, uint32_t level)
+{
+    (void)ctx;
+    (void)frame;
+    (void)level;
+}
+
+static void look_at_page(void *ctx, uint64_t va, uint64_t entry, uint32_t level)
+{
+    const struct process_search *p = ctx;
+    const struct machine *m = p->s->m;
+    const uint32_t shift = pgtable_shift(m, level);
+    const uint64_t pages = (uint64_t)1 << (shift - PAGE_SHIFT);
+    const uint64_t first = pgtable_frame(m, entry) & ~(pages - 1);
+    if (p->s->frame >= first && p->s->frame - first < pages) {
+        const struct as_entry e = as_find_entry(m, p->mm, va);
+        const struct mapping_view v = {.va = va + ((p->s->frame - first) << PAGE_SHIFT),
+                                       .shift = shift,
+                                       .entry = entry,
+                                       .at = e.at,
+                                       .region = AREA_USER,
+                                       .mm = p->mm};
+        p->s->nr++;
+        p->s->visit(p->s->ctx, &v);
+    }
+}
+
+static void look_in_processes(struct search *s)
+{
+    for (uint32_t mm = 1; mm < MAX_MMS; mm++) {
+        struct process_search p = {s, mm};
+        const struct as_visitor visitor = {look_at_table, look_at_page, &p};
+        if (as_find(s->m, mm)) {
+            as_visit(s->m, mm, &visitor);
+        }
+    }
+}
+
 uint32_t space_mappings(const struct machine *m, uint64_t frame, void *ctx,
                         void (*visit)(void *ctx, const struct mapping_view *v))
 {
@@ -122,6 +168,7 @@ uint32_t space_mappings(const struct machine *m, uint64_t frame, void *ctx,
         look_in(&s, k->cpu_entry_area, k->cpu_entry_area + ((uint64_t)1 << 30));
         look_in(&s, k->kernel_start, k->fixaddr_top);
     }
+    look_in_processes(&s);
     return s.nr;
 }
 
@@ -253,7 +300,6 @@ struct address_view space_whatis(const struct machine *m, uint32_t mm, uint64_t 
                              .pa = UINT64_MAX,
                              .frame = PFN_NONE};
     struct mmu mmu;
-    (void)mm;
     pgtable_mmu(m, &mmu);
     v.canonical = mmu_canonical(&mmu, va);
     if (!v.canonical) {
@@ -262,8 +308,16 @@ struct address_view space_whatis(const struct machine *m, uint32_t mm, uint64_t 
     v.in_area = space_area_at(m, va, &v.area);
     v.in_guard = v.in_area && v.area.guard && va >= v.area.guard;
     v.entry = pgtable_find(m, va);
+    if (mm && as_find(m, mm) && va < as_task_size(m)) {
+        const struct as_entry e = as_find_entry(m, mm, va);
+        v.entry = (struct pgtable_entry){e.at, e.value, e.level, e.maps};
+    }
     if (v.entry.maps) {
-        v.pa = pgtable_translate(m, va) << PAGE_SHIFT | (va & (PAGE_SIZE - 1));
+        const uint64_t pages = (uint64_t)1
+                               << (pgtable_shift(m, v.entry.level) - PAGE_SHIFT);
+        const uint64_t first = pgtable_frame(m, v.entry.value) & ~(pages - 1);
+        v.pa = (first | (va >> PAGE_SHIFT & (pages - 1))) << PAGE_SHIFT |
+               (va & (PAGE_SIZE - 1));
         look_at_frame(m, &v);
     }
     return v;
@@ -289,8 +343,12 @@ static void put_mapping(void *ctx, const struct mapping_view *v)
         return;
     }
     const uint32_t i = space_region_of(l->m, v->va);
-    text_put(&l->t, "also at   %#" PRIx64 "  %s\n", v->va,
+    text_put(&l->t, "also at   %#" PRIx64 "  %s", v->va,
              i == UINT32_MAX ? "" : space_region(l->m, i).area.name);
+    if (v->mm) {
+        text_put(&l->t, " of address space %u", v->mm);
+    }
+    text_put(&l->t, "\n");
 }
 
 static void put_area(struct text *t, const struct machine *m,

@@ -201,7 +201,8 @@ static int whatis(lua_State *L)
         v = space_whatis_phys(m, page ? frame << PAGE_SHIFT
                                       : (uint64_t)luaL_checkinteger(L, 1));
     } else {
-        v = space_whatis(m, 0, (uint64_t)luaL_checkinteger(L, 1));
+        v = space_whatis(m, (uint32_t)luaL_optinteger(L, 3, 0),
+                         (uint64_t)luaL_checkinteger(L, 1));
     }
     space_whatis_text(text, sizeof text, m, &v);
     lua_createtable(L, 0, 12);

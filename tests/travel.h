@@ -267,11 +267,31 @@ static inline struct op travel_random_op(struct traveller *tr)
     static const uint32_t gfps[] = {
         GFP_KERNEL, GFP_ATOMIC, GFP_HIGHUSER_MOVABLE,          GFP_USER,
         GFP_DMA,    GFP_NOWAIT, __GFP_RECLAIMABLE | GFP_KERNEL};
-    static const uint16_t others[] = {
-        OP_DRAIN_LOCAL_PAGES, OP_DRAIN_ALL_PAGES,  OP_VMSTAT_UPDATE,   OP_MEMALLOC,
-        OP_SOFTIRQ_ENTER,     OP_SOFTIRQ_LEAVE,    OP_PREEMPT_DISABLE, OP_PREEMPT_ENABLE,
-        OP_LOCAL_IRQ_DISABLE, OP_LOCAL_IRQ_ENABLE, OP_IRQ_ENTER,       OP_IRQ_LEAVE,
-        OP_SPIN_LOCK,         OP_SPIN_UNLOCK,      OP_LOCAL_IRQ_ENABLE};
+    static const uint16_t others[] = {OP_DRAIN_LOCAL_PAGES,
+                                      OP_DRAIN_ALL_PAGES,
+                                      OP_VMSTAT_UPDATE,
+                                      OP_MEMALLOC,
+                                      OP_SOFTIRQ_ENTER,
+                                      OP_SOFTIRQ_LEAVE,
+                                      OP_PREEMPT_DISABLE,
+                                      OP_PREEMPT_ENABLE,
+                                      OP_LOCAL_IRQ_DISABLE,
+                                      OP_LOCAL_IRQ_ENABLE,
+                                      OP_IRQ_ENTER,
+                                      OP_IRQ_LEAVE,
+                                      OP_SPIN_LOCK,
+                                      OP_SPIN_UNLOCK,
+                                      OP_LOCAL_IRQ_ENABLE,
+                                      OP_VMALLOC,
+                                      OP_KMAP,
+                                      OP_KMAP_ATOMIC,
+                                      OP_SET_FIXMAP,
+                                      OP_CLEAR_FIXMAP,
+                                      OP_EARLY_IOREMAP,
+                                      OP_FORGET_FLUSH,
+                                      OP_BLK_QUEUE_BOUNCE,
+                                      OP_VM_UNMAP_ALIASES,
+                                      OP_DMA_ALLOC_COHERENT};
     struct prng *r = &tr->rand;
     struct op op = {.cpu = (uint8_t)prng_below(r, tr->config.cpus),
                     .origin = ORIGIN_SCRIPT};
