@@ -84,6 +84,44 @@ static uint32_t boot_memmap(const struct machine_config *c,
     return n;
 }
 
+/* The first entry that begins in or after frame from, in bytes; and where entries that
+ * cover its beginning end. */
+static uint64_t next_entry(const struct memmap_entry *map, uint32_t n, uint64_t from,
+                           uint64_t *covered)
+{
+    uint64_t next = UINT64_MAX;
+    *covered = from;
+    for (uint32_t i = 0; i < n; i++) {
+        if (map[i].start <= from && map[i].end > *covered) {
+            *covered = map[i].end;
+        } else if (map[i].start > from && map[i].start < next) {
+            next = map[i].start;
+        }
+    }
+    return next;
+}
+
+void boot_add_holes(const struct machine_config *c, struct ram *ram, uint64_t max_pfn)
+{
+    struct memmap_entry map[MAX_MEMMAP];
+    const uint32_t n = boot_memmap(c, map);
+    const uint64_t end = max_pfn << PAGE_SHIFT;
+    for (uint64_t at = 0, covered; at < end; at = covered) {
+        const uint64_t next = min_u64(next_entry(map, n, at, &covered), end);
+        if (covered > at) {
+            continue;
+        }
+        /* a frame that an entry covers in part is there */
+        const uint64_t first = (at + PAGE_SIZE - 1) >> PAGE_SHIFT;
+        const uint64_t last = next >> PAGE_SHIFT;
+        if (first < last) {
+            const struct ram_device hole = {first, last - first, NULL, NULL};
+            ram_add_device(ram, &hole);
+        }
+        covered = next;
+    }
+}
+
 /* ---- sets of frames ---- */
 
 /* Insert [start, end) into a sorted set, joining what touches. */

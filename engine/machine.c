@@ -63,6 +63,7 @@ struct machine *machine_create(const struct machine_config *c,
         machine_destroy(m);
         return NULL;
     }
+    boot_add_holes(c, &m->ram, max_pfn);
     if (!boot_memory(m, err, err_size)) {
         machine_destroy(m);
         return NULL;

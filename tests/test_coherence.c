@@ -222,7 +222,9 @@ static const char *remap(struct rig *g, struct memsys *m, uint64_t page)
         !memsys_access(m, va, g->entry_bytes, ACCESS_READ, &entry)) {
         return "a table cannot be read";
     }
-    if ((entry >> 12 & 0xfffff) != old) {
+    uint64_t same = 0;
+    smp_dma_read(&g->smp, g->entry[page], &same, g->entry_bytes);
+    if ((entry >> 12 & 0xfffff) != old || entry != same) {
         return "software reads an old table entry";
     }
     entry ^= (old ^ new) << 12;
