@@ -23,7 +23,8 @@ void slab_report(struct machine *m, uint32_t reason, uint64_t va, uint32_t cache
 {
     const bool warning = reason == BAD_OBJECT_CACHE || reason == BAD_LARGE_ORDER_0 ||
                          reason == BAD_SLAB_GFP || reason == BAD_SLAB_CTOR_ZERO ||
-                         reason == BAD_KMALLOC_LARGE;
+                         reason == BAD_KMALLOC_LARGE ||
+                         (reason >= BAD_CACHE_FAILED && reason <= BAD_CACHE_MANY);
     probe(&m->probe, warning ? EV_SLAB_WARN : EV_SLAB_BUG, reason, va, cache);
 }
 
