@@ -173,6 +173,7 @@ struct slab_root {
     alignas(4096) uint32_t state;    /* enum slab_state */
     uint32_t nr_caches, first, last; /* slab_caches: ids */
     uint32_t mutex;                  /* slab_mutex */
+    uint32_t nesting;                /* operations on objects that are under way */
     uint32_t irqs_off;               /* sections with interrupts off that we are in */
     uint32_t pool_first[7];
     uint32_t pool_index; /* chunk: chunks that the pool has */

@@ -142,7 +142,7 @@ static const char *check_cache(const struct machine *m, const struct kmem_cache 
 const char *slab_check(const struct machine *m)
 {
     const struct slab_root *r = m->slab;
-    if (!r || r->irqs_off || r->mutex) {
+    if (!r || r->nesting) {
         return NULL; /* in the middle of an operation */
     }
     uint32_t nr = 0, prev = 0;

@@ -413,11 +413,52 @@ static uint64_t run(struct machine *m, const struct op *op)
     }
 }
 
+/* Operations on whole caches take slab_mutex or wait for other CPUs: not in an interrupt,
+ * and not while one on an object is under way. */
+static bool cannot_wait(struct machine *m, const struct op *op)
+{
+    switch (op->kind) {
+    case OP_KMEM_CACHE_CREATE:
+    case OP_KMEM_CACHE_DESTROY:
+    case OP_KMEM_CACHE_SHRINK:
+    case OP_TUNE_CPUCACHE:
+    case OP_LOAD_CACHE:
+    case OP_CACHE_REAP:
+        break;
+    default:
+        return false;
+    }
+    if (vm_in_interrupt(m)) {
+        might_sleep(m);
+        slab_report(m, BAD_IN_INTERRUPT, 0, 0);
+        return true;
+    }
+    if (m->slab->nesting) {
+        slab_report(m, BAD_SLAB_BUSY, 0, 0);
+        return true;
+    }
+    return false;
+}
+
 /* Operations that a record's state has done already need no boot. */
 static bool needs_boot(const struct machine *m, uint16_t kind)
 {
     return m->slab->state != SLAB_FULL && kind != OP_LOAD_CACHE &&
            kind != OP_STAGE_OBJECT && !(m->slab->first && wants_cache(kind));
+}
+
+/* The reap timer's worker runs when the CPU may schedule. */
+static void periodic_work(struct machine *m)
+{
+    const struct cpu *c = cpu_r(m, m->probe.cpu);
+    struct slab_root *r = slab_root_w(m);
+    r->since_reap++;
+    if (r->since_reap >= m->config.reap_ops && !c->preempt_count && !c->irqs_disabled &&
+        !r->nesting && r->state == SLAB_FULL) {
+        r->nesting++;
+        cache_reap(m);
+        slab_root_w(m)->nesting--;
+    }
 }
 
 uint64_t slab_do(struct machine *m, const struct op *op)
@@ -431,15 +472,15 @@ uint64_t slab_do(struct machine *m, const struct op *op)
         slab_report(m, BAD_SLAB_BUSY, op->arg[0], 0);
         return 0;
     }
-    if (needs_boot(m, op->kind) && !kmem_cache_init(m)) {
+    if (cannot_wait(m, op)) {
         return 0;
     }
-    const uint64_t result = run(m, op);
-    if (m->config.reap_ops && op->kind != OP_CACHE_REAP &&
-        ++slab_root_w(m)->since_reap >= m->config.reap_ops &&
-        !cpu_r(m, m->probe.cpu)->preempt_count &&
-        !cpu_r(m, m->probe.cpu)->irqs_disabled && !m->slab->mutex) {
-        cache_reap(m);
+    slab_root_w(m)->nesting++;
+    const uint64_t result =
+        needs_boot(m, op->kind) && !kmem_cache_init(m) ? 0 : run(m, op);
+    slab_root_w(m)->nesting--;
+    if (m->config.reap_ops && op->kind != OP_CACHE_REAP) {
+        periodic_work(m);
     }
     return result;
 }

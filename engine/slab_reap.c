@@ -60,11 +60,13 @@ static bool arrays_new(struct machine *m, uint32_t arrays[MAX_CPUS], uint32_t li
 /* A CPU's entries of an array that is not used any more go back to their slabs. */
 static void empty_array(struct machine *m, const struct kmem_cache *c, uint32_t ref)
 {
+    const uint32_t flags = slab_irq_save(m);
     const uint32_t nr = array_r(m, ref)->avail;
     slab_list_lock(m, c);
     const uint32_t excess = slab_free_block(m, c, array_r(m, ref)->entry, nr);
     slab_list_unlock(m, c);
     slab_array_drop_first(m, ref, nr);
+    slab_irq_restore(m, flags);
     slabs_destroy(m, c, excess);
 }
 

@@ -14,7 +14,7 @@
 #include "tap.h"
 #include "timeline.h"
 
-enum { TRAVEL_PAGES = 256 };
+enum { TRAVEL_PAGES = 256, TRAVEL_OBJECTS = 256, TRAVEL_CACHES = 8 };
 
 /* Where machines get their memory. A huge one needs a host that does not touch it:
  * calloc() does, when the tests set MALLOC_PERTURB_. */
@@ -43,6 +43,12 @@ struct traveller {
         uint32_t order;
     } pages[TRAVEL_PAGES];
     uint32_t nr_pages;
+    struct {
+        uint64_t va, cache; /* cache 0: kmalloc's */
+    } objects[TRAVEL_OBJECTS];
+    uint32_t nr_objects;
+    uint64_t caches[TRAVEL_CACHES];
+    uint32_t nr_caches;
     uint32_t hooked; /* operations that the live hook did */
     bool hook_busy;
     char problem[300];
@@ -259,6 +265,57 @@ static inline bool travel_is_process_page(struct traveller *tr, uint64_t frame)
            page_view(m, pfn(frame)).gfp & (__GFP_ACCOUNT | __GFP_ZERO);
 }
 
+/* Operations on objects, most of them on what there is (if travel has not undone it). */
+static inline void travel_object_op(struct traveller *tr, struct op *op)
+{
+    struct prng *r = &tr->rand;
+    static const uint16_t others[] = {
+        OP_CACHE_REAP,    OP_KMEM_CACHE_SHRINK,     OP_KMEM_CACHE_DESTROY,
+        OP_TUNE_CPUCACHE, OP_KMEM_CACHE_ALLOC_BULK, OP_KMEM_CACHE_INIT};
+    const uint64_t what = prng_below(r, 100);
+    const uint64_t cache = tr->nr_caches ? tr->caches[prng_below(r, tr->nr_caches)] : 0;
+    if (what < 45 && tr->nr_objects) {
+        const uint64_t i = prng_below(r, tr->nr_objects);
+        *op = (struct op){.kind = OP_KMEM_CACHE_FREE,
+                          .cpu = op->cpu,
+                          .arg = {tr->objects[i].cache, tr->objects[i].va}};
+        if (!tr->objects[i].cache) {
+            op->kind = OP_KFREE;
+            op->arg[0] = tr->objects[i].va;
+        }
+        tr->objects[i] = tr->objects[--tr->nr_objects];
+    } else if (what < 75 && cache) {
+        op->kind = OP_KMEM_CACHE_ALLOC;
+        op->arg[0] = cache;
+        op->arg[1] = prng_one_in(r, 3) ? GFP_ATOMIC : GFP_KERNEL;
+    } else if (what < 85) {
+        op->kind = prng_one_in(r, 4) ? OP_KZALLOC : OP_KMALLOC;
+        op->arg[0] = prng_below(r, prng_one_in(r, 8) ? 40000 : 600);
+        op->arg[1] = prng_one_in(r, 3) ? GFP_ATOMIC : GFP_KERNEL;
+    } else if (what < 92) {
+        op->kind = OP_KMEM_CACHE_CREATE;
+        op->arg[0] = timeline_intern(tr->t, prng_one_in(r, 2) ? "a cache" : "another");
+        op->arg[1] = 1 + prng_below(r, 3000);
+    } else {
+        op->kind = others[prng_below(r, sizeof others / sizeof others[0])];
+        op->arg[0] = cache;
+        op->arg[1] = op->kind == OP_TUNE_CPUCACHE ? 1 + prng_below(r, 50) : GFP_KERNEL;
+        op->arg[2] = 1 + prng_below(r, 20);
+    }
+}
+
+static inline void travel_keep_object(struct traveller *tr, const struct op *op,
+                                      uint64_t result)
+{
+    if (op->kind == OP_KMEM_CACHE_CREATE && result && tr->nr_caches < TRAVEL_CACHES) {
+        tr->caches[tr->nr_caches++] = result;
+    } else if ((op->kind == OP_KMEM_CACHE_ALLOC || op->kind == OP_KMALLOC) && result &&
+               tr->nr_objects < TRAVEL_OBJECTS) {
+        tr->objects[tr->nr_objects].cache = op->kind == OP_KMALLOC ? 0 : op->arg[0];
+        tr->objects[tr->nr_objects++].va = result;
+    }
+}
+
 static inline struct op travel_random_op(struct traveller *tr)
 {
     if (prng_one_in(&tr->rand, 5)) {
@@ -297,6 +354,10 @@ static inline struct op travel_random_op(struct traveller *tr)
                     .origin = ORIGIN_SCRIPT};
     if (prng_one_in(r, 60)) {
         op.cpu = 77; /* that is not there */
+    }
+    if (prng_one_in(r, 4)) {
+        travel_object_op(tr, &op);
+        return op;
     }
     uint64_t what = prng_below(r, 100);
     if (what < 45 || (what < 80 && !tr->nr_pages)) {
@@ -339,6 +400,7 @@ static inline void travel_keep(struct traveller *tr, const struct op *op, uint64
         tr->pages[tr->nr_pages].pfn = result;
         tr->pages[tr->nr_pages++].order = (uint32_t)op->arg[1];
     }
+    travel_keep_object(tr, op, result);
 }
 
 /* Do op, and know what it did. */
@@ -583,6 +645,7 @@ static inline bool travel_bare(struct traveller *tr, uint32_t branch)
     struct machine *m = machine_create(&tr->config, travel_host, err, sizeof err);
     struct bare_run b = {.t = tr->t, .branch = branch};
     struct op_record r;
+    m->texts = timeline_machine(tr->t)->texts; /* the names of caches */
     m->probe.slow = bare_event;
     m->probe.slow_ctx = &b;
     for (; timeline_op(tr->t, branch, b.op, &r) && !tr->problem[0]; b.op++) {
