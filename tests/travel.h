@@ -439,6 +439,11 @@ static inline void travel_interrupt(struct traveller *tr)
         ops[i].origin = ORIGIN_USER;
     }
     const uint64_t from = timeline_position(tr->t).op;
+    struct op_record here;
+    if (timeline_op(tr->t, timeline_position(tr->t).branch, from, &here) &&
+        here.op.cpu >= tr->config.cpus) {
+        return; /* no such CPU, so nothing to interrupt */
+    }
     if (!timeline_interrupt(tr->t, ops, nr, err, sizeof err)) {
         travel_fail(tr, err, timeline_position(tr->t));
         return;
