@@ -41,6 +41,9 @@ local function the_walk(mm, va, page)
     expect_eq(#w, 3, "three entries are read")
     expect(steps[1].at == w.root + 8 * ptr and steps[2].at == w[2].table_phys + 8 * dir
            and steps[3].at == w[3].table_phys + 8 * tab, "each at table + 8 * index")
+    expect(steps[2].at % 8 == 0 and steps[3].at % 8 == 0, "entries of 8 bytes")
+    expect(w[3].pfn == page:pfn() and w[3].pfn >> 20 > 0,
+           ("the last one has frame %s: more than 20 bits"):format(hex(w[3].pfn)))
     expect(w.pa == page:phys() + offset and w.pa >= 1 << 32,
            ("a virtual address of 32 bits, a physical one of 33: %s"):format(hex(w.pa)))
     expect(w[2].present and w[3].words:find("dirty"), "the last entry has got A and D")

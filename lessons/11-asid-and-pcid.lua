@@ -25,7 +25,9 @@ local function the_idea(a, b)
 
           x86 calls the number PCID, most other processors ASID.]]
     local t = tlb "dtlb"
+    local kernel = page_address(alloc_page(GFP_KERNEL))
     switch_mm(a)
+    read_u64(kernel)
     touch()
     local mine = t:find(BASE)
     sayf("Process A runs and has used its %d pages. Its entries bear the number %d.",
@@ -42,6 +44,8 @@ local function the_idea(a, b)
     end
     expect_eq(left, NR_PAGES, "all of A's entries are still there")
     expect(not t:find(BASE), "but B does not find them: its number is another")
+    expect(t:find(kernel) and t:find(kernel).global,
+           "the kernel's entry is found by everybody: it is global, and has no number")
     expect_eq(touch().tlb_misses, NR_PAGES, "B's first accesses miss")
     local other = t:find(BASE)
     expect(other and other.asid ~= mine.asid and other.pa ~= mine.pa,

@@ -13,6 +13,7 @@ local function both_at_once(l1)
 
            L1D here has %d KiB in %d way: the set is taken from bits 5 to 12 of the
            address.]], l1.size >> 10, l1.ways)
+    expect_eq(l1.sets, 256, "256 sets: 8 bits of the address choose one")
     write_u32(A, 0x1111)
     local line = l1:find(A)
     expect_eq(line.tag, walk(A).pa // l1.line, "the tag is the physical line number")
@@ -30,6 +31,7 @@ local function no_homonym(l1, a, b)
           why = "The set is the same, but the physical tag of A's line is another." }
     switch_mm(b)
     expect_eq(read_u32(A), 0, "B reads its own memory")
+    expect(access().hit ~= "L1", "for it, L1 had nothing")
     switch_mm(a)
     expect_eq(read_u32(A), 0x1111, "and A its own")
 end
@@ -38,6 +40,7 @@ local function colours(l1, mm, page)
     title "3. One bit too many: colours"
     local other, same = A + 5 * PAGE_SIZE, A + 8 * PAGE_SIZE
     local way = l1.size // l1.ways
+    expect(way > PAGE_SIZE, "a way is larger than a page")
     sayf([[A page has 4 KiB: bits 0 to 11 are the same in both addresses. The index goes
            up to bit 12, because a way has %d KiB. Bit 12 is translated. So a frame can
            stand in two places of the cache, depending on bit 12 of its virtual address.
