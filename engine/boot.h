@@ -16,8 +16,8 @@
  * remedy. */
 uint64_t boot_max_pfn(const struct machine_config *c, char *err, size_t err_size);
 
-/* What the firmware's map says nothing about, below frame max_pfn, is no RAM: reads as all
- * ones. */
+/* What the firmware's map says nothing about, below frame max_pfn, is no RAM: it reads as
+ * all ones. */
 void boot_add_holes(const struct machine_config *c, struct ram *ram, uint64_t max_pfn);
 
 /* Fill the zones of a machine whose tables are made. False: err has cause and remedy. */
