@@ -13,7 +13,7 @@
  * PC without an IOMMU: a DMA address is the physical one, and DMA is coherent.
  *
  *   io_tlb      64 MiB below 4 GiB, in slots of 2 KiB; as many areas as CPUs, each
- *               searched from where its last search ended; a mapping has at most 128 slots
+ *               searched from where its last search ended; 128 slots a mapping at most
  *   page_pool   64 pages that the block layer keeps for when there are no others
  *
  * Copies go through kmap_local where a page is in HighMem, byte for byte.
