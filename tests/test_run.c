@@ -11,12 +11,15 @@
 static char *out, *err;
 static size_t out_size, err_size;
 
+static const char *const *settings; /* of the next run */
+
 static enum run_status run(const char *name, bool json, enum run_events events)
 {
     char path[4096];
     free(out);
     free(err);
-    struct run_options o = {.json = json, .events = events};
+    struct run_options o = {
+        .json = json, .events = events, .session = {.settings = settings}};
     o.out = open_memstream(&out, &out_size);
     o.err = open_memstream(&err, &err_size);
     if (!o.out || !o.err) {
@@ -238,6 +241,17 @@ int main(void)
 
     is_u64(run("tests/scenarios/loops.lua", false, RUN_EVENTS_NONE), RUN_OK,
            "loops over memory: what they touch and count");
+    static const char *const machines[][4] = {
+        {"arch=i386", NULL},
+        {"arch=i386pae", "tags=pipt", NULL},
+        {"arch=x86_64", "pcid=true", NULL},
+        {"arch=x86_64", "la57=true", "psc=8,4,2,2", NULL}};
+    for (size_t i = 0; i < sizeof machines / sizeof machines[0]; i++) {
+        settings = machines[i];
+        is_u64(run("tests/scenarios/processes.lua", false, RUN_EVENTS_NONE), RUN_OK,
+               "processes on %s: %s", machines[i][0], err);
+    }
+    settings = NULL;
     is_u64(run("tests/scenarios/small.lua", true, RUN_EVENTS_ALL), RUN_OK, "as JSON");
     is_u64(lines_of("start"), 1, "every line is valid; one start");
     is_u64(lines_of("end"), 1, "one end");
