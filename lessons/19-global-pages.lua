@@ -72,6 +72,10 @@ return lesson {
             read_u32(far)
         end)
         expect(cpu(1).dtlb:find(far), "CPU 1 has vmalloc's page in its TLB, too")
+        ask { "The kernel frees the page and flushes. Whose TLBs must forget it?",
+              "CPU 0's, which frees it", "those of both CPUs",
+              answer = 2,
+              why = "A global entry serves every process on its CPU, and stays at switches." }
         vfree(far)
         vm_unmap_aliases()
         expect(not cpu(0).dtlb:find(far), "after vfree and the flush CPU 0 has lost it")
