@@ -402,8 +402,8 @@ bool as_map_page(struct machine *m, uint64_t mm, uint64_t va, uint64_t frame,
     if (!known(m, OP_MAP_PAGE, mm)) {
         return false;
     }
-    const bool sized =
-        level == 1 || (level <= m->vm->kspace.levels && pgtable_level_has_pages(m, level));
+    const bool large = level <= m->vm->kspace.levels && pgtable_level_has_pages(m, level);
+    const bool sized = level == 1 || large;
     const uint64_t size = sized ? (uint64_t)1 << pgtable_shift(m, level) : PAGE_SIZE;
     if (!sized || va % size || va > as_task_size(m) - size ||
         (frame << PAGE_SHIFT) % size || frame >= m->mm->max_pfn) {

@@ -1,5 +1,7 @@
 -- Processes and their memory through the hardware, with claims: run by test_run.c on each
 -- architecture.
+--
+-- SPDX-License-Identifier: GPL-3.0-or-later
 return lesson {
   title = "Processes",
   machine = { ram = "64M", cpus = 2, cpu = { l1d = { size = "8K", ways = 2 } } },
