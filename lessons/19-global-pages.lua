@@ -75,7 +75,7 @@ return lesson {
         ask { "The kernel frees the page and flushes. Whose TLBs must forget it?",
               "CPU 0's, which frees it", "those of both CPUs",
               answer = 2,
-              why = "A global entry serves every process on its CPU, and stays at switches." }
+              why = "A global entry stays at every switch, on each CPU that has it." }
         vfree(far)
         vm_unmap_aliases()
         expect(not cpu(0).dtlb:find(far), "after vfree and the flush CPU 0 has lost it")

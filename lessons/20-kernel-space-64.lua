@@ -50,6 +50,10 @@ return lesson {
               why = "Then it would not fit into the direct map." }
         title "3. Large pages"
         local steps = walk(va)
+        ask { "This machine has four levels of page tables. How many entries does a walk "
+              .. "in the direct map read?", "three", "four",
+              answer = 1,
+              why = "The direct map is made of large pages: the walk ends at the PD." }
         sayf("The walk for this page: %d entries, then a page of %d KiB.", #steps,
              steps.size >> 10)
         expect_eq(#steps, 3, "PML4, PDPT, PD: three entries, not four")
