@@ -499,8 +499,26 @@ struct tab {
     char text[96];
 };
 
+/* Of many panes in a narrow slot only the shown one has a name. */
+static bool only_numbers(const struct slot *s)
+{
+    return s->nr_panes > 4 && s->frame.w < 80;
+}
+
+/* Columns that are left for the shown pane's title when the other tabs have theirs. */
+static int title_room(const struct slot *s)
+{
+    int room = s->frame.w - 2;
+    for (int i = 0; i < s->nr_panes; i++) {
+        bool named = !only_numbers(s) || s->panes[i] == s->shown;
+        room -= named ? text_width(pane_kind(s->panes[i])->short_name) + 4 : 3;
+    }
+    return room - 2;
+}
+
 static int slot_tabs(const struct app *a, const struct slot *s, struct tab tabs[NR_PANES])
 {
+    enum { LEAST_TITLE = 8 };
     int x = s->frame.x + 1, end = s->frame.x + s->frame.w - 1, nr = 0;
     bool brief = s->nr_panes > 1;
     for (int i = 0; i < s->nr_panes; i++) {
@@ -512,16 +530,18 @@ static int slot_tabs(const struct app *a, const struct slot *s, struct tab tabs[
         if (s->panes[i] == PANE_SCRIPT && !session_nr_lines(a->session)) {
             name = "Operations"; /* there is no script: each step is one */
         }
-        if (shown && p->title && (!brief || s->frame.w >= 60)) {
+        if (shown && p->title && (!brief || title_room(s) >= LEAST_TITLE)) {
             p->title(a, title, sizeof title);
         }
         snprintf(t->text, sizeof t->text, "%s%s%s", name, *title ? ": " : "", title);
-        if (s->nr_panes > 4 && !shown && s->frame.w < 80) {
-            t->text[0] = 0; /* narrow: numbers only */
+        if (only_numbers(s) && !shown) {
+            t->text[0] = 0;
         }
+        int most = *title && brief ? text_width(name) + 6 + title_room(s) : end - x;
         t->pane = s->panes[i];
         t->x = x;
         t->w = app_min_int(text_width(t->text) + (t->text[0] ? 4 : 3), end - x);
+        t->w = app_min_int(t->w, most);
         if (t->w < 3) {
             break;
         }
