@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "hardware.h"
 #include "slab.h"
 
 static size_t slab_bytes(uint32_t num)
@@ -176,17 +177,15 @@ void slab_list_del(struct machine *m, struct kmem_cache *c, uint32_t ref)
 
 /* ---- bytes ---- */
 
-static paddr_t direct_pa(const struct machine *m, uint64_t va)
-{
-    return paddr(va - m->vm->kspace.page_offset);
-}
+/* As the kernel's own code reads and writes: the newest copy, wherever it is, and every
+ * copy (hardware.h). */
 
 bool slab_write(struct machine *m, uint64_t va, const void *bytes, size_t nr)
 {
-    return ram_write(&m->ram, direct_pa(m, va), bytes, nr);
+    return hardware_write_phys(m, va - m->vm->kspace.page_offset, bytes, nr);
 }
 
 void slab_read(const struct machine *m, uint64_t va, void *bytes, size_t nr)
 {
-    ram_read(&m->ram, direct_pa(m, va), bytes, nr);
+    hardware_read_phys(m, va - m->vm->kspace.page_offset, bytes, nr);
 }
