@@ -282,9 +282,9 @@ bool as_munmap(struct machine *m, uint64_t mm, uint64_t start, uint64_t len)
         return false;
     }
     const uint64_t end = start + len;
-    struct mm_struct *as = as_w(m, mm);
     fn_enter(&m->probe, FN_do_munmap, start, end);
     might_sleep(m);
+    struct mm_struct *as = as_w(m, mm);
     bool split = vma_split(as, start) && vma_split(as, end), any = false;
     for (uint32_t i = 0; split && i < as->nr_vmas;) {
         if (as->vma[i].start >= start && as->vma[i].end <= end) {

@@ -278,11 +278,11 @@ void as_unmap_region(struct machine *m, uint64_t mm, uint64_t start, uint64_t en
 
 void as_free_root(struct machine *m, uint64_t mm)
 {
-    struct mm_struct *as = as_w(m, mm);
+    const struct mm_struct *as = &m->mms->mm[mm];
     fn_enter(&m->probe, FN_pgd_free);
     if (as->pgd != PFN_NONE) {
         probe(&m->probe, EV_PTE_FREE, levels(m), 0, as->pgd);
-        as->nr_tables--;
+        as_w(m, mm)->nr_tables--; /* marked behind the event: it may have been a stop */
         pgtable_drop_kernel_half(m, as->pgd);
         __free_pages(m, as->pgd, 0);
         as_w(m, mm)->pgd = PFN_NONE;

@@ -20,7 +20,8 @@
  * a set of L1, one of the first TLB and two to three of L2 looked through, aged and
  * filled, 20 to 50 each.
  *
- * Left out: lines that hold bytes, costs (config.cost) and everything of hw/memsys_full.c.
+ * Left out: lines that hold bytes, costs (config.cost) and everything of
+ * hw/memsys_full.c.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_MEMSYS_LEAN_H
@@ -51,8 +52,8 @@ HW_INLINE bool lean_now(const struct memsys *m)
            m->s->mmu.paging == PAGING_4LEVEL;
 }
 
-/* So many events that the whole path would have announced. Only once it is certain that the
- * access goes its whole way here. */
+/* So many events that the whole path would have announced. Only once it is certain that
+ * the access goes its whole way here. */
 HW_INLINE void lean_events(struct memsys *m, uint32_t nr, const struct lean_kind kind)
 {
     if (kind.live) {
@@ -474,8 +475,8 @@ HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_tally *n, uint64_
     return &s->attr[way];
 }
 
-/* Set what says that a TLB has entries of the usual kind (tlb.h, I1), where it has got the
- * first one here. */
+/* Set what says that a TLB has entries of the usual kind (tlb.h, I1), where it has got
+ * the first one here. */
 HW_INLINE void lean_note_kinds(struct memsys *m, const struct memsys_tally *n)
 {
     for (int side = 0; side < NR_SIDES; side++) {

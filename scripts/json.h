@@ -1,8 +1,9 @@
 /* Writing JSON, one object a line (NDJSON). Text that is not UTF-8 becomes U+FFFD, so
  * that every line is valid.
  *
- * write_json_begin(w); write_json_string(w, "type", "op"); write_json_open(w, "args", '{'); ...
- * write_json_close(w, '}'); write_json_end(w); In an array the key is NULL.
+ * write_json_begin(w); write_json_string(w, "type", "op");
+ * write_json_open(w, "args", '{'); ... write_json_close(w, '}'); write_json_end(w);
+ * In an array the key is NULL.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef SCRIPTS_JSON_H

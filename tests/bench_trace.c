@@ -146,8 +146,8 @@ static void measure(const char *trace, const char *stack, int times)
     arena_destroy(&m.arena);
 }
 
-/* Instructions a reference by callgrind, or 0: it is not there. Its counting is switched on
- * inside the function that runs the references; both have names of their own. */
+/* Instructions a reference by callgrind, or 0: it is not there. Its counting is switched
+ * on inside the function that runs the references; both have names of their own. */
 static double instructions(const char *program, const char *trace, const char *stack,
                            size_t nr_refs)
 {

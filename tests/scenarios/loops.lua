@@ -33,7 +33,8 @@ return lesson {
         expect_eq(c.accesses, 2 * d.nr_lines)
         expect_eq(c.misses, d.nr_lines, "the second round hits")
         expect_eq(c.hits, d.nr_lines)
-        expect(not c.cycles or c.amat == c.cycles.total / c.accesses, "amat is of the loop")
+        expect(not c.cycles or c.amat == c.cycles.total / c.accesses,
+               "amat is of the loop")
         expect_eq(c.miss_rate, 0.5)
         list, c = run(stride, { stride = -4, base = base + 8, n = 3, op = "write" })
         expect(list[1] == base + 8 and list[3] == base, "a stride may go down")
