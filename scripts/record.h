@@ -6,7 +6,8 @@
  *
  * Parsing is strict: a line that is not understood is an error that names it, never
  * skipped. Kinds of lines that a machine has no counterpart for become items as well, so
- * that whoever replays can count them. Kernel messages ("[ 0.123] text") may stand anywhere.
+ * that whoever replays can count them. Kernel messages ("[ 0.123] text") may stand
+ * anywhere.
  *
  * Bounds: RECORD_MAX_TEXT bytes of text, MAX_CPUS CPUs, 4 zones a state, page frames of
  * 32 bits.
