@@ -113,7 +113,7 @@ end
 return lesson {
     title = "The kernel's 32-bit address space",
     summary = "Its regions, why the direct map ends at 896 MiB, what HighMem costs.",
-    view = "hardware",
+    view = "space",
     machine = { arch = "i386", ram = "160M", highmem = "80M" },
     run = function()
         local direct = tour()

@@ -152,7 +152,7 @@ end
 return lesson {
     title = "vmalloc, vmap, ioremap",
     summary = "Contiguous by address or in memory; guard pages, lazy freeing, devices.",
-    view = "hardware",
+    view = "space",
     machine = { arch = "i386", ram = "80M", highmem = "8M" },
     run = function()
         physical()

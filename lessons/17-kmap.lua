@@ -109,7 +109,7 @@ end
 return lesson {
     title = "kmap: the window that can sleep",
     summary = "Slots for all CPUs: counts, the flush at the wrap, who may wait.",
-    view = "hardware",
+    view = "space",
     machine = { arch = "i386", ram = "256M", highmem = "128M", cpus = 2 },
     run = function()
         local page, va = one()

@@ -109,7 +109,7 @@ end
 return lesson {
     title = "kmap_atomic in an interrupt",
     summary = "A CPU's slots as a stack: nesting, order, a switch; and why not kmap.",
-    view = "hardware",
+    view = "space",
     machine = { arch = "i386", ram = "160M", highmem = "80M", cpus = 2 },
     run = function()
         local page, other = alloc_page(GFP_HIGHUSER), alloc_page(GFP_HIGHUSER)

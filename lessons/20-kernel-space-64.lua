@@ -14,7 +14,7 @@ local function size(r) return r.last - r.first + 1 end
 return lesson {
     title = "The kernel's 64-bit address space",
     summary = "Two halves, a direct map of all memory, large pages, the frame table.",
-    view = "hardware",
+    view = "space",
     machine = { arch = "x86_64", ram = "256M" },
     run = function()
         title "1. Two halves and a gap"

@@ -7,6 +7,7 @@
 
 #define VIEW_NAMES(X)                                                                    \
     X("pages")                                                                           \
-    X("hardware")
+    X("hardware")                                                                        \
+    X("space")
 
 #endif

@@ -98,6 +98,12 @@ static const struct screen screens[] = {
     {"sets-80x24-bytes", 80, 24, GLYPHS_ASCII, "cNNNN8z\1\4\r", "sets"},
     {"sets-80x24-changed", 80, 24, GLYPHS_UTF8, "8znnnnn", "sets"},
     {"sets-120x40-memory", 120, 40, GLYPHS_UTF8, "c8NN]", "sets"},
+    {"space-80x24", 80, 24, GLYPHS_UTF8, "nnnn4", "space"},
+    {"space-80x24-walk", 80, 24, GLYPHS_ASCII, "c4z[[[\4+\2\2", "space"},
+    {"space-120x40", 120, 40, GLYPHS_UTF8, "nnnnnn4[", "space"},
+    {"space-200x60", 200, 60, GLYPHS_UTF8, "nnnnnn4[[\4", "space"},
+    {"space-120x40-x86-64", 120, 40, GLYPHS_UTF8, "nnnnnn4", "space:arch=x86_64"},
+    {"space-80x24-what", 80, 24, GLYPHS_UTF8, "cN4\r", "space"},
     {"80x24-menu", 80, 24, GLYPHS_UTF8, NULL, NULL},
     {"60x15-menu", 60, 15, GLYPHS_ASCII, NULL, NULL},
 };

@@ -10,6 +10,7 @@
 #include "memsys.h"
 #include "pane.h"
 #include "popup.h"
+#include "space_map.h"
 #include "text.h"
 
 #include <ctype.h>
@@ -271,6 +272,29 @@ void run_x(struct app *a, const char *args)
     }
     text_add(&b, "\n");
     popup_text(a, physical ? "Physical memory" : "Memory", b.text);
+}
+
+/* ---- whatis ---- */
+
+void run_whatis(struct app *a, const char *args)
+{
+    const char *rest = args;
+    const bool physical =
+        first_word_is(args, "physical", &rest) || first_word_is(args, "phys", &rest);
+    char title[64];
+    uint64_t address;
+    if (!*rest) {
+        app_message(a, MESSAGE_ERROR, "whatis wants an address, as 0xc0100000.");
+    } else if (address_of(a, rest, &address)) {
+        snprintf(title, sizeof title, "What is %s%#" PRIx64 "?",
+                 physical ? "physical " : "", address);
+        popup_text(a, title, space_whatis_popup(a, physical, address));
+        if (!physical && space_region_of(a->model.m, address) != UINT32_MAX) {
+            a->hw.space.at = address;
+            a->hw.space.has_cursor = a->hw.space.placed = true;
+            a->hw.space.near = -1;
+        }
+    }
 }
 
 /* ---- vtop: a walk, as crash prints it ---- */

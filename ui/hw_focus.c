@@ -53,6 +53,7 @@ void hw_focus_forget(struct app *a)
     s->cache_pinned = s->tlb_pinned = false;
     s->walk.has_cursor = s->walk.pinned = false;
     s->memory.has_cursor = s->has_lit = false;
+    s->space.has_cursor = s->windows.has_cursor = false;
 }
 
 /* ---- what events say about places ---- */

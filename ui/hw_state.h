@@ -144,6 +144,22 @@ struct memory_state {
     int nr_before;
 };
 
+/* A place in the address space, and how near it is looked at (space_map.h). */
+struct space_state {
+    bool placed, has_cursor;
+    uint64_t at;
+    int near;    /* level of the bar that the cursor moves in; -1: pages */
+    int columns; /* as fitted */
+};
+
+/* kmap's windows. */
+struct windows_state {
+    bool has_cursor;
+    int at;  /* a slot: of the persistent ones, then of each CPU's */
+    int top; /* first row that is seen */
+    int per_row;
+};
+
 struct hw_state {
     struct hw_focus focus;
     uint64_t stamp; /* counts moves */
@@ -152,6 +168,8 @@ struct hw_state {
     bool cache_pinned, tlb_pinned; /* the user chose it; else it follows what happens */
     struct walk_state walk;
     struct memory_state memory;
+    struct space_state space;
+    struct windows_state windows;
     bool has_lit; /* a frame that was selected last: it lights up in the memory map */
     uint64_t lit;
 };
