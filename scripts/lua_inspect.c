@@ -19,24 +19,6 @@ static const char type_name[] = "zone";
 static const char *const zone_type_names[MAX_NR_ZONES] = {"DMA", "DMA32", "Normal",
                                                           "HighMem", "Movable"};
 
-static void set_int(lua_State *L, const char *name, uint64_t v)
-{
-    lua_pushinteger(L, (lua_Integer)v);
-    lua_setfield(L, -2, name);
-}
-
-static void set_bool(lua_State *L, const char *name, bool v)
-{
-    lua_pushboolean(L, v);
-    lua_setfield(L, -2, name);
-}
-
-static void set_string(lua_State *L, const char *name, const char *v)
-{
-    lua_pushstring(L, v);
-    lua_setfield(L, -2, name);
-}
-
 /* ---- zones ---- */
 
 static void push_zone(lua_State *L, uint32_t zone)

@@ -58,18 +58,6 @@ uint64_t check_cache(lua_State *L, int idx, const char *who)
 
 /* ---- fields ---- */
 
-static void set_int(lua_State *L, const char *name, uint64_t v)
-{
-    lua_pushinteger(L, (lua_Integer)v);
-    lua_setfield(L, -2, name);
-}
-
-static void set_bool(lua_State *L, const char *name, bool v)
-{
-    lua_pushboolean(L, v);
-    lua_setfield(L, -2, name);
-}
-
 static void set_typed(lua_State *L, const char *name, const char *type, uint64_t v)
 {
     char text[200];

@@ -132,6 +132,10 @@ void push_typed(lua_State *L, const struct machine *m, const char *type, uint64_
 /* The reverse; special types of arguments are named by name ("lock", "text"). */
 uint64_t check_typed(lua_State *L, int idx, const char *who, const char *name,
                      const char *type);
+/* A field of the table on top of the stack. */
+void set_int(lua_State *L, const char *name, uint64_t v);
+void set_bool(lua_State *L, const char *name, bool v);
+void set_string(lua_State *L, const char *name, const char *v);
 /* Any value as a person reads it: page 0x1c04, "text", {1, 2, x = 3}. */
 void value_text(lua_State *L, int idx, struct buffer *out);
 /* The visible locals of the script's innermost frame, "name = value" a line each. */
