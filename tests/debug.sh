@@ -110,6 +110,11 @@ matches "$(cat e.txt)" '^2\.1[[:space:]]mm:zone_try' "as text"
 is "$(head -n 1 c.csv | cut -d, -f1-4)" "op,events,free_DMA,pcp_DMA" "counters as CSV"
 is "$(wc -l <c.csv)" 8 "a line an operation"
 matches "$out" 'cannot be written' "a file that cannot be written is told"
+debug three.lua continue 'goto 2' 'alloc 1 GFP_KERNEL' c branch-diff 'branch-diff main, branch 1' 'branch-diff nosuch'
+matches "$out" 'Both begin with the same 2 operations' "branch-diff tells where two branches part"
+matches "$out" 'They part at event 1:' "and at which event"
+matches "$out" '^operations +[0-9]+ +[0-9]+ +[+-][0-9]+' "and how their ends differ"
+matches "$out" 'Which two branches' "branches that are not there are told"
 debug three.lua prompt
 matches "$out" 'for the screen' "what needs a screen says so"
 debug missing.lua step

@@ -1,0 +1,171 @@
+/* Commands: how two branches differ.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#define _XOPEN_SOURCE 700
+#include "command_run.h"
+
+#include "describe.h"
+#include "pane.h"
+#include "popup.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_BRANCH_NAME = 48 };
+
+/* What is compared of a machine at a branch's end. */
+struct ends {
+    uint64_t ops, events, digest;
+    uint64_t free[MAX_NR_ZONES], pcp[MAX_NR_ZONES];
+    uint64_t blocks[MAX_NR_ZONES][MAX_ORDER];
+};
+
+static uint32_t branch_by_name(const struct app *a, const char *name)
+{
+    char *end;
+    const unsigned long n = strtoul(name, &end, 10);
+    for (uint32_t i = 0; i < timeline_nr_branches(a->t); i++) {
+        if (!strcmp(timeline_branch(a->t, i).name, name) ||
+            (end != name && !*end && n == i)) {
+            return i;
+        }
+    }
+    return UINT32_MAX;
+}
+
+/* The operations that both have, from the beginning. */
+static uint64_t common_ops(const struct app *a, uint32_t x, uint32_t y)
+{
+    uint64_t common = UINT64_MAX;
+    while (x != y) { /* the younger one goes up to where it began */
+        uint32_t *young = x > y ? &x : &y;
+        const struct branch_info b = timeline_branch(a->t, *young);
+        common = b.fork_op < common ? b.fork_op : common;
+        *young = b.parent;
+    }
+    return common;
+}
+
+static void look_at_end(struct app *a, uint32_t branch, struct ends *e)
+{
+    timeline_seek(a->t, (struct position){branch, timeline_nr_ops(a->t, branch), 0});
+    const struct machine *m = timeline_machine(a->t);
+    e->ops = timeline_nr_ops(a->t, branch);
+    e->events = timeline_event_number(a->t, timeline_position(a->t));
+    e->digest = machine_digest(timeline_machine(a->t));
+    for (uint32_t z = 0; z < machine_nr_zones(m); z++) {
+        e->free[z] = zone_view(m, z).free;
+        e->pcp[z] = zone_view(m, z).pcp_pages;
+        for (uint32_t order = 0; order < m->config.max_order; order++) {
+            e->blocks[z][order] = free_area_count(m, z, order);
+        }
+    }
+}
+
+/* The events of one operation as text, a line each. */
+static void list_event(void *ctx, struct machine *m, const struct event *ev)
+{
+    char text[400];
+    event_format(text, sizeof text, m, ev);
+    text_add(ctx, "%s\n", text);
+}
+
+/* The first event that is another one, or is there in one only. */
+static void first_difference(struct app *a, struct text_buf *b, uint32_t x, uint32_t y,
+                             uint64_t op)
+{
+    struct text_buf lists[2] = {{0}, {0}};
+    struct op_record rec[2] = {0};
+    const uint32_t branch[2] = {x, y};
+    for (int i = 0; i < 2; i++) {
+        char call[256];
+        if (!timeline_op(a->t, branch[i], op, &rec[i])) {
+            text_add(b, "%s ends there.\n", timeline_branch(a->t, branch[i]).name);
+            continue;
+        }
+        op_format(call, sizeof call, a->model.m, &rec[i].op, &rec[i].result);
+        text_add(b, "%s: operation %" PRIu64 " is %s\n",
+                 timeline_branch(a->t, branch[i]).name, op, call);
+        timeline_events(a->t, branch[i], op, list_event, &lists[i]);
+    }
+    const char *p = lists[0].text ? lists[0].text : "",
+               *q = lists[1].text ? lists[1].text : "";
+    uint64_t n = 1;
+    while (*p && *q) {
+        const size_t len = strcspn(p, "\n");
+        if (len != strcspn(q, "\n") || strncmp(p, q, len) != 0) {
+            break;
+        }
+        p += len + 1, q += len + 1;
+        n++;
+    }
+    if (*p || *q) {
+        text_add(b, "They part at event %" PRIu64 ":\n  %.*s\n  %.*s\n", n,
+                 *p ? (int)strcspn(p, "\n") : 4, *p ? p : "none",
+                 *q ? (int)strcspn(q, "\n") : 4, *q ? q : "none");
+    }
+    free(lists[0].text);
+    free(lists[1].text);
+}
+
+static void put_row(struct text_buf *b, const char *what, uint64_t x, uint64_t y)
+{
+    if (x != y) {
+        text_add(b, "%-28s %14" PRIu64 " %14" PRIu64 " %+12" PRId64 "\n", what, x, y,
+                 (int64_t)(y - x));
+    }
+}
+
+void run_branch_diff(struct app *a, const char *args)
+{
+    char names[2][MAX_BRANCH_NAME] = {"", ""};
+    const struct position here = timeline_position(a->t);
+    struct ends *e = calloc(2, sizeof *e);
+    uint32_t x = 0, y = here.branch;
+    /* names may have blanks: "A, B" */
+    const char *comma = strchr(args, ',');
+    snprintf(names[0], sizeof names[0], "%.*s", comma ? (int)(comma - args) : 47, args);
+    snprintf(names[1], sizeof names[1], "%s",
+             comma ? comma + 1 + strspn(comma + 1, " ") : "");
+    if (*args) {
+        x = branch_by_name(a, names[0]);
+        y = comma ? branch_by_name(a, names[1]) : here.branch;
+    }
+    if (!e || x == UINT32_MAX || y == UINT32_MAX || x == y) {
+        app_message(a, MESSAGE_ERROR,
+                    "Which two branches? As in: branch-diff main, branch 1. branch lists "
+                    "them.");
+        free(e);
+        return;
+    }
+    struct text_buf b = {0};
+    const uint64_t common = common_ops(a, x, y);
+    look_at_end(a, x, &e[0]);
+    look_at_end(a, y, &e[1]);
+    timeline_seek(a->t, here);
+    text_add(&b, "Both begin with the same %" PRIu64 " operations.\n", common);
+    first_difference(a, &b, x, y, common);
+    text_add(&b, "\n%-28s %14s %14s %12s\n", "at their ends",
+             timeline_branch(a->t, x).name, timeline_branch(a->t, y).name, "difference");
+    put_row(&b, "operations", e[0].ops, e[1].ops);
+    put_row(&b, "events", e[0].events, e[1].events);
+    for (uint32_t z = 0; z < machine_nr_zones(a->model.m); z++) {
+        char what[64];
+        const char *name = zone_view(a->model.m, z).name;
+        snprintf(what, sizeof what, "%s: free pages", name);
+        put_row(&b, what, e[0].free[z], e[1].free[z]);
+        snprintf(what, sizeof what, "%s: on per-CPU lists", name);
+        put_row(&b, what, e[0].pcp[z], e[1].pcp[z]);
+        for (uint32_t order = 0; order < a->model.m->config.max_order; order++) {
+            snprintf(what, sizeof what, "%s: blocks of order %u", name, order);
+            put_row(&b, what, e[0].blocks[z][order], e[1].blocks[z][order]);
+        }
+    }
+    if (e[0].digest == e[1].digest) {
+        text_add(&b, "The machines are the same, byte by byte.\n");
+    }
+    popup_text(a, "How they differ", b.text);
+    free(e);
+}
