@@ -115,6 +115,14 @@ matches "$out" 'Both begin with the same 2 operations' "branch-diff tells where 
 matches "$out" 'They part at event 1:' "and at which event"
 matches "$out" '^operations +[0-9]+ +[0-9]+ +[+-][0-9]+' "and how their ends differ"
 matches "$out" 'Which two branches' "branches that are not there are told"
+debug sandbox 'kmalloc(200, GFP_KERNEL)' 'vmalloc(9000)' 'kmap(alloc_page(GFP_HIGHUSER))' slabtop 'kmem -s kmalloc-256' 'kmem -S kmalloc-256' 'info vmalloc' 'info pkmap' 'info slab' slabinfo 'proc vmallocinfo' 'kmem -S nosuch'
+matches "$out" '^ Active / Total Objects' "slabtop"
+matches "$out" '^[0-9]+ +256 +[0-9]+ +16 +1 +4k +kmalloc-256' "kmem -s"
+matches "$out" '^0x[0-9a-f]+ +0x[0-9a-f]+ +16 +[0-9]+ +[0-9]+ +(partial|full|free)' "kmem -S"
+matches "$out" 'vmalloc, operation [0-9]+, CPU' "info vmalloc"
+matches "$out" '^ *[0-9]+ +2 0xff' "info pkmap"
+matches "$out" 'tunables' "slabinfo"
+matches "$out" 'there is no nosuch' "a cache that is not there is told"
 debug three.lua prompt
 matches "$out" 'for the screen' "what needs a screen says so"
 debug missing.lua step

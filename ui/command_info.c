@@ -192,9 +192,12 @@ static const struct {
     {"machine", NULL, info_machine, "the machine's configuration"},
     {"marks", "marks", NULL, "marked positions"},
     {"pcp", NULL, info_pcp, "per-CPU page lists"},
+    {"pkmap", NULL, info_pkmap, "kmap's windows"},
     {"registers", NULL, info_registers, "the CPU's control registers"},
+    {"slab", "slabtop", NULL, "caches of objects"},
     {"stack", "backtrace", NULL, "the simulated call stack"},
     {"tlb", NULL, info_tlb, "the CPU's TLBs"},
+    {"vmalloc", NULL, info_vmalloc, "areas of vmalloc, vmap and ioremap"},
     {"zones", NULL, info_zones, "zones and watermarks"},
 };
 
@@ -310,11 +313,16 @@ void run_kmem(struct app *a, const char *args)
         kmem_i(a, &b);
     } else if (first_word_is(args, "-f", &rest)) {
         kmem_f(a, &b);
+    } else if (first_word_is(args, "-s", &rest)) {
+        kmem_caches(a, &b, rest);
+    } else if (first_word_is(args, "-S", &rest)) {
+        kmem_slabs(a, &b, rest);
     } else if (first_word_is(args, "-p", &rest)) {
         kmem_p(a, &b, rest);
     } else {
         app_message(a, MESSAGE_ERROR,
-                    "kmem -i: memory in use; -f: free lists; -p ADDRESS: a page.");
+                    "kmem -i: memory in use; -f: free lists; -s [CACHE]: caches; -S "
+                    "CACHE: its slabs; -p ADDRESS: a page.");
         return;
     }
     popup_text(a, "kmem", b.text);
@@ -337,4 +345,8 @@ void run_zoneinfo(struct app *a, const char *args)
 void run_vmstat(struct app *a, const char *args)
 {
     (void)args, command_run(a, "proc vmstat");
+}
+void run_slabinfo(struct app *a, const char *args)
+{
+    (void)args, command_run(a, "proc slabinfo");
 }

@@ -5,8 +5,10 @@
 #include "command_run.h"
 
 #include "describe.h"
+#include "inspect_space.h"
 #include "pane.h"
 #include "popup.h"
+#include "slab_view.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,10 +244,10 @@ void run_proc(struct app *a, const char *args)
     static const struct {
         const char *name;
         int (*print)(char *buf, size_t size, const struct machine *m);
-    } files[] = {{"buddyinfo", proc_buddyinfo},
-                 {"pagetypeinfo", proc_pagetypeinfo},
-                 {"zoneinfo", proc_zoneinfo},
-                 {"vmstat", proc_vmstat}};
+    } files[] = {{"buddyinfo", proc_buddyinfo},    {"pagetypeinfo", proc_pagetypeinfo},
+                 {"zoneinfo", proc_zoneinfo},      {"vmstat", proc_vmstat},
+                 {"slabinfo", proc_slabinfo},      {"vmallocinfo", proc_vmallocinfo},
+                 {"page_tables", proc_page_tables}};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         if (strcmp(args, files[i].name) != 0) {
             continue;

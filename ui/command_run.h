@@ -9,6 +9,7 @@
  *   command_debug.c     the stack, memory, addresses
  *   command_export.c    what is seen, as files
  *   command_info.c      tables of the machine
+ *   command_slab.c      caches of objects, areas
  *   command_mark.c      marked positions
  *   command_look.c      looking around
  *   command_hw.c        looking at the hardware
@@ -30,6 +31,12 @@
  * args is not a number, that is said). */
 bool selected_page(struct app *a, const char *args, uint64_t *p);
 
+/* command_slab.c, for info and kmem */
+struct text_buf;
+void kmem_caches(struct app *a, struct text_buf *b, const char *name);
+void kmem_slabs(struct app *a, struct text_buf *b, const char *name);
+void info_vmalloc(struct app *a, struct text_buf *b);
+void info_pkmap(struct app *a, struct text_buf *b);
 /* Where the mark of that name is; false: there is none. */
 bool mark_position(struct app *a, const char *name, struct position *at);
 /* The names that info knows. */

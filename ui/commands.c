@@ -174,8 +174,9 @@ static void offer_word(void *ctx, const char *word)
 static void complete_argument(struct app *a, enum complete_kind kind, const char *prefix,
                               void (*fn)(void *ctx, const char *word), void *ctx)
 {
-    static const char *const procs[] = {"buddyinfo", "pagetypeinfo", "zoneinfo",
-                                        "vmstat"};
+    static const char *const procs[] = {"buddyinfo",  "pagetypeinfo", "zoneinfo",
+                                        "vmstat",     "slabinfo",     "vmallocinfo",
+                                        "page_tables"};
     static const char *const targets[] = {"page", "free", "pcp",  "zone", "phys",
                                           "virt", "pte",  "l1i",  "l1d",  "l2",
                                           "itlb", "dtlb", "stlb", "if"};

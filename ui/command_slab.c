@@ -1,0 +1,226 @@
+/* Commands: caches of objects and mapped areas, as slabtop, crash and /proc show them.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#define _XOPEN_SOURCE 700
+#include "command_run.h"
+
+#include "inspect_space.h"
+#include "pane.h"
+#include "popup.h"
+#include "slab_view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* All caches, in an array (malloced). */
+static struct cache_view *list_caches(const struct machine *m, size_t *nr)
+{
+    *nr = 0;
+    for (uint32_t id = caches_first(m); id; id = caches_next(m, id)) {
+        ++*nr;
+    }
+    struct cache_view *list = calloc(*nr + 1, sizeof *list);
+    size_t i = 0;
+    for (uint32_t id = list ? caches_first(m) : 0; id && i < *nr;
+         id = caches_next(m, id)) {
+        i += cache_view(m, id, &list[i]);
+    }
+    *nr = i;
+    return list;
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+    return whole ? 100.0 * (double)part / (double)whole : 100.0;
+}
+
+static uint64_t cache_bytes(const struct cache_view *v)
+{
+    return v->num_slabs << v->order << PAGE_SHIFT;
+}
+
+/* ---- slabtop ---- */
+
+static char sort_key; /* of the comparison under way: qsort has no other way to it */
+
+static double key_of(const struct cache_view *v)
+{
+    switch (sort_key) {
+    case 'a':
+        return (double)v->active_objs;
+    case 'b':
+        return v->num;
+    case 'c':
+        return (double)cache_bytes(v);
+    case 'l':
+        return (double)v->num_slabs;
+    case 'v':
+        return (double)v->active_slabs;
+    case 'p':
+        return (double)(1u << v->order);
+    case 's':
+        return v->size;
+    case 'u':
+        return percent(v->active_objs, v->num_objs);
+    default:
+        return (double)v->num_objs;
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct cache_view *x = a, *y = b;
+    const double kx = key_of(x), ky = key_of(y);
+    if (sort_key != 'n' && kx != ky) {
+        return kx < ky ? 1 : -1;
+    }
+    return strcmp(x->name, y->name);
+}
+
+void run_slabtop(struct app *a, const char *args)
+{
+    size_t nr;
+    struct cache_view *list = list_caches(a->model.m, &nr);
+    struct text_buf b = {0};
+    uint64_t objs = 0, active = 0, slabs = 0, active_slabs = 0, bytes = 0, used = 0;
+    uint64_t busy = 0, least = UINT64_MAX, most = 0;
+    for (size_t i = 0; i < nr; i++) {
+        const struct cache_view *v = &list[i];
+        objs += v->num_objs;
+        active += v->active_objs;
+        slabs += v->num_slabs;
+        active_slabs += v->active_slabs;
+        bytes += cache_bytes(v);
+        used += v->active_objs * v->size;
+        busy += v->active_objs != 0;
+        least = v->size < least ? v->size : least;
+        most = v->size > most ? v->size : most;
+    }
+    if (!nr) {
+        app_message(a, MESSAGE_INFO,
+                    "There are no caches yet: kmem_cache_init() boots "
+                    "them, and so does the first kmalloc.");
+        free(list);
+        return;
+    }
+    sort_key = *args ? *args : 'o';
+    qsort(list, nr, sizeof *list, compare);
+    text_add(
+        &b, " Active / Total Objects (%% used)    : %" PRIu64 " / %" PRIu64 " (%.1f%%)\n",
+        active, objs, percent(active, objs));
+    text_add(
+        &b, " Active / Total Slabs (%% used)      : %" PRIu64 " / %" PRIu64 " (%.1f%%)\n",
+        active_slabs, slabs, percent(active_slabs, slabs));
+    text_add(&b, " Active / Total Caches (%% used)     : %" PRIu64 " / %zu (%.1f%%)\n",
+             busy, nr, percent(busy, nr));
+    text_add(&b, " Active / Total Size (%% used)       : %.2fK / %.2fK (%.1f%%)\n",
+             (double)used / 1024, (double)bytes / 1024, percent(used, bytes));
+    text_add(&b, " Minimum / Average / Maximum Object : %.2fK / %.2fK / %.2fK\n\n",
+             (double)least / 1024,
+             objs ? (double)used / (double)(active ? active : 1) / 1024 : 0,
+             (double)most / 1024);
+    text_add(&b, "%6s %6s %4s %8s %6s %8s %10s %-23s\n", "OBJS", "ACTIVE", "USE",
+             "OBJ SIZE", "SLABS", "OBJ/SLAB", "CACHE SIZE", "NAME");
+    for (size_t i = 0; i < nr; i++) {
+        const struct cache_view *v = &list[i];
+        text_add(&b,
+                 "%6" PRIu64 " %6" PRIu64 " %3.0f%% %7.2fK %6" PRIu64 " %8u %9" PRIu64
+                 "K %-23s\n",
+                 v->num_objs, v->active_objs,
+                 v->num_objs ? percent(v->active_objs, v->num_objs) : 0,
+                 (double)v->size / 1024, v->num_slabs, v->num, cache_bytes(v) >> 10,
+                 v->name);
+    }
+    popup_text(a, "slabtop", b.text);
+    free(list);
+}
+
+/* ---- kmem -s, -S ---- */
+
+void kmem_caches(struct app *a, struct text_buf *b, const char *name)
+{
+    size_t nr;
+    struct cache_view *list = list_caches(a->model.m, &nr);
+    text_add(b, "%-8s %8s %10s %8s %6s %6s  %s\n", "CACHE", "OBJSIZE", "ALLOCATED",
+             "TOTAL", "SLABS", "SSIZE", "NAME");
+    for (size_t i = 0; i < nr; i++) {
+        const struct cache_view *v = &list[i];
+        if (!*name || !strcmp(name, v->name)) {
+            text_add(b, "%-8u %8u %10" PRIu64 " %8" PRIu64 " %6" PRIu64 " %5uk  %s\n",
+                     v->id, v->object_size, v->in_use, v->num_objs, v->num_slabs,
+                     4u << v->order, v->name);
+        }
+    }
+    free(list);
+}
+
+void kmem_slabs(struct app *a, struct text_buf *b, const char *name)
+{
+    static const char *const kinds[NR_SLAB_LISTS] = {"", "partial", "full", "free"};
+    const struct machine *m = a->model.m;
+    const uint32_t id = cache_by_name(m, name);
+    if (!id) {
+        text_add(b, "kmem -S wants a cache's name: there is no %s.\n", name);
+        return;
+    }
+    kmem_caches(a, b, name);
+    text_add(b, "\n%-10s %-18s %6s %9s %5s  %s\n", "SLAB", "MEMORY", "TOTAL", "ALLOCATED",
+             "FREE", "LIST");
+    for (int kind = SLABS_PARTIAL; kind < NR_SLAB_LISTS; kind++) {
+        for (uint32_t slab = slabs_first(m, id, (enum slab_list_kind)kind); slab;
+             slab = slabs_next(m, slab)) {
+            const struct slab_view v = slab_view(m, slab);
+            text_add(b, "0x%-8" PRIx64 " 0x%-16" PRIx64 " %6u %9u %5u  %s\n", v.pfn,
+                     v.s_mem, v.num, v.active, v.num - v.active, kinds[kind]);
+        }
+    }
+}
+
+/* ---- info ---- */
+
+void info_vmalloc(struct app *a, struct text_buf *b)
+{
+    const struct machine *m = a->model.m;
+    struct area_view v;
+    text_add(b, "%-18s %-18s %8s  %-10s %s\n", "FIRST", "LAST", "PAGES", "KIND", "BY");
+    for (uint64_t at = 0; space_next_area(m, at, UINT64_MAX, &v); at = v.last + 1) {
+        text_add(b,
+                 "0x%-16" PRIx64 " 0x%-16" PRIx64 " %8" PRIu64
+                 "  %-10s %s, operation %" PRIu64 ", CPU %u\n",
+                 v.first, v.last, (v.last - v.first + 1) >> PAGE_SHIFT, v.name, v.caller,
+                 v.op, v.cpu);
+        if (v.last == UINT64_MAX) {
+            break;
+        }
+    }
+}
+
+void info_pkmap(struct app *a, struct text_buf *b)
+{
+    const struct machine *m = a->model.m;
+    const uint32_t nr = space_nr_pkmaps(m);
+    if (!nr) {
+        text_add(b, "There is no HighMem on 64 bits, and no window for it.\n");
+        return;
+    }
+    text_add(b, "%u slots, %u sleep\n%4s %5s %-12s %s\n", nr, space_nr_pkmap_sleepers(m),
+             "SLOT", "COUNT", "ADDRESS", "PAGE");
+    for (uint32_t i = 0; i < nr; i++) {
+        const struct pkmap_view v = space_pkmap(m, i);
+        if (v.count) {
+            text_add(b, "%4u %5u 0x%-10" PRIx64 " 0x%" PRIx64 "%s\n", i, v.count, v.va,
+                     v.frame, v.last ? "  last_pkmap_nr" : "");
+        }
+    }
+    for (uint32_t cpu = 0; cpu < machine_nr_cpus(m); cpu++) {
+        text_add(b, "CPU %u: %u of %u kmap_local slots", cpu, space_kmap_depth(m, cpu),
+                 space_nr_kmap_slots(m));
+        for (uint32_t i = 0; i < space_kmap_depth(m, cpu); i++) {
+            const struct kmap_slot_view v = space_kmap_slot(m, cpu, i);
+            text_add(b, "  0x%" PRIx64 " = 0x%" PRIx64, v.va, v.frame);
+        }
+        text_add(b, "\n");
+    }
+}
