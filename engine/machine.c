@@ -35,7 +35,7 @@ static void after_hook(struct probe *p)
     struct machine *m = (struct machine *)((char *)p - offsetof(struct machine, probe));
     mm_mark_hot(m);
     if (m->hardware && m->hardware->s->used) {
-        memsys_mark_state(&m->hardware->cpu[p->cpu]);
+        smp_mark(&m->hardware->smp);
     }
 }
 

@@ -53,6 +53,14 @@ void smp_forget(struct smp *s)
     }
 }
 
+void smp_mark(struct smp *s)
+{
+    arena_mark(s->arena, s->s);
+    for (uint32_t i = 0; i < s->config.nr_cpus; i++) {
+        memsys_mark_state(&s->cpu[i]);
+    }
+}
+
 /* ---- TLB shootdown ---- */
 
 void smp_set_deaf(struct smp *s, uint32_t cpu, bool deaf)
@@ -67,9 +75,9 @@ uint64_t smp_shootdown(struct smp *s, uint32_t from, uint64_t mask,
 {
     struct memsys *sender = &s->cpu[from];
     uint64_t acked = 0;
+    smp_mark(s);
     for (uint32_t i = 0; i < s->config.nr_cpus; i++) {
         if (i != from && mask >> i & 1) {
-            memsys_mark_state(sender);
             sender->s->n.ipi_sent++;
             probe(s->probe, HW_EV_IPI_SEND, from, i, what->kind, what->va,
                   what->nr_pages);
@@ -88,7 +96,6 @@ uint64_t smp_shootdown(struct smp *s, uint32_t from, uint64_t mask,
             probe(s->probe, HW_EV_IPI_LOST, i, from);
             continue;
         }
-        memsys_mark_state(m);
         m->s->n.ipi_received++;
         probe(s->probe, HW_EV_IPI_RECEIVE, i, from);
         memsys_fence(m); /* an interrupt empties the write-combining buffers */
@@ -133,7 +140,7 @@ static void dma_snoop(struct smp *s, uint64_t pa, uint32_t size_bytes, bool writ
 static void dma(struct smp *s, uint64_t pa, uint32_t size_bytes, bool write)
 {
     const uint32_t line = s->cpu[0].bus_line;
-    arena_mark(s->arena, s->s);
+    smp_mark(s);
     s->s->dma_reads += !write;
     s->s->dma_writes += write;
     s->s->dma_bytes += size_bytes;
