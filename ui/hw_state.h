@@ -150,6 +150,9 @@ struct space_state {
     uint64_t at;
     int near;    /* level of the bar that the cursor moves in; -1: pages */
     int columns; /* as fitted */
+    /* the bytes that the last event was about */
+    bool lit;
+    uint64_t lit_first, lit_last;
 };
 
 /* kmap's windows. */
@@ -158,6 +161,7 @@ struct windows_state {
     int at;  /* a slot: of the persistent ones, then of each CPU's */
     int top; /* first row that is seen */
     int per_row;
+    int touched; /* by the last event; -1: none */
 };
 
 struct hw_state {

@@ -73,15 +73,15 @@ static int bars(const struct app *a, int w, int h, int level[SPACE_MAX_LEVELS])
 static void fit(struct app *a, int w, int h)
 {
     struct space_state *s = &a->hw.space;
-    uint64_t first, last;
     (void)h;
+    s->lit = space_lit(a, &s->lit_first, &s->lit_last);
     if (!s->placed) {
         s->at = a->model.m->vm->kspace.vmalloc_start;
         s->near = -1;
         s->placed = true;
     }
-    if (!s->has_cursor && space_lit(a, &first, &last)) {
-        s->at = first;
+    if (!s->has_cursor && s->lit) {
+        s->at = s->lit_first;
     }
     s->columns = w;
 }
@@ -105,15 +105,14 @@ static void draw_names(const struct app *a, struct grid *g, struct rect r,
 static void draw_cells(const struct app *a, struct grid *g, struct rect r,
                        const struct space_bar *b, bool active, bool focused)
 {
-    uint64_t lit_first = 0, lit_last = 0;
-    const bool lit = space_lit(a, &lit_first, &lit_last);
+    const struct space_state *s = &a->hw.space;
     const int here = space_cell_of(b, a->hw.space.at);
     for (int i = 0; i < b->n; i++) {
         uint64_t first, last;
         space_cell(b, i, &first, &last);
         const struct space_look look = space_look(a, first, last);
         const int marks =
-            (lit && lit_first <= last && lit_last >= first ? MARK_CHANGED : 0) |
+            (s->lit && s->lit_first <= last && s->lit_last >= first ? MARK_CHANGED : 0) |
             (i == here && active && focused && a->hw.space.has_cursor ? MARK_SELECTED
                                                                       : 0);
         grid_put(g, r.x + i, r.y, look.ch, look.style, marks);
@@ -158,10 +157,8 @@ static void draw_entry(const struct app *a, struct grid *g, struct rect r, uint6
 {
     const struct machine *m = a->model.m;
     const struct space_state *s = &a->hw.space;
-    uint64_t first, last;
     const bool here = (s->at & ~(uint64_t)(PAGE_SIZE - 1)) == va;
-    const bool lit = space_lit(a, &first, &last) &&
-                     va >= (first & ~(uint64_t)(PAGE_SIZE - 1)) && va <= last;
+    const bool lit = s->lit && va + PAGE_SIZE > s->lit_first && va <= s->lit_last;
     const int marks =
         (lit ? MARK_CHANGED : 0) | (here && focused && s->has_cursor ? MARK_SELECTED : 0);
     const struct address_view v = space_whatis(m, space_mm(a, va), va);
@@ -272,6 +269,9 @@ static void area_words(const struct app *a, const struct address_view *v, char *
         }
     } else if (space_is_areas(a->model.m, v->va) &&
                space_hole_at(a->model.m, v->va, &first, &last)) {
+        const struct kspace_area r = space_region(a->model.m, v->region).area;
+        first = first < r.first ? r.first : first;
+        last = last > r.last ? r.last : last;
         snprintf(buf, size, "free: %s from %#llx", bytes_text(bytes, last - first + 1),
                  (unsigned long long)first);
     } else {

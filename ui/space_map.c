@@ -192,7 +192,7 @@ struct space_look space_kind_look(const struct app *a, enum vmap_kind kind)
                : (struct space_look){a->glyphs->dot, ST_FREE};
 }
 
-/* Where areas are: the first of several in a cell; small when part of the cell is free. */
+/* Where areas are: the first of several in a cell; small when part of it is free. */
 static struct space_look areas_look(const struct app *a, uint64_t first, uint64_t last)
 {
     const struct machine *m = a->model.m;
