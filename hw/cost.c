@@ -19,10 +19,10 @@
  *   skylake    Intel, "64 and IA-32 Architectures Optimization Reference Manual", cache
  *              parameters of the Skylake client microarchitecture: L1D 4, L2 12, L3 44;
  *              7-cpu.com: RAM L3 + 51 ns, 204 cycles at 4.0 GHz.
- *   cortex-a9  7-cpu.com, Exynos 4210 at 1.2 GHz: L1 4, L2 + 19, first-level TLB miss + 7,
- *              second-level TLB miss + 7, RAM + 110 ns, 132 cycles.
- *   geode-lx   7-cpu.com, AMD Geode LX at 500 MHz: L1 3, L2 + 8, first-level TLB miss + 3,
- *              second-level TLB miss + 5, RAM + 70 ns, 35 cycles.
+ *   cortex-a9  7-cpu.com, Exynos 4210 at 1.2 GHz: L1 4, L2 + 19, first-level TLB miss
+ *              + 7, second-level TLB miss + 7, RAM + 110 ns, 132 cycles.
+ *   geode-lx   7-cpu.com, AMD Geode LX at 500 MHz: L1 3, L2 + 8, first-level TLB miss
+ *              + 3, second-level TLB miss + 5, RAM + 70 ns, 35 cycles.
  *
  * Nobody publishes all of a row. Assumed are: second-level TLBs of 7 cycles, of 9 with
  * Skylake; walks of identity mapping of 30 (the two of 7-cpu.com have the measured

@@ -88,9 +88,9 @@ bool smp_create(struct smp *s, struct memsys cpus[], struct arena *a, struct ram
  * longer holds. */
 void smp_forget(struct smp *s);
 
-/* All that is not in caches, TLBs and RAM is about to change, as every operation here says
- * at its beginning. A hook that takes a snapshot or a digest inside of one takes the marks
- * away: its owner gives them back. */
+/* All that is not in caches, TLBs and RAM is about to change, as every operation here
+ * says at its beginning. A hook that takes a snapshot or a digest inside of one takes the
+ * marks away: its owner gives them back. */
 void smp_mark(struct smp *s);
 
 /* ---- devices ---- */
