@@ -123,6 +123,12 @@ matches "$out" 'vmalloc, operation [0-9]+, CPU' "info vmalloc"
 matches "$out" '^ *[0-9]+ +2 0xff' "info pkmap"
 matches "$out" 'tunables' "slabinfo"
 matches "$out" 'there is no nosuch' "a cache that is not there is told"
+debug three.lua 'compare pcp_cold=true' 'compare ram=128M' 'compare' 'compare ram=nonsense'
+matches "$out" 'does the same on both: [0-9]+ operations' "compare: what makes no difference"
+matches "$out" 'The first [0-9]+ operations are the same. Operation [0-9]+ is not:' "and where two machines part"
+matches "$out" 'Their events part at number [0-9]+' "at which event"
+matches "$out" 'Compare with what' "compare wants an option"
+matches "$out" 'nonsense' "and a good one"
 debug three.lua prompt
 matches "$out" 'for the screen' "what needs a screen says so"
 debug missing.lua step

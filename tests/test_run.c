@@ -248,8 +248,9 @@ int main(void)
         {"arch=x86_64", "la57=true", "psc=8,4,2,2", NULL}};
     for (size_t i = 0; i < sizeof machines / sizeof machines[0]; i++) {
         settings = machines[i];
-        is_u64(run("tests/scenarios/processes.lua", false, RUN_EVENTS_NONE), RUN_OK,
-               "processes on %s: %s", machines[i][0], err);
+        const enum run_status status =
+            run("tests/scenarios/processes.lua", false, RUN_EVENTS_NONE);
+        is_u64(status, RUN_OK, "processes on %s: %s", machines[i][0], err);
     }
     settings = NULL;
     is_u64(run("tests/scenarios/small.lua", true, RUN_EVENTS_ALL), RUN_OK, "as JSON");

@@ -4,6 +4,7 @@
  *   commands.c          the table, lines, completion
  *   command_time.c      going through time, branches
  *   command_branch.c    how two branches differ
+ *   command_compare.c   the same script on two machines
  *   command_break.c     breakpoints and watchpoints
  *   command_why.c       what changed this, and why
  *   command_debug.c     the stack, memory, addresses

@@ -224,6 +224,13 @@ static void complete_argument(struct app *a, enum complete_kind kind, const char
             offer(prefix, rows[i].name, fn, ctx);
         }
         break;
+    case COMPLETE_CONFIG:
+        for (size_t i = 0; config_options(i); i++) {
+            char word[64];
+            snprintf(word, sizeof word, "%s=", config_options(i)->name);
+            offer(prefix, word, fn, ctx);
+        }
+        break;
     case COMPLETE_PROC:
         for (size_t i = 0; i < sizeof procs / sizeof procs[0]; i++) {
             offer(prefix, procs[i], fn, ctx);

@@ -12,6 +12,7 @@ enum complete_kind {
     COMPLETE_TARGET,
     COMPLETE_INFO,
     COMPLETE_FILE,
+    COMPLETE_CONFIG, /* NAME= of an option of the machine */
     COMPLETE_ZONE,
     COMPLETE_BRANCH,
     COMPLETE_COMMANDS,
