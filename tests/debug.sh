@@ -129,6 +129,12 @@ matches "$out" 'The first [0-9]+ operations are the same. Operation [0-9]+ is no
 matches "$out" 'Their events part at number [0-9]+' "at which event"
 matches "$out" 'Compare with what' "compare wants an option"
 matches "$out" 'nonsense' "and a good one"
+mkdir -p config/mmscope
+printf '# mine\nbreak expand\nnosuch(\nmark start\n' >config/mmscope/rc
+out=$(printf 'breakpoints\nmarks\n' | XDG_CONFIG_HOME=$PWD/config "$MMSCOPE" debug three.lua)
+matches "$out" 'call of expand' "the rc file's commands are run"
+matches "$out" 'goto start' "all of them"
+matches "$out" 'mmscope/rc:3: ' "and what is wrong in it is told with its line"
 debug three.lua prompt
 matches "$out" 'for the screen' "what needs a screen says so"
 debug missing.lua step

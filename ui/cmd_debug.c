@@ -15,6 +15,7 @@
 #include "cmdline.h"
 #include "commands.h"
 #include "console.h"
+#include "keep.h"
 #include "lessons.h"
 #include "subcommands.h"
 
@@ -76,6 +77,10 @@ static void debug(struct session *s, bool typed, char *path, size_t path_size)
     }
     struct console c = {.app = &a, .out = stdout};
     console_begin(&c);
+    keep_run_rc(&a);
+    if (a.message_kind != MESSAGE_NONE) {
+        printf("%s\n", a.message);
+    }
     while (a.request != REQUEST_QUIT && a.request != REQUEST_LOAD) {
         interrupted = 0;
         fflush(stdout);

@@ -17,6 +17,7 @@
 #include "commands.h"
 #include "describe.h"
 #include "pane.h"
+#include "popup.h"
 #include "session_file.h"
 #include "target.h"
 
@@ -123,6 +124,41 @@ void keep_take_notes(struct app *a, const char *notes)
         }
     }
     a->message_kind = MESSAGE_NONE;
+}
+
+/* ---- the user's own commands ---- */
+
+void keep_run_rc(struct app *a)
+{
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    char path[3100], line[1024], why[1400] = "";
+    const int n =
+        config && *config == '/' ? snprintf(path, sizeof path, "%s/mmscope/rc", config)
+        : home && *home ? snprintf(path, sizeof path, "%s/.config/mmscope/rc", home)
+                        : -1;
+    FILE *f = n > 0 && (size_t)n < sizeof path ? fopen(path, "r") : NULL;
+    for (int number = 1; f && fgets(line, sizeof line, f); number++) {
+        char *text = line + strspn(line, " \t");
+        text[strcspn(text, "\n")] = 0;
+        if (!*text || *text == '#') {
+            continue;
+        }
+        a->message_kind = MESSAGE_NONE;
+        command_run(a, text);
+        popup_close(a);
+        if (a->message_kind == MESSAGE_ERROR && !*why) {
+            snprintf(why, sizeof why, "%.200s:%d: %.1000s", path, number, a->message);
+        }
+    }
+    if (f) {
+        fclose(f);
+    }
+    a->message_kind = MESSAGE_NONE;
+    a->request = REQUEST_NONE;
+    a->prompt_open = false;
+    if (*why) {
+        app_message(a, MESSAGE_ERROR, "%s", why);
+    }
 }
 
 /* ---- saving ---- */

@@ -15,6 +15,11 @@
 char *keep_notes(const struct app *a);
 void keep_take_notes(struct app *a, const char *notes);
 
+/* The user's own commands, run when a session opens: XDG_CONFIG_HOME/mmscope/rc, or
+ * ~/.config/mmscope/rc, a command a line, # begins a comment. What goes wrong is told as
+ * a message with its line. */
+void keep_run_rc(struct app *a);
+
 /* The session as a file; a message says how it went. */
 void keep_save(struct app *a, const char *path);
 

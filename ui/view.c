@@ -148,6 +148,7 @@ enum view_result view_run(struct session *s, const char *message, char *path,
     a.interrupted = interrupted;
     a.interrupted_ctx = &w;
     resize(&a);
+    keep_run_rc(&a);
     if (*message) {
         app_message(&a, MESSAGE_INFO, "%s", message);
     }
