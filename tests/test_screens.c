@@ -104,6 +104,7 @@ static const struct screen screens[] = {
     {"space-200x60", 200, 60, GLYPHS_UTF8, "nnnnnn4[[\4", "space"},
     {"space-120x40-x86-64", 120, 40, GLYPHS_UTF8, "nnnnnn4", "space:arch=x86_64"},
     {"space-80x24-what", 80, 24, GLYPHS_UTF8, "cN4\r", "space"},
+    {"space-120x40-page", 120, 40, GLYPHS_UTF8, "cNNN5]4--", "space"},
     {"space-80x24-windows", 80, 24, GLYPHS_UTF8, "cNNN5z", "space"},
     {"space-120x40-windows", 120, 40, GLYPHS_ASCII, "cNNN5]", "space"},
     {"80x24-menu", 80, 24, GLYPHS_UTF8, NULL, NULL},

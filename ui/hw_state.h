@@ -145,6 +145,7 @@ struct memory_state {
 };
 
 /* A place in the address space, and how near it is looked at (space_map.h). */
+enum { SPACE_MAX_ADDRESSES = 16 };
 struct space_state {
     bool placed, has_cursor;
     uint64_t at;
@@ -153,6 +154,11 @@ struct space_state {
     /* the bytes that the last event was about */
     bool lit;
     uint64_t lit_first, lit_last;
+    /* a page that another pane's cursor, or this one's, is on, and its addresses; kept as
+     * they were at that stamp */
+    bool has_page;
+    uint64_t page, page_stamp, at_of_page[SPACE_MAX_ADDRESSES];
+    int nr_addresses;
 };
 
 /* kmap's windows. */

@@ -70,10 +70,46 @@ static int bars(const struct app *a, int w, int h, int level[SPACE_MAX_LEVELS])
     return n;
 }
 
+static void add_address(void *ctx, const struct mapping_view *v)
+{
+    struct space_state *s = ctx;
+    if (s->nr_addresses < SPACE_MAX_ADDRESSES) {
+        s->at_of_page[s->nr_addresses] = v->va;
+    }
+    s->nr_addresses++;
+}
+
+/* The selected page's addresses, looked for when something has changed. */
+static void find_addresses(struct app *a)
+{
+    struct space_state *s = &a->hw.space;
+    const uint64_t page = a->focus == PANE_PHYSMAP ? a->map.cursor : a->hw.lit;
+    const bool there = a->focus == PANE_PHYSMAP ? a->map.has_cursor : a->hw.has_lit;
+    if (there && (!s->has_page || s->page != page || s->page_stamp != a->hw.stamp)) {
+        s->nr_addresses = 0;
+        space_mappings(a->model.m, page, s, add_address);
+        s->page = page;
+        s->page_stamp = a->hw.stamp;
+    }
+    s->has_page = there;
+}
+
+/* Does some byte of it belong to the selected page? */
+static bool is_selected(const struct space_state *s, uint64_t first, uint64_t last)
+{
+    for (int i = 0; s->has_page && i < s->nr_addresses && i < SPACE_MAX_ADDRESSES; i++) {
+        if (s->at_of_page[i] <= last && s->at_of_page[i] + (PAGE_SIZE - 1) >= first) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void fit(struct app *a, int w, int h)
 {
     struct space_state *s = &a->hw.space;
     (void)h;
+    find_addresses(a);
     s->lit = space_lit(a, &s->lit_first, &s->lit_last);
     if (!s->placed) {
         s->at = a->model.m->vm->kspace.vmalloc_start;
@@ -113,8 +149,10 @@ static void draw_cells(const struct app *a, struct grid *g, struct rect r,
         const struct space_look look = space_look(a, first, last);
         const int marks =
             (s->lit && s->lit_first <= last && s->lit_last >= first ? MARK_CHANGED : 0) |
-            (i == here && active && focused && a->hw.space.has_cursor ? MARK_SELECTED
-                                                                      : 0);
+            ((i == here && active && focused && s->has_cursor) ||
+                     is_selected(s, first, last)
+                 ? MARK_SELECTED
+                 : 0);
         grid_put(g, r.x + i, r.y, look.ch, look.style, marks);
     }
     for (int i = 0; i < b->nr; i++) {
@@ -144,10 +182,13 @@ static void draw_nest(const struct app *a, struct grid *g, struct rect r,
         grid_put(g, r.x + from, r.y, gl->corner_ll, ST_RULE, 0);
         grid_put(g, r.x + to, r.y, gl->corner_lr, ST_RULE, 0);
     }
-    const int x = to + 2 + len <= r.w   ? to + 2
-                  : from - 1 - len >= 0 ? from - 1 - len
-                                        : from + 2;
-    grid_text_cut(g, r.x + x, r.y, r.w - x, text, gl->more, ST_DIM, 0);
+    const int right = r.w - to - 2, left = from - 1;
+    const bool behind = right >= len || (left < len && right >= left);
+    const int x = behind ? to + 2 : app_max_int(0, left - len);
+    const int room = behind ? right : left;
+    if (room > 0) {
+        grid_text_cut(g, r.x + x, r.y, room, text, gl->more, ST_DIM, 0);
+    }
 }
 
 /* ---- page-table entries ---- */
@@ -329,10 +370,42 @@ static void draw_words(const struct app *a, struct grid *g, struct rect r)
     row(a, g, r, &y, ST_NORMAL, "from  ", area.who ? area.who : "");
 }
 
+/* Is there more to tell of it than this pane's cursor says already? */
+static bool tells_page(const struct app *a)
+{
+    const struct space_state *s = &a->hw.space;
+    return s->has_page && (a->focus != PANE_SPACE || s->nr_addresses > 1);
+}
+
+/* Where the selected page is. */
+static void draw_addresses(const struct app *a, struct grid *g, struct rect r)
+{
+    const struct space_state *s = &a->hw.space;
+    int x = grid_printf(g, r.x, r.y, ST_BRIGHT, 0, "page " PFN_FORMAT,
+                        (unsigned long long)s->page);
+    x = grid_text(g, x, r.y, s->nr_addresses ? " is at" : " has no address", ST_DIM, 0);
+    for (int i = 0; i < s->nr_addresses; i++) {
+        char text[32];
+        const bool known = i < SPACE_MAX_ADDRESSES;
+        snprintf(text, sizeof text, " %#llx",
+                 known ? (unsigned long long)s->at_of_page[i] : 0);
+        if (!known || x + text_width(text) > r.x + r.w) {
+            grid_put(g, app_min_int(x + 1, r.x + r.w - 1), r.y, a->glyphs->more, ST_DIM,
+                     0);
+            break;
+        }
+        x = grid_text(g, x, r.y, text, ST_NUMBER, 0);
+    }
+}
+
 /* Which letter is what, in the line of the lowest bar. */
 static void draw_legend(const struct app *a, struct grid *g, struct rect r)
 {
     int x = r.x;
+    if (tells_page(a)) {
+        draw_addresses(a, g, r);
+        return;
+    }
     for (int kind = VMAP_LAZY; kind < NR_VMAP_KINDS; kind++) {
         static const char *const words[] = {
             [VMAP_LAZY] = "lazily freed", [VMAP_VMALLOC] = "malloc",
@@ -374,14 +447,20 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
         }
         up = b;
     }
-    if (!is_entries(a, r.w) && y < end) {
+    const bool legend = !is_entries(a, r.w) && y < end;
+    if (legend) {
         draw_legend(a, g, (struct rect){r.x, end - 1, r.w, 1});
         end--;
     }
     if (level_of(a, r.w) >= levels(a, r.w) - 2) { /* pages: with what is left over */
         draw_entries(a, g, (struct rect){r.x, y, r.w, end - y}, focused);
     }
-    draw_words(a, g, (struct rect){r.x, r.y + r.h - words, r.w, words});
+    int room = words;
+    if (tells_page(a) && !legend && words > 1) {
+        draw_addresses(a, g, (struct rect){r.x, r.y + r.h - 1, r.w, 1});
+        room--;
+    }
+    draw_words(a, g, (struct rect){r.x, r.y + r.h - words, r.w, room});
 }
 
 /* ---- moving ---- */
