@@ -78,11 +78,14 @@ debug three.lua 'info zones' 'info pcp' 'i tlb' 'info cpus' 'info registers' 'in
 matches "$out" '^DMA +0x1' "info zones"
 matches "$out" '^cr3 +0x[0-9a-f]+' "info registers"
 matches "$out" 'arch=i386' "info machine"
-debug three.lua 'x/4xw 0xc0100000' 'x/2xg phys 0' 'x/s 0xc0100000' 'x 0x10' 'x/zz 1' 'vtop 0xc0200000' 'vtop 0x10' 'x' 'kmem -f' 'kmem -i' 'kmem -p 1000' kmem
+debug three.lua 'x/4xw 0xc0100000' 'x/2xg phys 0' 'x/s 0xc0100000' 'x 0x10' 'x/zz 1' 'vtop 0xc0200000' 'vtop 0x10' 'whatis 0xc0200000' 'whatis phys 0x200000' 'whatis' 'x' 'kmem -f' 'kmem -i' 'kmem -p 1000' kmem
 matches "$out" '^0xc0100000:' "x examines virtual memory"
 matches "$out" 'Cannot access memory at address 0x10' "what cannot be read is told"
 matches "$out" 'PGD: [0-9a-f]+ => [0-9a-f]+' "vtop shows the walk"
 matches "$out" 'not mapped' "an address without a page too"
+matches "$out" 'virtual +0xc0200000 in direct map' "whatis tells a virtual address"
+matches "$out" 'also at +0xc0200000' "and a physical one with its addresses"
+matches "$out" 'whatis wants an address' "and what it wants"
 matches "$out" 'nr_free_pages: [0-9]+' "kmem -f counts"
 debug three.lua 'apropos watermark' 'apropos zzzz' 'x = 5' 'x' 'p x*2'
 matches "$out" 'event mm:watermark_test' "apropos finds events"
