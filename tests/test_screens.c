@@ -459,6 +459,7 @@ static void test_views(void)
     app_key(&a, 'z');
     app_key(&a, 'v');
     ok(view_number(a.prefs.view, a.prefs.zoomed), "a zoomed pane is of the view");
+    app_command(&a, "view hardware"); /* has no memory map */
     app_command(&a, "find 0x100");
     is_i64(a.prefs.view, VIEW_PAGES, "a pane that is asked for brings its view");
     app_free(&a);
