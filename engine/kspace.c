@@ -133,9 +133,10 @@ static void add(struct list *list, enum kspace_kind kind, uint64_t first, uint64
 }
 
 static const char direct_rules[] =
-    "one page or many, physically contiguous; any context; global large pages";
-static const char vmalloc_rules[] =
-    "virtually contiguous only; may sleep: never in interrupts; guard page behind each";
+    "one page or many, physically contiguous: DMA-able; any context; global large pages";
+static const char vmalloc_rules[] = "virtually contiguous only: DMA-able page by page; "
+                                    "may sleep: never in interrupts; guard "
+                                    "page behind each";
 static const char kmap_rules[] =
     "one page; may sleep: only in process context; all CPUs see it";
 static const char local_rules[] =

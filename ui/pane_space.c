@@ -336,6 +336,21 @@ static void page_words(const struct app *a, const struct address_view *v, char *
              (unsigned long long)v->entry.value, (unsigned long long)v->frame, use);
 }
 
+/* The CPUs whose TLBs know the address, and whether what they know is still so. */
+static int draw_tlbs(const struct app *a, struct grid *g, int x, int y,
+                     const struct address_view *v)
+{
+    const struct machine *m = a->model.m;
+    for (uint32_t cpu = 0; shown_cpu(a) && cpu < machine_nr_cpus(m); cpu++) {
+        const struct memory_at at = memory_translate(m, cpu, NULL, v->va);
+        if (at.via == VIA_DTLB || at.via == VIA_STLB) {
+            x = at.pa == v->pa ? grid_printf(g, x, y, ST_LINE_CLEAN, 0, "TLB%u ", cpu)
+                               : grid_printf(g, x, y, ST_STALE, 0, "stale TLB%u ", cpu);
+        }
+    }
+    return x;
+}
+
 static void draw_words(const struct app *a, struct grid *g, struct rect r)
 {
     const struct machine *m = a->model.m;
@@ -365,7 +380,15 @@ static void draw_words(const struct app *a, struct grid *g, struct rect r)
     draw_rules(a, g, r, &y, area.rules ? area.rules : "");
     if (v.canonical) {
         page_words(a, &v, text, sizeof text);
-        row(a, g, r, &y, ST_NORMAL, "entry ", text);
+        if (y < r.y + r.h) {
+            int x = grid_text(g, r.x, y, "entry ", ST_DIM, 0);
+            x = draw_tlbs(a, g, x, y, &v);
+            if (x < r.x + r.w) {
+                grid_text_cut(g, x, y, r.x + r.w - x, text, a->glyphs->more, ST_NORMAL,
+                              0);
+            }
+            y++;
+        }
     }
     row(a, g, r, &y, ST_NORMAL, "from  ", area.who ? area.who : "");
 }
