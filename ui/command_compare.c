@@ -44,7 +44,7 @@ static void list_event(void *ctx, struct machine *m, const struct event *ev)
     text_add(ctx, "%s\n", text);
 }
 
-/* Operation op on this side: it is run if it has not been. False: the script has ended. */
+/* Operation op here: it is run if it has not been. False: the script has ended. */
 static bool have_op(struct twin *s, uint64_t op, struct op_record *rec)
 {
     const uint32_t branch = timeline_position(s->t).branch;
