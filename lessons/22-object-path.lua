@@ -59,7 +59,8 @@ local function all_the_way_down(cache)
           answer = 3,
           why = [[The slab needs one page. It comes from the CPU's page list, and that
                   is empty too: it is refilled by a batch.]] }
-    say "Step through it (s) and watch the call stack: each layer asks the next."
+    say [[Step through it (s) and watch the call stack: each layer asks the next. The
+          pages come from the zone DMA32: ] and [ show another zone's lists.]]
     hold(1)
     local all = #events()
     expect(seen "slab:array_empty", "the CPU's array is empty: cache_alloc_refill")

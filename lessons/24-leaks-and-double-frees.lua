@@ -2,9 +2,9 @@
 -- the wrong cache; and going back to where they began.
 --
 -- SPDX-License-Identifier: GPL-3.0-or-later
-local function open_session(cache)
+local function open_session(cache, nr)
     local s = cache:alloc()
-    write_u64(s, 0x5e55)
+    write_u64(s, nr)
     return s
 end
 
@@ -23,7 +23,7 @@ local function leak()
     local cache = kmem_cache_create("session", 200)
     local open = {}
     for i = 1, 6 do
-        open[i] = open_session(cache)
+        open[i] = open_session(cache, i)
     end
     for i, s in ipairs(open) do
         close_session(cache, s, i == 4)
@@ -46,15 +46,16 @@ local function leak()
     expect(o.state == "in use" and o.alloc_op == left.op,
            ("object %d of its slab, allocated by operation %d")
                :format(o.number, o.alloc_op))
-    sayf([[:report shows the whole report. Now go back to where it began: :goto %d is
-           just before that operation. :locals shows the script's variables there: i is
-           4. From there n goes on by a line, S goes back by a step; . comes back to
-           here. What happens to session 4 later, and what does not?]], o.alloc_op)
+    sayf([[:report shows the whole report. Now go back to where it began: :goto %d, and
+           the object has just been allocated. :locals shows the script's variables
+           there, nr is 4, and who called. From there n goes on by a line, S goes back by
+           a step; . comes back to here. What is done with the other sessions later,
+           and not with this one?]], o.alloc_op)
 end
 
 local function double(cache)
     title "2. A double free"
-    local a = open_session(cache)
+    local a = open_session(cache, 0xa)
     say [[Two ways out of a function, and both free the object.]]
     cache:free(a)
     local o = object_at(a)
@@ -81,9 +82,9 @@ end
 local function too_late(cache)
     title "3. The one that nobody reports"
     say [[Now the same bug, but a bit later. A frees its object. B allocates one.]]
-    local a = open_session(cache)
+    local a = open_session(cache, 0xa)
     cache:free(a)
-    local b = open_session(cache)
+    local b = open_session(cache, 0xb)
     expect_eq(b, a, "B gets the object that A had: last in, first out")
     ask { "A frees it a second time. What does the check for double frees say?",
           "double free detected", "nothing",
@@ -91,10 +92,8 @@ local function too_late(cache)
           why = "The object is in use: by B. This free looks like any other." }
     cache:free(a)
     expect_eq(#events "slab:bug", 0, "no report")
-    local c = open_session(cache)
+    local c = open_session(cache, 0xc)
     expect_eq(c, b, "C allocates, and has the same object as B")
-    write_u64(b, 0xb)
-    write_u64(c, 0xc)
     expect_eq(read_u64(b), 0xc, "B reads what C has written")
     sayf([[This is how such bugs are noticed: some data is wrong, somewhere else, much
            later. Going back finds it. :why virt %s goes to the event that last changed
@@ -110,7 +109,7 @@ end
 
 local function after_free(cache)
     title "4. Use after free"
-    local p = open_session(cache)
+    local p = open_session(cache, 0x5e55)
     cache:free(p)
     ask { "The pointer is still there. A load through it: what does it answer?",
           "a page fault", "what was there before", "zeros",
@@ -119,8 +118,7 @@ local function after_free(cache)
                   the bug is not noticed, until the object has another owner.]] }
     expect_eq(read_u64(p), 0x5e55, "the old bytes, as if nothing had happened")
     expect(object_at(p).state ~= "in use", "object_at knows: not in use")
-    local q = open_session(cache)
-    write_u64(q, 0xdead)
+    local q = open_session(cache, 0xdead)
     expect_eq(read_u64(p), 0xdead, "later they are another's")
     cache:free(q)
 end
@@ -128,7 +126,7 @@ end
 local function wrong_place(cache)
     title "5. To the wrong cache, from the middle"
     local ticket = kmem_cache_create("ticket", 96)
-    local s = open_session(cache)
+    local s = open_session(cache, 1)
     say [[kmem_cache_free is told the cache. The slab knows it, too: slab->slab_cache.]]
     ask { "A session is freed to the cache ticket. What does the kernel do?",
           "it puts it into ticket's array", "it warns, and frees it where it belongs",
@@ -141,7 +139,7 @@ local function wrong_place(cache)
     expect_eq(ticket:array().avail, 0, "ticket's array has not got it")
     expect_eq(object_at(s).state, "in an array", "it is free")
     expect_eq(object_at(s).cache, cache, "in its own cache")
-    s = open_session(cache)
+    s = open_session(cache, 2)
     cache:free(s + 8)
     expect_eq(#events "slab:bug", 1, "a pointer into the middle of an object: BUG")
     local o = object_at(s + 8)
