@@ -97,7 +97,8 @@
     X(KMALLOC_LARGE, "kmalloc: larger than the largest block of pages")                  \
     X(BULK_MANY, "more objects than one bulk operation may have")                        \
     X(SLAB_BUSY, "slab_mutex or a list_lock is held here: the CPU would wait for ever")  \
-    X(SLUB_ONLY, "SLAB has this, SLUB has not")
+    X(SLUB_ONLY, "SLAB has this, SLUB has not")                                          \
+    X(FREELIST, "Freechain corrupt: the rest of the freelist is lost")
 
 #define BAD_REASON_ENUM_(id, text) BAD_##id,
 enum bad_reason { BAD_REASONS(BAD_REASON_ENUM_) NR_BAD_REASONS };

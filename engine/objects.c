@@ -50,10 +50,15 @@ FAST enum bad_reason object_find(const struct machine *m, const struct kmem_cach
 
 /* ---- caches ---- */
 
+FAST uint64_t alloc_object(struct machine *m, const struct kmem_cache *c, gfp_t gfp)
+{
+    return UNLIKELY(m->config.slub) ? slub_alloc(m, c, gfp) : slab_alloc(m, c, gfp);
+}
+
 uint64_t kmem_cache_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gfp)
 {
     fn_enter(&m->probe, FN_kmem_cache_alloc, c->id, gfp);
-    const uint64_t va = slab_alloc(m, c, gfp);
+    const uint64_t va = alloc_object(m, c, gfp);
     probe(&m->probe, EV_KMEM_CACHE_ALLOC, c->id, va, gfp);
     fn_leave(&m->probe);
     return va;
@@ -82,7 +87,11 @@ FAST void free_object(struct machine *m, const struct kmem_cache *c, uint64_t va
         slab_report(m, why, va, c->id);
         return;
     }
-    slab_free(m, c, entry, va);
+    if (UNLIKELY(m->config.slub)) {
+        slub_free(m, c, entry, va);
+    } else {
+        slab_free(m, c, entry, va);
+    }
 }
 
 void kmem_cache_free(struct machine *m, const struct kmem_cache *c, uint64_t va)
@@ -170,7 +179,7 @@ uint64_t kmalloc(struct machine *m, uint64_t size, gfp_t gfp)
     uint64_t va = ZERO_SIZE_PTR;
     if (LIKELY(size)) {
         const struct kmem_cache *c = kmalloc_slab(m, size, gfp);
-        va = c ? slab_alloc(m, c, gfp) : 0;
+        va = c ? alloc_object(m, c, gfp) : 0;
         probe(&m->probe, EV_KMALLOC, va, size, c ? c->size : 0, gfp);
     }
     fn_leave(&m->probe);
@@ -304,6 +313,57 @@ static uint64_t *staged_w(struct machine *m)
     return staged;
 }
 
+/* An object of a bulk free: 0 where it is none, or pages. */
+static uint32_t bulk_slab(struct machine *m, const struct kmem_cache *c, uint64_t va,
+                          uint64_t *entry)
+{
+    const uint32_t ref = find_slab(m, va);
+    if (!ref || (c && slab_r(m, ref)->cache != c->id)) {
+        return 0;
+    }
+    const struct kmem_cache *its = cache_r(m, slab_r(m, ref)->cache);
+    return object_find(m, its, ref, va, entry) ? 0 : ref;
+}
+
+/* build_detached_freelist: from the end on, objects of one slab are chained and go back
+ * together; it looks past three others for more of them. What is no object goes the way
+ * of a single one, to be reported. */
+void slub_free_bulk(struct machine *m, const struct kmem_cache *c, uint64_t *va,
+                    uint32_t nr)
+{
+    while (nr) {
+        const uint64_t tail = va[--nr];
+        uint64_t head = tail, entry;
+        uint32_t same = nr, cnt = 1, lookahead = 3;
+        const uint32_t ref = bulk_slab(m, c, tail, &entry);
+        if (!ref) {
+            if (!c && !find_slab(m, tail)) {
+                free_large_kmalloc(m, tail);
+            } else {
+                free_object(m, c, tail);
+            }
+            continue;
+        }
+        const struct kmem_cache *its = cache_r(m, slab_r(m, ref)->cache);
+        object_is_free(m, entry);
+        for (uint32_t at = nr; at;) {
+            if (bulk_slab(m, c, va[--at], &entry) == ref) {
+                object_is_free(m, entry);
+                set_freepointer(m, its, va[at], head);
+                head = va[at];
+                cnt++;
+                same--;
+                va[at] = va[same];
+                va[same] = head;
+            } else if (!--lookahead) {
+                break;
+            }
+        }
+        nr = same;
+        free_chain(m, its, ref, head, tail, cnt);
+    }
+}
+
 void slab_stage_object(struct machine *m, uint64_t va)
 {
     uint64_t *staged = staged_w(m);
@@ -327,6 +387,11 @@ void kmem_cache_free_bulk(struct machine *m, uint64_t id)
     }
     slab_root_w(m)->nr_staged = slab_root_w(m)->answered = 0;
     fn_enter(&m->probe, FN_kmem_cache_free_bulk, id, nr);
+    if (m->config.slub) {
+        slub_free_bulk(m, c, va, nr);
+        fn_leave(&m->probe);
+        return;
+    }
     const uint32_t flags = slab_irq_save(m);
     for (uint32_t i = 0; i < nr; i++) {
         if (!c && !find_slab(m, va[i])) {
@@ -349,7 +414,7 @@ uint64_t kmem_cache_alloc_bulk(struct machine *m, uint64_t id, gfp_t gfp, uint64
         probe(&m->probe, EV_BAD_CALL, OP_KMEM_CACHE_ALLOC_BULK, nr, BAD_BULK_MANY);
     } else {
         for (; got < nr; got++) {
-            const uint64_t va = slab_alloc(m, c, gfp);
+            const uint64_t va = alloc_object(m, c, gfp);
             if (!va) {
                 break;
             }

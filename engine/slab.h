@@ -4,12 +4,15 @@
  *   slab_geometry.c  alignment, SLAB's order and object count: pure functions
  *   kmalloc.c        kmalloc caches and their boot, large kmalloc, krealloc
  *   slab.c           SLAB: arrays, shared array, three lists of slabs, growth, reaping
+ *   slub.c           SLUB: each CPU's slab, allocating from it, freeing, new slabs
+ *   slub_cache.c     SLUB: geometry, nodes, boot, flushing, shrinking, taking apart
  *   slab_pool.c      blocks of the arena for all of that
  *   slab_view.c      looking: caches, slabs, objects, /proc/slabinfo
- *   slab_check.c     the invariants below
+ *   slab_check.c     the invariants below; slub_check.c: those of SLUB
  *   slab_quiet.c     slab.c and kmalloc.c again, for operations that nobody watches
  *
- * Models mm/slab_common.c, mm/slab.c. One node, so one struct kmem_cache_node a cache, a
+ * Models mm/slab_common.c, mm/slab.c and mm/slub.c; a machine has one of the two
+ * (config.slub), and from outside they are the same. One node, so one struct kmem_cache_node a cache, a
  * part of struct kmem_cache here.
  *
  *   root chunks  struct slab_root: caches by number, kmalloc caches, simulated time
@@ -34,11 +37,24 @@
  * I3  The first page of a slab has PG_SLAB, and its page.count is the slab's reference.
  * I4  Every object lies inside its slab, at s_mem + number * size.
  * I5  No cache has more entries in an array than its limit.
+ * With SLUB:
+ *   U1  An object is with a caller, on a CPU's freelist, or on its slab's.
+ *   U2  A slab is frozen and a CPU's (its slab, or one in its chain of partial ones), or on
+ *       the node's partial list, or full; the kernel has full ones on no list, here they
+ *       are on SLABS_FULL so that one finds them. total_slabs, total_objects count them.
+ *   U3  slab.active, the kernel's inuse, is what is not on the slab's own freelist.
+ *   U4  A chain of a CPU's partial slabs has no more than cpu_partial_slabs plus those of
+ *       one visit to the node.
+ *
  * I6  A machine that never uses an object has a root of zeros: the layer boots with the
  *     first operation on objects, or with kmem_cache_init().
  *
  * Left out: NUMA and alien arrays, memory cgroups, KASAN and the like, SLAB's own
  * debugging (CONFIG_DEBUG_SLAB), RCU grace periods (SLAB_TYPESAFE_BY_RCU frees at once).
+ * Of SLUB: red zones, poisoning, tracks and its other debugging options, merging of caches,
+ * /sys/kernel/slab and the memory that its kobjects take, the transaction ids of its
+ * lockless paths (nothing comes between here), slabs of pages from the reserves
+ * (pfmemalloc), hardened and random freelists.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_SLAB_H
@@ -102,7 +118,12 @@ enum slab_state { SLAB_DOWN, SLAB_PARTIAL, SLAB_PARTIAL_NODE, SLAB_UP, SLAB_FULL
 enum slab_list_kind { SLABS_NONE, SLABS_PARTIAL, SLABS_FULL, SLABS_FREE, NR_SLAB_LISTS };
 
 /* Where a slab's freelist is. */
-enum freelist_place { FREELIST_ON_SLAB, FREELIST_IN_OBJECT, FREELIST_OFF_SLAB };
+enum freelist_place {
+    FREELIST_ON_SLAB,
+    FREELIST_IN_OBJECT,
+    FREELIST_OFF_SLAB,
+    FREELIST_CHAIN /* SLUB: each free object has the next one's address in it */
+};
 
 struct slab_list { /* of slabs, by reference; 0: none */
     uint32_t first, last, nr;
@@ -132,15 +153,27 @@ struct kmem_cache {
     uint64_t next_reap;
     uint32_t shared_array; /* reference; 0: none */
     uint32_t locked;       /* list_lock */
-    /* struct array_cache by CPU */
+    /* struct array_cache by CPU; with SLUB struct slub_cpu */
     uint32_t array[MAX_CPUS];
-    uint64_t spare[40]; /* SLUB's fields go here */
+    /* SLUB: where the next one's address is in a free object; the bytes in front of what
+     * SLUB adds; order and objects when memory is short (num, gfporder: when it is not).
+     * min_num is 0 with SLAB. */
+    uint32_t offset, inuse, min_order, min_num;
+    uint32_t min_partial, cpu_partial, cpu_partial_slabs;
+    uint64_t total_objects;
 };
 _Static_assert(sizeof(struct kmem_cache) <= 1024, "a pool block");
 
 struct array_cache { /* entries from index 0 up; the last is handed out next */
     uint32_t avail, limit, batchcount, touched;
     uint64_t entry[];
+};
+
+struct slub_cpu {      /* struct kmem_cache_cpu */
+    uint64_t freelist; /* address of the object that goes out next; 0: none */
+    uint32_t slab;     /* whose that is, frozen; 0: none */
+    uint32_t partial;  /* frozen slabs for later, chained by next */
+    int64_t out;       /* objects that went out on this CPU less those that came back */
 };
 
 struct slab_object {
@@ -163,7 +196,10 @@ struct slab {
     uint64_t freelist; /* address; 0: none */
     uint32_t op;       /* number of the operation that made it */
     uint32_t blocks;   /* of objects, when they are not behind it */
-    uint64_t spare;    /* SLUB's */
+    uint32_t slabs;    /* SLUB: in a CPU's chain, how many it is the first of */
+    uint8_t frozen;    /* SLUB: a CPU's */
+    uint8_t corrupt;   /* SLUB: a part of its freelist is lost */
+    uint16_t unused;
     struct slab_object object[];
 };
 enum { SLAB_INLINE = 504, SLAB_HEADER = 64 };
@@ -178,8 +214,9 @@ struct slab_root {
     uint32_t pool_first[7];
     uint32_t pool_index; /* chunk: chunks that the pool has */
     uint32_t kmalloc[NR_KMALLOC_TYPES][KMALLOC_SHIFT_HIGH + 1];
-    uint32_t kmem_cache; /* the cache of caches */
-    uint32_t staged;     /* block: objects for the next bulk free, or of the last bulk
+    uint32_t kmem_cache;      /* the cache of caches */
+    uint32_t kmem_cache_node; /* SLUB: the cache of nodes */
+    uint32_t staged; /* block: objects for the next bulk free, or of the last bulk
                             allocation */
     uint32_t nr_staged;
     uint32_t answered; /* they are the answer of a bulk allocation */
@@ -211,7 +248,7 @@ static inline bool slab_is_op(uint16_t kind)
 uint64_t slab_do_quiet(struct machine *m, const struct op *op);
 static inline bool slab_is_quick(const struct machine *m, const struct op *op)
 {
-    return !m->config.slub && !m->config.reap_ops &&
+    return (!m->config.reap_ops || m->config.slub) &&
            (m->slab->state == SLAB_FULL ||
             (m->slab->first && op->kind <= OP_KMEM_CACHE_FREE));
 }
@@ -300,6 +337,11 @@ static inline uint64_t index_to_obj(const struct kmem_cache *c, const struct sla
 {
     return s->s_mem + (uint64_t)c->size * i;
 }
+static inline const struct slub_cpu *slub_cpu_at(const struct machine *m,
+                                                 const struct kmem_cache *c, uint32_t cpu)
+{
+    return slab_block(m, c->array[cpu]);
+}
 static inline uint64_t entry_va(const struct machine *m, const struct kmem_cache *c,
                                 uint64_t entry)
 {
@@ -313,9 +355,10 @@ static inline uint32_t offset_to_index(const struct kmem_cache *c, uint64_t offs
 
 static inline enum freelist_place cache_place(const struct kmem_cache *c)
 {
-    return c->flags & CFLGS_OBJFREELIST_SLAB ? FREELIST_IN_OBJECT
-           : c->flags & CFLGS_OFF_SLAB       ? FREELIST_OFF_SLAB
-                                             : FREELIST_ON_SLAB;
+    return c->min_num                          ? FREELIST_CHAIN
+           : c->flags & CFLGS_OBJFREELIST_SLAB ? FREELIST_IN_OBJECT
+           : c->flags & CFLGS_OFF_SLAB         ? FREELIST_OFF_SLAB
+                                               : FREELIST_ON_SLAB;
 }
 
 /* ---- slab_geometry.c ---- */
@@ -357,6 +400,9 @@ uint32_t virt_to_slab(const struct machine *m, uint64_t va);
 /* alloc_pages for a slab of c, made struct slab: page flags and counters. 0: no
  * memory. */
 uint32_t slab_page_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gfp);
+/* The same with an order and a number of objects of its own. */
+uint32_t slab_page_alloc_order(struct machine *m, const struct kmem_cache *c, gfp_t gfp,
+                               uint32_t order, uint32_t num);
 /* kmem_freepages */
 void slab_page_free(struct machine *m, uint32_t slab);
 void slab_list_add(struct machine *m, struct kmem_cache *c, uint32_t slab,

@@ -6,4 +6,6 @@
 
 #include "slab.c"
 
+#include "slub.c"
+
 #include "objects.c"

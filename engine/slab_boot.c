@@ -2,7 +2,7 @@
  * kmalloc cache that nodes come from; then all others, with arrays of one object; and at
  * the end full arrays for all of them.
  *
- * Models kmem_cache_init(), kmem_cache_init_late() of mm/slab.c and
+ * Models kmem_cache_init(), kmem_cache_init_late() of mm/slab.c (SLUB's: slub_cache.c) and
  * create_kmalloc_caches() of mm/slab_common.c. It all happens when the first object is
  * wanted, or with the operation kmem_cache_init: so the pages that it takes come from a
  * machine that has booted, and not in the middle of its boot.
@@ -38,8 +38,8 @@ static uint32_t max_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 /* create_boot_cache: kmalloc's objects lie at multiples of their size where that is a
  * power of two. */
-static bool create_boot_cache(struct machine *m, struct kmem_cache *c, uint32_t size,
-                              uint32_t flags)
+bool slab_create_boot_cache(struct machine *m, struct kmem_cache *c, uint32_t size,
+                            uint32_t flags)
 {
     fn_enter(&m->probe, FN_create_boot_cache, c->id);
     c = cache_w(m, c);
@@ -61,7 +61,8 @@ static bool create_kmalloc_cache(struct machine *m, enum kmalloc_type type,
 {
     char name[SLAB_NAME];
     const uint32_t size = index == 1 ? 96 : index == 2 ? 192 : 1U << index;
-    const uint32_t flags = SLAB_HWCACHE_ALIGN | SLAB_KMALLOC |
+    /* ARCH_KMALLOC_FLAGS: SLAB asks for it, SLUB does not */
+    const uint32_t flags = (m->config.slub ? 0 : SLAB_HWCACHE_ALIGN) | SLAB_KMALLOC |
                            (type == KMALLOC_RECLAIM ? SLAB_RECLAIM_ACCOUNT
                             : type == KMALLOC_DMA   ? SLAB_CACHE_DMA
                                                     : 0);
@@ -74,7 +75,7 @@ static bool create_kmalloc_cache(struct machine *m, enum kmalloc_type type,
         return false;
     }
     c->addr = addr;
-    if (!create_boot_cache(m, c, size, flags)) {
+    if (!slab_create_boot_cache(m, c, size, flags)) {
         return false;
     }
     slab_cache_link(m, c);
@@ -83,7 +84,7 @@ static bool create_kmalloc_cache(struct machine *m, enum kmalloc_type type,
     return true;
 }
 
-static bool create_kmalloc_caches(struct machine *m)
+bool slab_create_kmalloc_caches(struct machine *m)
 {
     bool done = true;
     fn_enter(&m->probe, FN_create_kmalloc_caches);
@@ -135,8 +136,8 @@ static bool boot_slab(struct machine *m)
 {
     const uint32_t node_index = kmalloc_index(&m->config, slab_sizeof_node(&m->config));
     struct kmem_cache *caches = slab_cache_new(m, "kmem_cache");
-    if (!caches || !create_boot_cache(m, caches, slab_sizeof_kmem_cache(&m->config),
-                                      SLAB_HWCACHE_ALIGN)) {
+    if (!caches || !slab_create_boot_cache(m, caches, slab_sizeof_kmem_cache(&m->config),
+                                           SLAB_HWCACHE_ALIGN)) {
         return false;
     }
     slab_cache_link(m, caches);
@@ -148,7 +149,7 @@ static bool boot_slab(struct machine *m)
     slab_root_w(m)->state = SLAB_PARTIAL_NODE;
     return replace_node(m, m->slab->kmem_cache) &&
            replace_node(m, m->slab->kmalloc[KMALLOC_NORMAL][node_index]) &&
-           create_kmalloc_caches(m) && init_late(m);
+           slab_create_kmalloc_caches(m) && init_late(m);
 }
 
 bool kmem_cache_init(struct machine *m)
@@ -157,7 +158,7 @@ bool kmem_cache_init(struct machine *m)
         return m->slab->state == SLAB_FULL;
     }
     fn_enter(&m->probe, FN_kmem_cache_init);
-    const bool done = boot_slab(m);
+    const bool done = m->config.slub ? slub_boot(m) : boot_slab(m);
     if (done) {
         probe(&m->probe, EV_SLAB_INIT_DONE, m->slab->nr_caches,
               m->slab->nr_reclaimable + m->slab->nr_unreclaimable);

@@ -128,6 +128,9 @@ static const char *check_array(const struct machine *m, const struct kmem_cache 
 static const char *check_cache(const struct machine *m, const struct kmem_cache *c)
 {
     uint64_t in_use = 0, entries = 0;
+    if (m->config.slub) {
+        return slub_check_cache(m, c);
+    }
     const char *why = check_lists(m, c, &in_use);
     for (uint32_t cpu = 0; cpu < m->mm->nr_cpus && !why; cpu++) {
         why = check_array(m, c, c->array[cpu], &entries);

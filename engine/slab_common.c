@@ -235,7 +235,7 @@ static void report_left(struct machine *m, const struct kmem_cache *c)
     uint64_t objects = 0;
     for (size_t i = 0; i < 2; i++) {
         for (uint32_t ref = c->list[lists[i]].first; ref; ref = slab_r(m, ref)->next) {
-            for (uint32_t o = 0; o < c->num; o++) {
+            for (uint32_t o = 0; o < slab_r(m, ref)->num; o++) {
                 objects += slab_object_at(m, slab_r(m, ref), o)->in_use;
             }
         }
@@ -243,8 +243,8 @@ static void report_left(struct machine *m, const struct kmem_cache *c)
     probe(&m->probe, EV_SLAB_LEAK, c->id, objects, c->total_slabs);
     for (size_t i = 0; i < 2; i++) {
         for (uint32_t ref = c->list[lists[i]].first; ref; ref = slab_r(m, ref)->next) {
-            for (uint32_t o = 0; o < c->num; o++) {
-                const struct slab *s = slab_r(m, ref);
+            const struct slab *s = slab_r(m, ref);
+            for (uint32_t o = 0; o < s->num; o++) {
                 if (slab_object_at(m, s, o)->in_use) {
                     probe(&m->probe, EV_SLAB_LEFT, c->id, index_to_obj(c, s, o),
                           slab_object_at(m, s, o)->alloc_op);
@@ -284,7 +284,7 @@ void kmem_cache_destroy(struct machine *m, uint64_t id)
     } else if (!mutex_fails(m, id)) {
         slab_mutex_lock(m);
         cache_w(m, c)->refcount--;
-        const bool left = slab_shrink(m, c);
+        const bool left = m->config.slub ? slub_shutdown(m, c) : slab_shrink(m, c);
         if (left) {
             report_left(m, c);
         } else {
@@ -463,9 +463,10 @@ static void periodic_work(struct machine *m)
 
 uint64_t slab_do(struct machine *m, const struct op *op)
 {
-    if (m->config.slub) {
+    if (m->config.slub && (op->kind == OP_TUNE_CPUCACHE || op->kind == OP_CACHE_REAP)) {
+        enum { EIO_ = 5 };
         probe(&m->probe, EV_BAD_CALL, op->kind, op->arg[0], BAD_SLUB_ONLY);
-        return 0;
+        return op->kind == OP_TUNE_CPUCACHE ? (uint64_t)-EIO_ : 0;
     }
     if (m->slab->irqs_off) {
         /* only nested: the operation under way is inside of the layer */
@@ -479,7 +480,7 @@ uint64_t slab_do(struct machine *m, const struct op *op)
     const uint64_t result =
         needs_boot(m, op->kind) && !kmem_cache_init(m) ? 0 : run(m, op);
     slab_root_w(m)->nesting--;
-    if (m->config.reap_ops && op->kind != OP_CACHE_REAP) {
+    if (m->config.reap_ops && !m->config.slub && op->kind != OP_CACHE_REAP) {
         periodic_work(m);
     }
     return result;

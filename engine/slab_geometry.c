@@ -10,6 +10,7 @@
 #include "slab.h"
 
 #include "kmalloc.h"
+#include "slab_ops.h"
 
 enum {
     SLAB_OBJ_MIN_SIZE = 16,
@@ -42,12 +43,18 @@ uint32_t slab_min_kmalloc_shift(const struct machine_config *c)
 uint32_t slab_sizeof_kmem_cache(const struct machine_config *c)
 {
     /* up to node[], by the types' sizes, and one node */
+    if (c->slub) {
+        return c->arch == ARCH_X86_64 ? 192 + 8 : 128 + 4;
+    }
     return c->arch == ARCH_X86_64 ? 120 + 8 : 92 + 4;
 }
 
 uint32_t slab_sizeof_node(const struct machine_config *c)
 {
     const uint32_t word = slab_word(c);
+    if (c->slub) { /* the lock; four numbers with nr_partial; two list heads */
+        return word + 3 * word + 4 * word;
+    }
     /* the lock; three list heads, three counters; free_limit and colour_next; two
      * pointers and next_reap; free_touched */
     return word + 9 * word + 8 + 3 * word + word;
@@ -155,6 +162,9 @@ bool slab_calculate(const struct machine *m, struct kmem_cache *c)
 {
     const uint32_t word = slab_word(&m->config);
     uint32_t size = align_up(c->object_size, word);
+    if (m->config.slub) {
+        return slub_calculate(m, c);
+    }
     c->align = max_u32(word, c->align);
     c->colour_off = max_u32(slab_cache_line(&m->config), c->align);
     size = align_up(size, c->align);

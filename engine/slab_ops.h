@@ -34,6 +34,42 @@ bool slab_shrink(struct machine *m, struct kmem_cache *c);
 void slab_release(struct machine *m, struct kmem_cache *c);
 void cache_reap(struct machine *m);
 
+/* ---- slub.c: SLUB's ways in and out ---- */
+/* new_slab: a slab with all its objects on its freelist, on no list; 0: no memory. */
+uint32_t slub_new_slab(struct machine *m, const struct kmem_cache *c, gfp_t gfp);
+/* discard_slab, of one that is on no list. */
+void slub_discard(struct machine *m, const struct kmem_cache *c, uint32_t slab);
+/* __flush_cpu_slab, on this CPU: its slabs go to the node. */
+void slub_flush_cpu(struct machine *m, const struct kmem_cache *c);
+/* kmem_cache_free_bulk; c NULL: of any caches, and pages of kmalloc_large. */
+void slub_free_bulk(struct machine *m, const struct kmem_cache *c, uint64_t *va,
+                    uint32_t nr);
+/* The objects of a freelist that begins at an address, at most so many. Ends where one is
+ * not a free object of the slab: then *broken. */
+uint32_t slub_chain(const struct machine *m, uint32_t slab, uint64_t first, uint64_t *va,
+                    uint32_t most, bool *broken);
+
+/* ---- slub_cache.c ---- */
+/* calculate_sizes and what depends on them. False: no order will do. */
+bool slub_calculate(const struct machine *m, struct kmem_cache *c);
+/* init_kmem_cache_nodes and alloc_kmem_cache_cpus. False: no memory. */
+bool slub_setup(struct machine *m, struct kmem_cache *c, gfp_t gfp);
+bool slub_load(struct machine *m, struct kmem_cache *c);
+void slub_release(struct machine *m, struct kmem_cache *c);
+/* __kmem_cache_shutdown, __kmem_cache_shrink: true when slabs stay. */
+bool slub_shutdown(struct machine *m, struct kmem_cache *c);
+bool slub_shrink(struct machine *m, struct kmem_cache *c);
+/* The first two caches, each of which needs the other. */
+bool slub_boot(struct machine *m);
+
+/* ---- slub_check.c ---- */
+const char *slub_check_cache(const struct machine *m, const struct kmem_cache *c);
+
+/* ---- slab_boot.c: for slub_boot ---- */
+bool slab_create_boot_cache(struct machine *m, struct kmem_cache *c, uint32_t size,
+                            uint32_t flags);
+bool slab_create_kmalloc_caches(struct machine *m);
+
 /* ---- objects.c: what callers call; kmalloc.h has the rest ---- */
 uint64_t kmem_cache_alloc_bulk(struct machine *m, uint64_t id, gfp_t gfp, uint64_t nr);
 void kmem_cache_free_bulk(struct machine *m, uint64_t id);

@@ -44,20 +44,20 @@ static uint32_t object_blocks_take(struct machine *m, uint32_t num)
     return blocks;
 }
 
-static uint32_t slab_record_new(struct machine *m, const struct kmem_cache *c)
+static uint32_t slab_record_new(struct machine *m, const struct kmem_cache *c,
+                                uint32_t order, uint32_t num)
 {
-    const uint32_t ref = slab_pool_take(m, slab_bytes(c->num));
-    const uint32_t blocks =
-        ref && c->num > SLAB_INLINE ? object_blocks_take(m, c->num) : 0;
-    if (ref && c->num > SLAB_INLINE && !blocks) {
-        slab_pool_give(m, ref, slab_bytes(c->num));
+    const uint32_t ref = slab_pool_take(m, slab_bytes(num));
+    const uint32_t blocks = ref && num > SLAB_INLINE ? object_blocks_take(m, num) : 0;
+    if (ref && num > SLAB_INLINE && !blocks) {
+        slab_pool_give(m, ref, slab_bytes(num));
         return 0;
     }
     if (ref) {
         struct slab *s = slab_w(m, ref);
         s->cache = c->id;
-        s->num = (uint16_t)c->num;
-        s->order = (uint8_t)c->gfporder;
+        s->num = (uint16_t)num;
+        s->order = (uint8_t)order;
         s->op = (uint32_t)m->mm->nr_ops;
         s->blocks = blocks;
     }
@@ -65,23 +65,25 @@ static uint32_t slab_record_new(struct machine *m, const struct kmem_cache *c)
 }
 
 /* account_slab */
-static void account(struct machine *m, const struct kmem_cache *c, int sign)
+static void account(struct machine *m, const struct kmem_cache *c, uint32_t order,
+                    int sign)
 {
     struct slab_root *r = slab_root_w(m);
     uint64_t *nr =
         c->flags & SLAB_RECLAIM_ACCOUNT ? &r->nr_reclaimable : &r->nr_unreclaimable;
-    *nr += sign < 0 ? 0 - ((uint64_t)1 << c->gfporder) : (uint64_t)1 << c->gfporder;
+    *nr += sign < 0 ? 0 - ((uint64_t)1 << order) : (uint64_t)1 << order;
 }
 
-uint32_t slab_page_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gfp)
+uint32_t slab_page_alloc_order(struct machine *m, const struct kmem_cache *c, gfp_t gfp,
+                               uint32_t order, uint32_t num)
 {
     fn_enter(&m->probe, FN_kmem_getpages, c->id, gfp);
-    const uint64_t frame = alloc_pages(m, gfp | c->allocflags, c->gfporder);
+    const uint64_t frame = alloc_pages(m, gfp | c->allocflags, order);
     uint32_t ref = 0;
     if (frame != PFN_NONE) {
-        ref = slab_record_new(m, c);
+        ref = slab_record_new(m, c, order, num);
         if (!ref) { /* the arena is full: as if there were no pages */
-            __free_pages(m, frame, c->gfporder);
+            __free_pages(m, frame, order);
         }
     }
     if (ref) {
@@ -90,10 +92,15 @@ uint32_t slab_page_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gf
         struct page *page = page_w(m, frame);
         page->flags |= PG_SLAB;
         page->count = ref;
-        account(m, c, 1);
+        account(m, c, order, 1);
     }
     fn_leave(&m->probe);
     return ref;
+}
+
+uint32_t slab_page_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gfp)
+{
+    return slab_page_alloc_order(m, c, gfp, c->gfporder, c->num);
 }
 
 void slab_page_free(struct machine *m, uint32_t ref)
@@ -102,7 +109,7 @@ void slab_page_free(struct machine *m, uint32_t ref)
     const uint64_t frame = s->pfn;
     const uint32_t order = s->order, num = s->num;
     fn_enter(&m->probe, FN_kmem_freepages, s->cache, frame);
-    account(m, cache_r(m, s->cache), -1);
+    account(m, cache_r(m, s->cache), order, -1);
     if (s->blocks) {
         object_blocks_give(m, s->blocks, nr_blocks(num));
     }

@@ -26,12 +26,18 @@
 #define slab_list_lock slab_list_lock_quiet
 #define slab_list_unlock slab_list_unlock_quiet
 #define slab_page_alloc slab_page_alloc_quiet
+#define slab_page_alloc_order slab_page_alloc_order_quiet
 #define slab_page_free slab_page_free_quiet
 #define slab_read slab_read_quiet
 #define slab_report slab_report_quiet
 #define slab_stage_object slab_stage_object_quiet
 #define slab_write slab_write_quiet
 #define slabs_destroy slabs_destroy_quiet
+#define slub_chain slub_chain_quiet
+#define slub_discard slub_discard_quiet
+#define slub_flush_cpu slub_flush_cpu_quiet
+#define slub_free_bulk slub_free_bulk_quiet
+#define slub_new_slab slub_new_slab_quiet
 #define virt_to_slab virt_to_slab_quiet
 
 #include "slab_all.c"

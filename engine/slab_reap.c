@@ -165,6 +165,9 @@ bool slab_enable_cpucache(struct machine *m, struct kmem_cache *c, uint32_t onli
 
 bool slab_setup_cpu_cache(struct machine *m, struct kmem_cache *c, gfp_t gfp)
 {
+    if (m->config.slub) {
+        return slub_setup(m, c, gfp);
+    }
     if (m->slab->state == SLAB_FULL) {
         return slab_enable_cpucache(m, c, m->mm->nr_cpus, gfp);
     }
@@ -187,6 +190,10 @@ bool slab_setup_cpu_cache(struct machine *m, struct kmem_cache *c, gfp_t gfp)
 
 void slab_release(struct machine *m, struct kmem_cache *c)
 {
+    if (m->config.slub) {
+        slub_release(m, c);
+        return;
+    }
     for (uint32_t cpu = 0; cpu < m->mm->nr_cpus; cpu++) {
         array_give(m, c->array[cpu]);
         cache_w(m, c)->array[cpu] = 0;
@@ -252,6 +259,9 @@ static uint32_t drain_freelist(struct machine *m, const struct kmem_cache *c,
 
 bool slab_shrink(struct machine *m, struct kmem_cache *c)
 {
+    if (m->config.slub) {
+        return slub_shrink(m, c);
+    }
     fn_enter(&m->probe, FN___kmem_cache_shrink, c->id);
     drain_cpu_caches(m, c);
     drain_freelist(m, c, UINT32_MAX);
@@ -327,6 +337,9 @@ void cache_reap(struct machine *m)
 
 bool slab_load_arrays(struct machine *m, struct kmem_cache *c)
 {
+    if (m->config.slub) {
+        return slub_load(m, c);
+    }
     uint32_t arrays[MAX_CPUS] = {0};
     c = cache_w(m, c);
     slab_tunables(m, c);

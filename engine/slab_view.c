@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "slab_ops.h"
 #include "text.h"
 
 /* ---- caches ---- */
@@ -30,7 +31,37 @@ uint32_t cache_by_name(const struct machine *m, const char *name)
 static uint32_t array_of(const struct machine *m, const struct kmem_cache *c,
                          uint32_t cpu)
 {
-    return cpu == UINT32_MAX ? c->shared_array : cpu < m->mm->nr_cpus ? c->array[cpu] : 0;
+    return cache_place(c) == FREELIST_CHAIN ? 0 /* SLUB has none */
+           : cpu == UINT32_MAX              ? c->shared_array
+           : cpu < m->mm->nr_cpus           ? c->array[cpu]
+                                            : 0;
+}
+
+/* As get_slabinfo() counts: what CPUs have counts as active. */
+static void count_slub(const struct machine *m, const struct kmem_cache *c,
+                       struct cache_view *v)
+{
+    int64_t out = 0;
+    v->active_slabs = v->num_slabs;
+    v->num_objs = c->total_objects;
+    v->free_objects = 0;
+    for (uint32_t ref = c->list[SLABS_PARTIAL].first; ref; ref = slab_r(m, ref)->next) {
+        v->free_objects += slab_r(m, ref)->num - slab_r(m, ref)->active;
+    }
+    for (uint32_t cpu = 0; cpu < m->mm->nr_cpus; cpu++) {
+        out += slub_cpu_at(m, c, cpu)->out;
+    }
+    v->active_objs = v->num_objs - v->free_objects;
+    v->in_use = (uint64_t)out;
+    v->in_arrays = v->active_objs - v->in_use;
+    v->offset = c->offset;
+    v->inuse = c->inuse;
+    v->min_order = c->min_order;
+    v->min_num = c->min_num;
+    v->min_partial = c->min_partial;
+    v->cpu_partial = c->cpu_partial;
+    v->cpu_partial_slabs = c->cpu_partial_slabs;
+    v->nr_partial = c->list[SLABS_PARTIAL].nr;
 }
 
 bool cache_view(const struct machine *m, uint32_t id, struct cache_view *v)
@@ -64,6 +95,10 @@ bool cache_view(const struct machine *m, uint32_t id, struct cache_view *v)
                              .ctor = c->ctor != 0};
     v->active_objs = v->num_objs - v->free_objects;
     v->in_use = v->active_objs;
+    if (m->config.slub) {
+        count_slub(m, c, v);
+        return true;
+    }
     for (uint32_t cpu = 0; cpu < m->mm->nr_cpus; cpu++) {
         v->in_arrays += c->array[cpu] ? array_r(m, c->array[cpu])->avail : 0;
     }
@@ -121,6 +156,7 @@ struct slab_view slab_view(const struct machine *m, uint32_t slab)
                           .num = s->num,
                           .active = s->active,
                           .list = (enum slab_list_kind)s->list,
+                          .frozen = s->frozen,
                           .op = s->op};
     if (c && c->colour_off) {
         v.colour =
@@ -132,11 +168,56 @@ struct slab_view slab_view(const struct machine *m, uint32_t slab)
     return v;
 }
 
+/* ---- SLUB ---- */
+
+bool slub_cpu_view(const struct machine *m, uint32_t id, uint32_t cpu,
+                   struct slub_cpu_view *v)
+{
+    const struct kmem_cache *c = id ? cache_r(m, id) : NULL;
+    *v = (struct slub_cpu_view){0};
+    if (!c || !m->config.slub || cpu >= m->mm->nr_cpus || !c->array[cpu]) {
+        return false;
+    }
+    const struct slub_cpu *its = slub_cpu_at(m, c, cpu);
+    *v = (struct slub_cpu_view){its->slab, its->partial, its->freelist};
+    return true;
+}
+
+/* Object numbers of a chain, as it stands in RAM. */
+static uint32_t slub_numbers(const struct machine *m, uint32_t slab, uint64_t first,
+                             uint32_t *numbers, uint32_t most)
+{
+    const struct slab *s = slab_r(m, slab);
+    const struct kmem_cache *c = cache_r(m, s->cache);
+    uint32_t nr = 0;
+    bool broken = false;
+    while (first && nr < most && nr < s->num && !broken) {
+        uint64_t two[2] = {0};
+        if (slub_chain(m, slab, first, two, 2, &broken)) {
+            numbers[nr++] = (uint32_t)((first - s->s_mem) / c->size);
+        }
+        first = two[1];
+    }
+    return nr;
+}
+
+uint32_t slub_cpu_freelist(const struct machine *m, uint32_t id, uint32_t cpu,
+                           uint32_t *numbers, uint32_t most)
+{
+    struct slub_cpu_view v;
+    return slub_cpu_view(m, id, cpu, &v) && v.slab
+               ? slub_numbers(m, v.slab, v.freelist, numbers, most)
+               : 0;
+}
+
 uint32_t slab_freelist(const struct machine *m, uint32_t slab, uint32_t *numbers,
                        uint32_t most)
 {
     const struct slab *s = slab_r(m, slab);
     unsigned char bytes[256];
+    if (m->config.slub) {
+        return slub_numbers(m, slab, s->freelist, numbers, most);
+    }
     uint32_t nr = s->num - s->active;
     if (!s->freelist || nr > sizeof bytes) {
         return 0;
@@ -165,10 +246,52 @@ static bool find_in_array(const struct machine *m, uint32_t ref, uint64_t entry,
     return false;
 }
 
+/* How far from its beginning a freelist has the object. */
+static bool find_in_chain(const struct machine *m, struct object_view *v, uint64_t first)
+{
+    uint64_t va[SLAB_INLINE];
+    bool broken = false;
+    uint32_t nr, before = 0;
+    while (first && !broken) {
+        nr = slub_chain(m, v->slab, first, va, SLAB_INLINE, &broken);
+        for (uint32_t i = 0; i < nr; i++) {
+            if (va[i] == v->va) {
+                v->position = before + i;
+                return true;
+            }
+        }
+        if (nr < SLAB_INLINE || before > slab_r(m, v->slab)->num) {
+            break;
+        }
+        before += nr - 1; /* the last one again, for what follows it */
+        first = va[nr - 1];
+    }
+    return false;
+}
+
+static void find_free_slub(const struct machine *m, const struct kmem_cache *c,
+                           struct object_view *v)
+{
+    v->state = OBJECT_FREE;
+    for (uint32_t cpu = 0; cpu < m->mm->nr_cpus; cpu++) {
+        const struct slub_cpu *its = slub_cpu_at(m, c, cpu);
+        if (its->slab == v->slab && find_in_chain(m, v, its->freelist)) {
+            v->state = OBJECT_IN_ARRAY;
+            v->cpu = cpu;
+            return;
+        }
+    }
+    find_in_chain(m, v, slab_r(m, v->slab)->freelist);
+}
+
 static void find_free(const struct machine *m, const struct kmem_cache *c,
                       struct object_view *v)
 {
     const uint64_t entry = entry_of(v->slab, v->index);
+    if (m->config.slub) {
+        find_free_slub(m, c, v);
+        return;
+    }
     for (uint32_t cpu = 0; cpu < m->mm->nr_cpus; cpu++) {
         if (find_in_array(m, c->array[cpu], entry, &v->position)) {
             v->state = OBJECT_IN_ARRAY;

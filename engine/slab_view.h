@@ -16,8 +16,11 @@ struct cache_view {
     uint32_t limit, batchcount, shared, free_limit;
     uint64_t active_objs, num_objs, active_slabs, num_slabs, free_objects;
     uint64_t shared_avail, shared_limit;
-    uint64_t in_use; /* objects that callers have; the kernel does not count them */
-    uint64_t in_arrays;
+    uint64_t in_use;    /* objects that callers have; the kernel does not count them */
+    uint64_t in_arrays; /* SLUB: in slabs that CPUs have */
+    /* SLUB's; 0 with SLAB */
+    uint32_t offset, inuse, min_order, min_num;
+    uint32_t min_partial, cpu_partial, cpu_partial_slabs, nr_partial;
     bool ctor;
 };
 /* Caches from the newest to the oldest: for (id = first; id; id = next). */
@@ -44,7 +47,8 @@ struct slab_view {
     uint32_t cache;
     uint64_t pfn, s_mem, freelist; /* freelist 0: none, all objects are out */
     uint32_t order, num, active, in_use, colour;
-    enum slab_list_kind list;
+    enum slab_list_kind list; /* SLUB: none while it is frozen, a CPU's */
+    bool frozen;
     uint32_t op; /* the operation that made it */
 };
 struct slab_view slab_view(const struct machine *m, uint32_t slab);
@@ -52,10 +56,22 @@ struct slab_view slab_view(const struct machine *m, uint32_t slab);
 uint32_t slab_freelist(const struct machine *m, uint32_t slab, uint32_t *numbers,
                        uint32_t most);
 
+/* SLUB: what a CPU has of a cache. False: no such cache or CPU, or it is SLAB's. Its
+ * partial slabs: for (slab = partial; slab; slab = slabs_next(m, slab)). */
+struct slub_cpu_view {
+    uint32_t slab, partial; /* 0: none */
+    uint64_t freelist;      /* address */
+};
+bool slub_cpu_view(const struct machine *m, uint32_t id, uint32_t cpu,
+                   struct slub_cpu_view *v);
+/* Numbers of the objects on the CPU's freelist, the next one first. */
+uint32_t slub_cpu_freelist(const struct machine *m, uint32_t id, uint32_t cpu,
+                           uint32_t *numbers, uint32_t most);
+
 enum object_state {
     OBJECT_NONE,     /* no object has this address */
     OBJECT_IN_USE,   /* a caller has it */
-    OBJECT_IN_ARRAY, /* in an array, a CPU's or the shared one */
+    OBJECT_IN_ARRAY, /* in an array, a CPU's or the shared one; SLUB: on a CPU's freelist */
     OBJECT_FREE      /* on its slab's freelist */
 };
 struct object_view {

@@ -92,8 +92,16 @@ static void push_fields(lua_State *L, const struct cache_view *v)
                    {"num_slabs", v->num_slabs},
                    {"in_use", v->in_use},
                    {"in_arrays", v->in_arrays},
-                   {"shared_avail", v->shared_avail}};
-    lua_createtable(L, 0, 28);
+                   {"shared_avail", v->shared_avail},
+                   {"offset", v->offset},
+                   {"inuse", v->inuse},
+                   {"min_order", v->min_order},
+                   {"min_num", v->min_num},
+                   {"min_partial", v->min_partial},
+                   {"cpu_partial", v->cpu_partial},
+                   {"cpu_partial_slabs", v->cpu_partial_slabs},
+                   {"nr_partial", v->nr_partial}};
+    lua_createtable(L, 0, 36);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         set_int(L, numbers[i].name, numbers[i].value);
     }
@@ -213,6 +221,7 @@ static void push_slab(lua_State *L, const struct machine *m, uint32_t slab)
     set_int(L, "s_mem", v.s_mem);
     set_int(L, "freelist", v.freelist);
     set_int(L, "op", v.op);
+    set_bool(L, "frozen", v.frozen);
     set_typed(L, "list", "slablist", v.list);
     lua_createtable(L, (int)nr, 0);
     for (uint32_t i = 0; i < nr; i++) {
@@ -220,6 +229,44 @@ static void push_slab(lua_State *L, const struct machine *m, uint32_t slab)
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     lua_setfield(L, -2, "free");
+}
+
+/* cache:cpu_slab([cpu]): SLUB: the slab that a CPU has, the addresses on its freelist, and
+ * its partial slabs; nil with SLAB. */
+static int cache_cpu_slab(lua_State *L)
+{
+    const uint32_t id = live_cache(L, "cache:cpu_slab");
+    const uint32_t cpu =
+        lua_isnoneornil(L, 2) ? script_of(L)->cpu : check_cpu(L, 2, "cache:cpu_slab");
+    const struct machine *m = script_machine(L);
+    uint32_t numbers[SLAB_INLINE];
+    struct slub_cpu_view v;
+    if (!slub_cpu_view(m, id, cpu, &v)) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_createtable(L, 0, 3);
+    if (v.slab) {
+        push_slab(L, m, v.slab);
+        lua_setfield(L, -2, "slab");
+    }
+    const uint32_t nr = slub_cpu_freelist(m, id, cpu, numbers, SLAB_INLINE);
+    lua_createtable(L, (int)nr, 0);
+    for (uint32_t i = 0; i < nr; i++) {
+        const struct slab *s = slab_r(m, v.slab);
+        lua_pushinteger(L,
+                        (lua_Integer)index_to_obj(cache_r(m, s->cache), s, numbers[i]));
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "freelist");
+    lua_newtable(L);
+    lua_Integer n = 0;
+    for (uint32_t slab = v.partial; slab; slab = slabs_next(m, slab)) {
+        push_slab(L, m, slab);
+        lua_rawseti(L, -2, ++n);
+    }
+    lua_setfield(L, -2, "partial");
+    return 1;
 }
 
 /* cache:slabs(["partial"|"full"|"free"]) */
@@ -315,11 +362,9 @@ static int bulk_objects(lua_State *L)
 
 void open_slab(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"array", cache_array},
-                                       {"fields", cache_fields},
-                                       {"shared", cache_shared},
-                                       {"slabs", cache_slabs},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"array", cache_array},   {"cpu_slab", cache_cpu_slab}, {"fields", cache_fields},
+        {"shared", cache_shared}, {"slabs", cache_slabs},       {NULL, NULL}};
     static const luaL_Reg meta[] = {
         {"__eq", cache_equal}, {"__tostring", cache_tostring}, {NULL, NULL}};
     static const luaL_Reg globals[] = {

@@ -1,5 +1,7 @@
 /* The replay of objects: geometries, dumps of caches, calls.
  *
+ * Both allocators' lines are read here; a machine has only the one that its record has.
+ *
  *   geometry           an answer: computed anew, and compared field by field
  *   cache, node, ...   a state: all lines of one cache together. The machine takes on a
  *                      cache that it has not met yet, which must be new and empty; then
@@ -34,6 +36,17 @@ enum { A_CPU, A_AVAIL, A_LIMIT, A_BATCH };
 enum { S_AVAIL, S_LIMIT };
 enum { SLAB_PFN, SLAB_S_MEM, SLAB_ACTIVE, SLAB_FREELIST };
 
+/* SLUB's. */
+enum { U_SIZE, U_ALIGN, U_OFFSET, U_INUSE, U_ORDER, U_OBJECTS, U_MIN_ORDER };
+enum { U_MIN_OBJECTS = U_MIN_ORDER + 1, U_MIN_PARTIAL, U_CPU_PARTIAL, U_CPU_SLABS };
+enum { UC_OBJECT_SIZE, UC_GEOMETRY, UC_FLAGS = UC_GEOMETRY + U_CPU_SLABS + 1 };
+enum { UN_PARTIAL };
+enum { CPU_CPU, CPU_SLAB };
+enum { SLUB_MOST = PAGE_SIZE }; /* objects in a slab: 8 pages of 8 bytes each */
+enum { US_PFN, US_INUSE, US_OBJECTS, US_FROZEN };
+/* __CMPXCHG_DOUBLE: set for all caches, on all processors that are simulated */
+enum { SLUB_CMPXCHG_DOUBLE = 0x40000000 };
+
 static const struct record_object *object_of(const struct record *r, uint32_t i)
 {
     return &r->objects[r->items[i].n];
@@ -60,7 +73,7 @@ static uint32_t machine_cache(const struct replay *rp, const struct record_objec
 static bool is_dump(uint8_t kind)
 {
     return kind == RECORD_NODE || kind == RECORD_ARRAY_CACHE || kind == RECORD_SHARED ||
-           kind == RECORD_SLAB;
+           kind == RECORD_SLAB || kind == RECORD_CPU_SLAB;
 }
 
 /* The item behind the last line of the dump that begins at item i. */
@@ -82,7 +95,9 @@ static bool dump_is_empty(const struct record *r, uint32_t i)
         const struct record_object *o = object_of(r, i);
         const uint8_t kind = r->items[i].kind;
         if (kind == RECORD_SLAB || o->nr ||
-            (kind == RECORD_NODE && (o->value[N_TOTAL] || o->value[N_COLOUR_NEXT]))) {
+            (kind == RECORD_CPU_SLAB && o->value[CPU_SLAB]) ||
+            (kind == RECORD_NODE && !o->slub &&
+             (o->value[N_TOTAL] || o->value[N_COLOUR_NEXT]))) {
             return false;
         }
     }
@@ -93,8 +108,10 @@ bool replay_slab_can(const struct replay *rp, uint32_t i)
 {
     const struct record *r = rp->record;
     const uint8_t kind = r->items[i].kind;
-    if (kind < RECORD_GEOMETRY || kind > RECORD_KMALLOC || object_of(r, i)->slub ||
-        rp->on->config.slub) {
+    if (kind < RECORD_GEOMETRY || kind > RECORD_KMALLOC ||
+        (kind != RECORD_KMALLOC && kind != RECORD_KMEM_CACHE_ALLOC &&
+         kind != RECORD_KMEM_CACHE_FREE &&
+         object_of(r, i)->slub != rp->on->config.slub)) {
         return false;
     }
     switch (kind) {
@@ -126,7 +143,9 @@ static bool compute(const struct machine *m, uint64_t object_size, uint64_t alig
         (c->align & (c->align - 1)) || !slab_calculate(m, c)) {
         return false;
     }
-    slab_tunables(m, c);
+    if (!m->config.slub) {
+        slab_tunables(m, c);
+    }
     return true;
 }
 
@@ -228,6 +247,116 @@ static void compare_geometry(struct comparison *c, const struct record_object *o
     compare(c, "shared", want[G_SHARED], k->shared, false);
 }
 
+static void compare_slub_geometry(struct comparison *c, const uint64_t *want,
+                                  const struct kmem_cache *k)
+{
+    compare(c, "size", want[U_SIZE], k->size, false);
+    compare(c, "align", want[U_ALIGN], k->align, false);
+    compare(c, "offset", want[U_OFFSET], k->offset, false);
+    compare(c, "inuse", want[U_INUSE], k->inuse, false);
+    compare(c, "order", want[U_ORDER], k->gfporder, false);
+    compare(c, "objects", want[U_OBJECTS], k->num, false);
+    compare(c, "min_order", want[U_MIN_ORDER], k->min_order, false);
+    compare(c, "min_objects", want[U_MIN_OBJECTS], k->min_num, false);
+    compare(c, "min_partial", want[U_MIN_PARTIAL], k->min_partial, false);
+    compare(c, "cpu_partial", want[U_CPU_PARTIAL], k->cpu_partial, false);
+    compare(c, "cpu_partial_slabs", want[U_CPU_SLABS], k->cpu_partial_slabs, false);
+}
+
+static void compare_slub_cache(struct comparison *c, const struct record_object *o,
+                               const struct kmem_cache *k)
+{
+    compare(c, "object_size", o->value[UC_OBJECT_SIZE], k->object_size, false);
+    compare_slub_geometry(c, o->value + UC_GEOMETRY, k);
+    compare(c, "flags", o->value[UC_FLAGS], k->flags | SLUB_CMPXCHG_DOUBLE, true);
+}
+
+/* Objects of a slab, by number there, against addresses. */
+static void compare_objects(struct comparison *c, const struct replay *rp,
+                            const struct record_object *o, uint32_t slab,
+                            const uint32_t *numbers, uint32_t nr)
+{
+    uint64_t va[SLUB_MOST];
+    for (uint32_t i = 0; i < nr; i++) {
+        const struct slab *s = slab_r(rp->on, slab);
+        va[i] = index_to_obj(cache_r(rp->on, s->cache), s, numbers[i]);
+    }
+    compare_list(c, "free object", rp->record->wides + o->first, o->nr, va, nr, true);
+}
+
+static void compare_cpu_slab(struct comparison *c, const struct replay *rp,
+                             const struct record_object *o, uint32_t id)
+{
+    const uint32_t cpu = (uint32_t)o->value[CPU_CPU];
+    uint32_t numbers[SLUB_MOST];
+    struct slub_cpu_view v;
+    if (!slub_cpu_view(rp->on, id, cpu, &v)) {
+        differs(c, "the CPU", "there", "no such CPU");
+        return;
+    }
+    compare(c, "slab", o->value[CPU_SLAB], v.slab ? slab_view(rp->on, v.slab).pfn : 0,
+            true);
+    const uint32_t nr = slub_cpu_freelist(rp->on, id, cpu, numbers, SLUB_MOST);
+    compare_objects(c, rp, o, v.slab, numbers, nr);
+}
+
+static void compare_slub_slab(struct comparison *c, const struct replay *rp,
+                              const struct record_object *o, uint32_t slab)
+{
+    uint32_t numbers[SLUB_MOST];
+    if (!slab) {
+        differs(c, "the slab", "there", "the list is shorter");
+        return;
+    }
+    const struct slab_view v = slab_view(rp->on, slab);
+    compare(c, "pfn", o->value[US_PFN], v.pfn, true);
+    compare(c, "inuse", o->value[US_INUSE], v.active, false);
+    compare(c, "objects", o->value[US_OBJECTS], v.num, false);
+    compare(c, "frozen", o->value[US_FROZEN], v.frozen, false);
+    const uint32_t nr = slab_freelist(rp->on, slab, numbers, SLUB_MOST);
+    compare_objects(c, rp, o, slab, numbers, nr);
+}
+
+/* All lines of one cache of SLUB's. cpu_partial lines follow their CPU's cpu_slab. */
+static bool compare_slub_dump(struct replay *rp, uint32_t i, uint32_t id,
+                              struct comparison *c, char *what, size_t size)
+{
+    const struct record *r = rp->record;
+    const struct kmem_cache *k = cache_r(rp->on, id);
+    uint32_t partial = slabs_first(rp->on, id, SLABS_PARTIAL), cpu_partial = 0;
+    char name[RECORD_NAME];
+    name_of(object_of(r, i), name);
+    for (const uint32_t end = dump_end(r, i); i < end; i++) {
+        const struct record_object *o = object_of(r, i);
+        const enum record_kind kind = (enum record_kind)r->items[i].kind;
+        c->line = r->items[i].line;
+        snprintf(what, size, "%s %s", record_kind_word(kind), name);
+        if (kind == RECORD_CACHE) {
+            compare_slub_cache(c, o, k);
+        } else if (kind == RECORD_NODE) {
+            compare(c, "nr_partial", o->value[UN_PARTIAL], k->list[SLABS_PARTIAL].nr,
+                    false);
+        } else if (kind == RECORD_CPU_SLAB) {
+            struct slub_cpu_view v;
+            if (cpu_partial) {
+                differs(c, "a CPU's partial slabs", "at their end",
+                        "the machine has more");
+            }
+            compare_cpu_slab(c, rp, o, id);
+            slub_cpu_view(rp->on, id, (uint32_t)o->value[CPU_CPU], &v);
+            cpu_partial = v.partial;
+        } else {
+            uint32_t *slab = o->list == RECORD_CPU_PARTIAL ? &cpu_partial : &partial;
+            compare_slub_slab(c, rp, o, *slab);
+            *slab = *slab ? slabs_next(rp->on, *slab) : 0;
+        }
+    }
+    if (partial || cpu_partial) {
+        differs(c, "a list of slabs", "at its end", "the machine has more");
+    }
+    return c->same;
+}
+
 static void compare_cache(struct comparison *c, const struct record_object *o,
                           const struct cache_view *v)
 {
@@ -312,6 +441,12 @@ static void compare_dump(struct replay *rp, uint32_t i, uint32_t id,
     struct cache_view v;
     char name[RECORD_NAME], what[RECORD_NAME + 40];
     struct comparison c = {.sink = sink, .what = what, .same = true};
+    if (rp->on->config.slub) {
+        sink->tally->states++;
+        sink->tally->states_identical +=
+            compare_slub_dump(rp, i, id, &c, what, sizeof what);
+        return;
+    }
     cache_view(rp->on, id, &v);
     name_of(object_of(r, i), name);
     for (uint32_t kind = SLABS_PARTIAL; kind < NR_SLAB_LISTS; kind++) {
@@ -370,7 +505,11 @@ static void do_geometry(struct replay *rp, uint32_t i, struct replay_sink *sink)
              o->arg[1]);
     struct comparison c = {sink, rp->record->items[i].line, what, true};
     if (compute(rp->on, o->arg[0], 0, o->arg[1] ? SLAB_HWCACHE_ALIGN : 0, &k)) {
-        compare_geometry(&c, o, &k);
+        if (o->slub) {
+            compare_slub_geometry(&c, o->value, &k);
+        } else {
+            compare_geometry(&c, o, &k);
+        }
     } else {
         differs(&c, "the cache", "created", "refused");
     }
@@ -385,18 +524,21 @@ static uint32_t load_cache(struct replay *rp, uint32_t i,
                            const struct replay_caller *call)
 {
     const struct record_object *o = object_of(rp->record, i);
-    const uint64_t flags =
-        o->value[C_FLAGS] & ~(uint64_t)(CFLGS_OBJFREELIST_SLAB | CFLGS_OFF_SLAB);
+    const uint64_t object_size =
+        o->value[o->slub ? (int)UC_OBJECT_SIZE : (int)C_OBJECT_SIZE];
+    const uint64_t has_align =
+        o->value[o->slub ? UC_GEOMETRY + (int)U_ALIGN : (int)C_ALIGN];
+    const uint64_t flags = o->value[o->slub ? (int)UC_FLAGS : (int)C_FLAGS] &
+                           ~(uint64_t)(CFLGS_OBJFREELIST_SLAB | CFLGS_OFF_SLAB);
     struct kmem_cache k;
     char name[RECORD_NAME];
     name_of(o, name);
     uint64_t align = 0;
-    if (compute(rp->on, o->value[C_OBJECT_SIZE], 0, flags, &k) &&
-        k.align != o->value[C_ALIGN]) {
-        align = o->value[C_ALIGN];
+    if (compute(rp->on, object_size, 0, flags, &k) && k.align != has_align) {
+        align = has_align;
     }
     const struct op op = slab_op(rp, OP_LOAD_CACHE, call->name(call->ctx, name),
-                                 o->value[C_OBJECT_SIZE], align, flags);
+                                 object_size, align, flags);
     return (uint32_t)call->call(call->ctx, &rp->record->items[i], &op);
 }
 
@@ -491,7 +633,8 @@ static void do_kmalloc(struct replay *rp, uint32_t i, const struct replay_caller
         struct kmem_cache k;
         kmalloc_name(&m->config, KMALLOC_NORMAL, index, name, sizeof name);
         has = index == 1 ? 96 : index == 2 ? 192 : (uint64_t)1 << index;
-        order = compute(m, has, has & (has - 1) ? 8 : has, SLAB_HWCACHE_ALIGN, &k)
+        order = compute(m, has, has & (has - 1) ? 8 : has,
+                        m->config.slub ? 0 : SLAB_HWCACHE_ALIGN, &k)
                     ? k.gfporder
                     : 0;
     }

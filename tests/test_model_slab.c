@@ -5,6 +5,8 @@
  * invariants are checked. A sequence that fails is shrunk. Then the same at every page
  * request that can fail.
  *
+ * All of it twice: on SLAB and on SLUB.
+ *
  *   test_model_slab [ROUNDS [SEED]]
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -547,9 +549,10 @@ static bool scenario(struct run *r)
     return true;
 }
 
-static bool fail_from(uint32_t pages_left, uint64_t *requests)
+static bool fail_from(uint32_t pages_left, bool slub, uint64_t *requests)
 {
     struct machine_config c = bare_config(2000, 0, 11);
+    c.slub = slub;
     struct run *r = calloc(1, sizeof *r);
     r->m = boot(&c);
     call(r, 0, OP_KMEM_CACHE_INIT, 0, 0, 0, 0);
@@ -566,9 +569,10 @@ static bool fail_from(uint32_t pages_left, uint64_t *requests)
     do_unhog(r, &all, pages_left);
     r->m->probe.slow = count_hook;
     r->m->probe.stop = 0;
-    const uint64_t before = seen[EV_SLAB_GROW] + seen[EV_SLAB_GROW_FAIL];
+    const uint64_t before =
+        seen[EV_SLAB_GROW] + seen[EV_SLUB_NEW] + seen[EV_SLAB_GROW_FAIL];
     const bool good = scenario(r) && finish(r, pages, objects);
-    *requests = seen[EV_SLAB_GROW] + seen[EV_SLAB_GROW_FAIL] - before;
+    *requests = seen[EV_SLAB_GROW] + seen[EV_SLUB_NEW] + seen[EV_SLAB_GROW_FAIL] - before;
     if (!good) {
         diag("with %u pages: %s", pages_left, r->problem);
     }
@@ -582,28 +586,35 @@ int main(int argc, char **argv)
     const int rounds = argc > 1 ? atoi(argv[1]) : 18;
     const uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x51ab;
     struct step *steps = calloc(STEPS, sizeof *steps);
-    for (int i = 0; i < rounds; i++) {
-        const struct machine_config c = geometry(i);
+    for (int n = 0; n < 2 * rounds; n++) {
+        const int i = n % rounds;
+        struct machine_config c = geometry(i);
+        c.slub = n >= rounds;
         struct prng rand = {seed + (uint64_t)i * 0x9e3779b97f4a7c15};
         char problem[300], text[400];
         make_steps(&rand, steps, c.cpus, i / 6);
         const int every = c.ram_bytes >> PAGE_SHIFT <= 1024 ? 1 : 8;
         const int failed = play(&c, steps, STEPS, every, problem, sizeof problem);
         config_format(text, sizeof text, &c);
-        if (!ok(failed < 0, "round %d: %d steps", i, STEPS)) {
+        if (!ok(failed < 0, "%s, round %d: %d steps", c.slub ? "SLUB" : "SLAB", i,
+                STEPS)) {
             diag("%s at step %d; %s", problem, failed, text);
-            const int n = shrink(&c, steps, failed + 1, problem, sizeof problem);
-            diag("shrunk to %d steps: %s", n, problem);
-            report(steps, n);
+            const int few = shrink(&c, steps, failed + 1, problem, sizeof problem);
+            diag("shrunk to %d steps: %s", few, problem);
+            report(steps, few);
             break;
         }
     }
     static const uint16_t must_see[] = {
-        EV_SLAB_GROW_FAIL,  EV_SLAB_REFILL_SHARED, EV_SLAB_FLUSH_SHARED,
-        EV_SLAB_DESTROY,    EV_SLAB_REAP_SPARED,   EV_SLAB_REAP_ARRAY,
-        EV_SLAB_REAP_SLABS, EV_SLAB_CTOR,          EV_SLAB_DRAIN_CPU,
-        EV_SLAB_TUNE,       EV_KREALLOC_COPY,      EV_KREALLOC_FITS,
-        EV_CLEAR_OBJECT,    EV_KMEM_CACHE_DESTROY};
+        EV_SLAB_GROW_FAIL,    EV_SLAB_REFILL_SHARED, EV_SLAB_FLUSH_SHARED,
+        EV_SLAB_DESTROY,      EV_SLAB_REAP_SPARED,   EV_SLAB_REAP_ARRAY,
+        EV_SLAB_REAP_SLABS,   EV_SLAB_CTOR,          EV_SLAB_DRAIN_CPU,
+        EV_SLAB_TUNE,         EV_KREALLOC_COPY,      EV_KREALLOC_FITS,
+        EV_CLEAR_OBJECT,      EV_KMEM_CACHE_DESTROY, EV_SLUB_HIT,
+        EV_SLUB_TAKE,         EV_SLUB_FULL,          EV_SLUB_CPU_PARTIAL,
+        EV_SLUB_NODE_PARTIAL, EV_SLUB_NEW,           EV_SLUB_FALLBACK,
+        EV_SLUB_PUT,          EV_SLUB_PUT_SLOW,      EV_SLUB_FREEZE,
+        EV_SLUB_CHAIN_FULL,   EV_SLUB_UNFREEZE,      EV_SLUB_DISCARD};
     for (size_t i = 0;
          rounds >= 18 && !tap.failed && i < sizeof must_see / sizeof must_see[0]; i++) {
         ok(seen[must_see[i]] > 0, "%s came %" PRIu64 " times",
@@ -612,9 +623,9 @@ int main(int argc, char **argv)
     ok(seen[EV_SLAB_BUG] == 0, "no correct call is reported");
     bool good = true;
     uint64_t most = 0;
-    for (uint32_t left = 0; left < 90 && good; left++) {
+    for (uint32_t left = 0; left < 2 * 90 && good; left++) {
         uint64_t requests;
-        good = fail_from(left, &requests);
+        good = fail_from(left % 90, left >= 90, &requests);
         most = requests > most ? requests : most;
     }
     ok(good, "with 0, 1, 2 ... 89 pages left: up to %" PRIu64 " growths, any may fail",
