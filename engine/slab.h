@@ -12,8 +12,8 @@
  *   slab_quiet.c     slab.c and kmalloc.c again, for operations that nobody watches
  *
  * Models mm/slab_common.c, mm/slab.c and mm/slub.c; a machine has one of the two
- * (config.slub), and from outside they are the same. One node, so one struct kmem_cache_node a cache, a
- * part of struct kmem_cache here.
+ * (config.slub), and from outside they are the same. One node, so one struct
+ * kmem_cache_node a cache, a part of struct kmem_cache here.
  *
  *   root chunks  struct slab_root: caches by number, kmalloc caches, simulated time
  *   pool blocks  64 to 4096 bytes, by reference: struct kmem_cache, struct array_cache,
@@ -51,9 +51,9 @@
  *
  * Left out: NUMA and alien arrays, memory cgroups, KASAN and the like, SLAB's own
  * debugging (CONFIG_DEBUG_SLAB), RCU grace periods (SLAB_TYPESAFE_BY_RCU frees at once).
- * Of SLUB: red zones, poisoning, tracks and its other debugging options, merging of caches,
- * /sys/kernel/slab and the memory that its kobjects take, the transaction ids of its
- * lockless paths (nothing comes between here), slabs of pages from the reserves
+ * Of SLUB: red zones, poisoning, tracks and its other debugging options, merging of
+ * caches, /sys/kernel/slab and the memory that its kobjects take, the transaction ids of
+ * its lockless paths (nothing comes between here), slabs of pages from the reserves
  * (pfmemalloc), hardened and random freelists.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */

@@ -2,8 +2,9 @@
  * kmalloc cache that nodes come from; then all others, with arrays of one object; and at
  * the end full arrays for all of them.
  *
- * Models kmem_cache_init(), kmem_cache_init_late() of mm/slab.c (SLUB's: slub_cache.c) and
- * create_kmalloc_caches() of mm/slab_common.c. It all happens when the first object is
+ * Models kmem_cache_init(), kmem_cache_init_late() of mm/slab.c and
+ * create_kmalloc_caches() of mm/slab_common.c; SLUB's
+ * boot is in slub_cache.c. It all happens when the first object is
  * wanted, or with the operation kmem_cache_init: so the pages that it takes come from a
  * machine that has booted, and not in the middle of its boot.
  *

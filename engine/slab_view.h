@@ -71,7 +71,7 @@ uint32_t slub_cpu_freelist(const struct machine *m, uint32_t id, uint32_t cpu,
 enum object_state {
     OBJECT_NONE,     /* no object has this address */
     OBJECT_IN_USE,   /* a caller has it */
-    OBJECT_IN_ARRAY, /* in an array, a CPU's or the shared one; SLUB: on a CPU's freelist */
+    OBJECT_IN_ARRAY, /* in an array, a CPU's or the shared one; on a CPU's freelist */
     OBJECT_FREE      /* on its slab's freelist */
 };
 struct object_view {

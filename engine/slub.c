@@ -292,7 +292,9 @@ static uint32_t deactivate_slab(struct machine *m, const struct kmem_cache *c,
     const uint32_t nr = chain_tail(m, c, ref, freelist, &tail);
     if (tail) {
         set_freepointer(m, c, tail, s->freelist);
-        s = slab_w(m, ref);
+    }
+    s = slab_w(m, ref); /* marked behind the events */
+    if (tail) {
         s->active -= nr;
         s->freelist = freelist;
     }
@@ -378,6 +380,7 @@ static bool get_partial_node(struct machine *m, const struct kmem_cache *c)
         probe(&m->probe, EV_SLUB_NODE_PARTIAL, c->id, s->pfn, c->list[SLABS_PARTIAL].nr);
         struct slub_cpu *cpu = slub_cpu_w(m, c);
         if (!cpu->slab) {
+            s = slab_w(m, ref); /* marked behind the event */
             cpu->slab = ref;
             cpu->freelist = s->freelist;
             s->freelist = 0;
@@ -472,7 +475,8 @@ FAST uint64_t slub_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gf
 
 /* ---- freeing ---- */
 
-/* __slab_free: cnt objects, chained from head to tail, of a slab that is not this CPU's. */
+/* __slab_free: cnt objects, chained from head to tail, of a slab that is not the
+ * CPU's. */
 static void slow_free(struct machine *m, const struct kmem_cache *c, uint32_t ref,
                       uint64_t head, uint64_t tail, uint32_t cnt)
 {

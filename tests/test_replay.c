@@ -270,6 +270,32 @@ static void check_damaged_objects(void)
     expect_error(find_line("kmalloc 90", 0), "ksize", "ksixe", "ksize");
 }
 
+static void check_damaged_slub(void)
+{
+    static const char *const fields[][3] = {
+        {"geometry size=72 hwalign=0", "offset=36", "offset=32"},
+        {"geometry size=7000 hwalign=0", "min_partial=6", "min_partial=5"},
+        {"geometry size=7000 hwalign=0", "cpu_partial_slabs=3", "cpu_partial_slabs=4"},
+        {"cache oracle-40 ", "flags=40000000", "flags=40002000"},
+        {"node oracle-200 nr_partial=4", "nr_partial=4", "nr_partial=5"},
+        {"cpu_slab oracle-40 cpu=0 slab=42a8", "42a8 ", "42a9 "},
+        {"cpu_slab oracle-40 cpu=0 slab=42a8", "c42a8668", "c42a8690"},
+        {"slab oracle-40 cpu_partial", "inuse=101", "inuse=100"},
+        {"slab oracle-40 cpu_partial", "frozen=1", "frozen=0"},
+        {"slab oracle-40 cpu_partial", "c1a0e2d0", "c1a0e2a8"},
+        {"slab oracle-200 partial", "pfn=42a7", "pfn=42a6"},
+        {"slab oracle-200 partial", "objects=18", "objects=17"},
+        {"kmem_cache_alloc oracle-40", "c1a0e000", "c1a0e028"},
+        {"kmem_cache_alloc oracle-1700", "-> c", "-> d"},
+        {"kmem_cache_free oracle-200", " c", " d"},
+        {"kmalloc 24", "kmalloc-32", "kmalloc-24"},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        const uint32_t line = find_line(fields[i][0], 0);
+        expect_difference(line, fields[i][1], fields[i][2], line, "");
+    }
+}
+
 /* The record without one line. */
 static void check_missing_lines(void)
 {
@@ -448,6 +474,9 @@ int main(void)
     check_damaged_objects();
     check_missing_lines();
     check_unusable();
+    free(edit_text);
+    edit_text = read_golden("i386-slub-160M-high80M", &edit_size);
+    check_damaged_slub();
     free(edit_text);
     check_packing();
     check_cut_text();

@@ -564,7 +564,7 @@ static inline bool travel_all(struct traveller *tr, uint64_t events_a_step)
 
 /* Machines of all sizes: a few frames and three orders, ordinary ones, one that hardly
  * any host could hold. */
-static const char *const travel_machines[] = {"tiny", "i386 32M", "x86_64 64M",
+static const char *const travel_machines[] = {"tiny SLUB", "i386 32M", "x86_64 64M",
                                               "i386 1G cold", "x86_64 1T"};
 enum { TRAVEL_SMALL_MACHINES = 3, TRAVEL_MACHINES = 5 };
 
@@ -580,11 +580,13 @@ static inline struct machine_config travel_machine(uint32_t i)
         c.nr_memmap = 1;
         c.memmap[0] =
             (struct memmap_entry){1 << 20, (1 << 20) + 40 * PAGE_SIZE, MEMMAP_USABLE};
+        c.slub = true;
     } else {
         c.ram_bytes = i == 4   ? (uint64_t)1 << 40
                       : i == 3 ? (uint64_t)1 << 30
                                : (uint64_t)32 << 20 << (i - 1);
         c.pcp_cold = i == 3;
+        c.slub = i == 4;
     }
     return c;
 }
