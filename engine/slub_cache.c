@@ -2,9 +2,9 @@
  * from CPUs and from the node.
  *
  * Models calculate_sizes(), kmem_cache_open(), kmem_cache_init(),
- * flush_all_cpus_locked(), __kmem_cache_do_shrink() and __kmem_cache_shutdown() of mm/slub.c. A free object's
- * pointer lies in its middle, far from what a neighbour may overwrite; behind the object
- * if it has a constructor or is read after it was freed.
+ * flush_all_cpus_locked(), __kmem_cache_do_shrink() and __kmem_cache_shutdown() of
+ * mm/slub.c. A free object's pointer lies in its middle, far from what a neighbour may
+ * overwrite; behind the object if it has a constructor or is read after it was freed.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "alloc.h"

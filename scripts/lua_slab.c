@@ -231,8 +231,8 @@ static void push_slab(lua_State *L, const struct machine *m, uint32_t slab)
     lua_setfield(L, -2, "free");
 }
 
-/* cache:cpu_slab([cpu]): SLUB: the slab that a CPU has, the addresses on its freelist, and
- * its partial slabs; nil with SLAB. */
+/* cache:cpu_slab([cpu]): SLUB: the slab that a CPU has, the addresses on its freelist,
+ * and its partial slabs; nil with SLAB. */
 static int cache_cpu_slab(lua_State *L)
 {
     const uint32_t id = live_cache(L, "cache:cpu_slab");
