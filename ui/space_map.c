@@ -12,7 +12,9 @@
 #include "inspect_hw.h"
 #include "pane.h"
 
-enum { CELL_STEP = 4, ENTRY_BUDGET = 48 };
+/* Each bar is up to 2^CELL_STEP times as fine as the one above; so many entries are read
+ * to tell whether a cell has something mapped, and so many events back looked at. */
+enum { CELL_STEP = 4, ENTRY_BUDGET = 48, LIT_EVENTS = 256 };
 
 /* ---- level 0: all regions ---- */
 
@@ -267,6 +269,10 @@ struct space_look space_look(const struct app *a, uint64_t first, uint64_t last)
     case AREA_PKMAP:
         return pkmap_look(a, first, last);
     case AREA_USER:
+        if (last - first < PAGE_SIZE &&
+            space_whatis(m, space_mm(a, first), first).entry.maps) {
+            return (struct space_look){'U', ST_MOVABLE_TILE};
+        }
         return (struct space_look){'u', ST_DIM};
     case AREA_HOLE:
         return (struct space_look){a->glyphs->tile_reserved, ST_HOLE};
@@ -322,9 +328,12 @@ bool space_lit(const struct app *a, uint64_t *first, uint64_t *last)
     if (!md->has_op) {
         return false;
     }
-    for (uint64_t n = md->happened; n >= e->first && n > 0; n--) {
+    /* not all of them: an operation may have thousands that are about no address */
+    const uint64_t far = md->happened > LIT_EVENTS ? md->happened - LIT_EVENTS : 0;
+    for (uint64_t n = md->happened; n >= e->first && n > far; n--) {
         const struct event *ev = op_events_get(e, n);
-        if (ev && event_range(a, ev, first, last)) {
+        uint64_t any;
+        if (ev && event_arg(ev, "addr", &any) && event_range(a, ev, first, last)) {
             return true;
         }
     }

@@ -11,6 +11,9 @@
  * Everything follows from a place, a width and a level: nothing is remembered, so that
  * zooming keeps the place and looking changes nothing.
  *
+ * Left out: a process's areas (pages are seen in the last bar, those of the address space
+ * that the CPU in view has); entries of instruction TLBs.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_SPACE_MAP_H
 #define UI_SPACE_MAP_H
@@ -50,7 +53,8 @@ struct space_look {
 struct space_look space_look(const struct app *a, uint64_t first, uint64_t last);
 struct space_look space_kind_look(const struct app *a, enum vmap_kind kind);
 
-/* The bytes that the last event was about; false: about none. */
+/* The bytes of the last event that was about any (in the operation in view, not too far
+ * back); false: there is none. */
 bool space_lit(const struct app *a, uint64_t *first, uint64_t *last);
 /* Does it lie where vmalloc and its like have their areas? */
 bool space_is_areas(const struct machine *m, uint64_t va);
