@@ -95,10 +95,11 @@ local function too_late(cache)
     local c = open_session(cache, 0xc)
     expect_eq(c, b, "C allocates, and has the same object as B")
     expect_eq(read_u64(b), 0xc, "B reads what C has written")
+    local at = hex(walk(b).pa)
     sayf([[This is how such bugs are noticed: some data is wrong, somewhere else, much
-           later. Going back finds it. :why virt %s goes to the event that last changed
-           these bytes: C's store. :history virt %s lists all stores to them.]], hex(b),
-         hex(b))
+           later. Going back finds it. The bytes lie at %s in memory. :why phys %s goes
+           to the event that last changed them: C's store. :history phys %s lists all
+           changes.]], at, at, at)
     local o = object_at(b)
     sayf([[The object itself: allocated by operation %d, freed before by operation %d. The
            latter is A's second kmem_cache_free: :goto %d, and :locals shows a and b, the
