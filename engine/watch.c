@@ -93,15 +93,14 @@ static void read_virtual(struct watch_value *v, const struct machine *m, uint64_
     for (uint64_t done = 0; done < n;) {
         const uint64_t at = va + done, room = PAGE_SIZE - (at & (PAGE_SIZE - 1));
         const size_t now = (size_t)(room < n - done ? room : n - done);
-        const uint64_t entry = pgtable_get(m, at);
-        if (entry & PTE_P) {
-            const uint64_t pa =
-                (pgtable_frame(m, entry) << PAGE_SHIFT) | (at & (PAGE_SIZE - 1));
+        const uint64_t frame = pgtable_translate(m, at);
+        if (frame != PFN_NONE) {
+            const uint64_t pa = (frame << PAGE_SHIFT) | (at & (PAGE_SIZE - 1));
             hardware_read_phys(m, pa, bytes + done, now);
         } else {
             memset(bytes + done, 0, now);
         }
-        v->word[3] = v->word[3] << 1 | (entry & PTE_P);
+        v->word[3] = v->word[3] << 1 | (frame != PFN_NONE);
         done += now;
     }
     const uint64_t there = v->word[3];

@@ -9,6 +9,7 @@
 #include "../ui/travel.h"
 #include "app.h"
 #include "describe.h"
+#include "pgtable.h"
 #include "tap.h"
 
 static const char script[] =
@@ -228,6 +229,11 @@ int main(void)
         }
     }
     check_watch(a.t, &(struct watch){WATCH_PAGE, rec.op.arg[0], 0, 0}, "a page");
+    const struct machine *m = timeline_machine(a.t);
+    const struct watch direct = {WATCH_VIRTUAL, kspace_va(&m->vm->kspace, 0x800), 8, 0};
+    ok(!pgtable_get(m, direct.a) && pgtable_translate(m, direct.a) == 0x800,
+       "a large page of the direct map");
+    is_hex(watch_read(&direct, m).word[3], 8 | UINT64_C(1) << 32, "is watched, too");
     check_kind(&a, EV_BUDDY_SPLIT, "");
     check_kind(&a, EV_MM_PAGE_ALLOC, "");
     check_kind(&a, EV_BUDDY_SPLIT, "order > 2");
