@@ -8,6 +8,7 @@
 #define VIEW_NAMES(X)                                                                    \
     X("pages")                                                                           \
     X("hardware")                                                                        \
-    X("space")
+    X("space")                                                                           \
+    X("objects")
 
 #endif

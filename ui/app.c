@@ -289,7 +289,8 @@ static void find_lit(struct app *a)
 {
     const struct pane_kind *p = pane_kind(a->focus);
     if (a->focus != PANE_PHYSMAP &&
-        (view_number(VIEW_HARDWARE, a->focus) || view_number(VIEW_SPACE, a->focus)) &&
+        (view_number(VIEW_HARDWARE, a->focus) || view_number(VIEW_SPACE, a->focus) ||
+         a->focus == PANE_SLABS) &&
         p->selected_pfn) {
         a->hw.has_lit = p->selected_pfn(a, &a->hw.lit);
     }

@@ -55,6 +55,32 @@ struct pcp_state {
     int64_t chain_top;
 };
 
+enum { OBJECTS_MAX_LIT = 256 };
+
+struct object_lit { /* by address, or by its slab's page and its number there */
+    uint64_t va;    /* 0: the other way */
+    uint64_t pfn;
+    uint32_t index;
+};
+
+struct objects_state { /* the panes Caches and Slabs */
+    uint32_t cache;    /* shown; 0: there is none */
+    bool pinned;       /* the user chose it; else it follows what happens */
+    char sort;         /* slabtop's key; 0: o */
+    struct pane_list list;
+    /* Slabs */
+    int detail; /* 0: as fits; 1 to 3: a cell tells nothing more, number, address */
+    bool has_cursor, in_array;
+    uint32_t array, entry; /* in_array: which (the shared one is behind the CPUs'),
+                                   and how many go out before it */
+    uint64_t va;           /* else: the object */
+    int64_t top;           /* first row of slabs that is seen */
+    int array_top;
+    struct object_lit lit[OBJECTS_MAX_LIT]; /* touched by the operation in view */
+    int nr_lit;
+    uint64_t last_va; /* the last of those; 0: none */
+};
+
 enum popup_kind {
     POPUP_NONE,
     POPUP_TEXT,   /* text to scroll through */
@@ -153,6 +179,7 @@ struct app {
     struct buddy_state buddy;
     struct pcp_state pcp;
     struct map_state map;
+    struct objects_state objects;
     struct hw_state hw;
     uint32_t zone; /* shown in the free lists and the per-CPU lists */
     uint32_t cpu;

@@ -5,84 +5,21 @@
 #include "command_run.h"
 
 #include "inspect_space.h"
+#include "objects.h"
 #include "pane.h"
 #include "popup.h"
-#include "slab_view.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* All caches, in an array (malloced). */
-static struct cache_view *list_caches(const struct machine *m, size_t *nr)
-{
-    *nr = 0;
-    for (uint32_t id = caches_first(m); id; id = caches_next(m, id)) {
-        ++*nr;
-    }
-    struct cache_view *list = calloc(*nr + 1, sizeof *list);
-    size_t i = 0;
-    for (uint32_t id = list ? caches_first(m) : 0; id && i < *nr;
-         id = caches_next(m, id)) {
-        i += cache_view(m, id, &list[i]);
-    }
-    *nr = i;
-    return list;
-}
-
-static double percent(uint64_t part, uint64_t whole)
-{
-    return whole ? 100.0 * (double)part / (double)whole : 100.0;
-}
-
-static uint64_t cache_bytes(const struct cache_view *v)
-{
-    return v->num_slabs << v->order << PAGE_SHIFT;
-}
-
 /* ---- slabtop ---- */
-
-static char sort_key; /* of the comparison under way: qsort has no other way to it */
-
-static double key_of(const struct cache_view *v)
-{
-    switch (sort_key) {
-    case 'a':
-        return (double)v->active_objs;
-    case 'b':
-        return v->num;
-    case 'c':
-        return (double)cache_bytes(v);
-    case 'l':
-        return (double)v->num_slabs;
-    case 'v':
-        return (double)v->active_slabs;
-    case 'p':
-        return (double)(1u << v->order);
-    case 's':
-        return v->size;
-    case 'u':
-        return percent(v->active_objs, v->num_objs);
-    default:
-        return (double)v->num_objs;
-    }
-}
-
-static int compare(const void *a, const void *b)
-{
-    const struct cache_view *x = a, *y = b;
-    const double kx = key_of(x), ky = key_of(y);
-    if (sort_key != 'n' && kx != ky) {
-        return kx < ky ? 1 : -1;
-    }
-    return strcmp(x->name, y->name);
-}
 
 void run_slabtop(struct app *a, const char *args)
 {
     size_t nr;
-    struct cache_view *list = list_caches(a->model.m, &nr);
+    struct cache_view *list = objects_caches(a->model.m, &nr);
     struct text_buf b = {0};
     uint64_t objs = 0, active = 0, slabs = 0, active_slabs = 0, bytes = 0, used = 0;
     uint64_t busy = 0, least = UINT64_MAX, most = 0;
@@ -92,7 +29,7 @@ void run_slabtop(struct app *a, const char *args)
         active += v->active_objs;
         slabs += v->num_slabs;
         active_slabs += v->active_slabs;
-        bytes += cache_bytes(v);
+        bytes += objects_bytes(v);
         used += v->active_objs * v->size;
         busy += v->active_objs != 0;
         least = v->size < least ? v->size : least;
@@ -105,33 +42,27 @@ void run_slabtop(struct app *a, const char *args)
         free(list);
         return;
     }
-    sort_key = *args ? *args : 'o';
-    qsort(list, nr, sizeof *list, compare);
+    objects_sort(list, nr, *args ? *args : 'o');
     text_add(
         &b, " Active / Total Objects (%% used)    : %" PRIu64 " / %" PRIu64 " (%.1f%%)\n",
-        active, objs, percent(active, objs));
+        active, objs, objects_percent(active, objs));
     text_add(
         &b, " Active / Total Slabs (%% used)      : %" PRIu64 " / %" PRIu64 " (%.1f%%)\n",
-        active_slabs, slabs, percent(active_slabs, slabs));
+        active_slabs, slabs, objects_percent(active_slabs, slabs));
     text_add(&b, " Active / Total Caches (%% used)     : %" PRIu64 " / %zu (%.1f%%)\n",
-             busy, nr, percent(busy, nr));
+             busy, nr, objects_percent(busy, nr));
     text_add(&b, " Active / Total Size (%% used)       : %.2fK / %.2fK (%.1f%%)\n",
-             (double)used / 1024, (double)bytes / 1024, percent(used, bytes));
+             (double)used / 1024, (double)bytes / 1024, objects_percent(used, bytes));
     text_add(&b, " Minimum / Average / Maximum Object : %.2fK / %.2fK / %.2fK\n\n",
              (double)least / 1024,
              objs ? (double)used / (double)(active ? active : 1) / 1024 : 0,
              (double)most / 1024);
-    text_add(&b, "%6s %6s %4s %8s %6s %8s %10s %-23s\n", "OBJS", "ACTIVE", "USE",
-             "OBJ SIZE", "SLABS", "OBJ/SLAB", "CACHE SIZE", "NAME");
+    char line[200];
+    objects_head(line, sizeof line);
+    text_add(&b, "%s\n", line);
     for (size_t i = 0; i < nr; i++) {
-        const struct cache_view *v = &list[i];
-        text_add(&b,
-                 "%6" PRIu64 " %6" PRIu64 " %3.0f%% %7.2fK %6" PRIu64 " %8u %9" PRIu64
-                 "K %-23s\n",
-                 v->num_objs, v->active_objs,
-                 v->num_objs ? percent(v->active_objs, v->num_objs) : 0,
-                 (double)v->size / 1024, v->num_slabs, v->num, cache_bytes(v) >> 10,
-                 v->name);
+        objects_row(line, sizeof line, &list[i]);
+        text_add(&b, "%s\n", line);
     }
     popup_text(a, "slabtop", b.text);
     free(list);
@@ -142,7 +73,7 @@ void run_slabtop(struct app *a, const char *args)
 void kmem_caches(struct app *a, struct text_buf *b, const char *name)
 {
     size_t nr;
-    struct cache_view *list = list_caches(a->model.m, &nr);
+    struct cache_view *list = objects_caches(a->model.m, &nr);
     text_add(b, "%-8s %8s %10s %8s %6s %6s  %s\n", "CACHE", "OBJSIZE", "ALLOCATED",
              "TOTAL", "SLABS", "SSIZE", "NAME");
     for (size_t i = 0; i < nr; i++) {

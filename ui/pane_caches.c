@@ -1,0 +1,212 @@
+/* All caches of objects, in slabtop's columns.
+ *
+ *     OBJS ACTIVE  USE OBJ SIZE  SLABS OBJ/SLAB CACHE SIZE NAME
+ *       64     60  94%    0.06K      1       64         4K kmalloc-64
+ *
+ * Where there is not room for all of it the name comes first, then the columns that fit.
+ * The cursor chooses the cache of the pane Slabs; without one that follows what happens.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "objects.h"
+#include "pane.h"
+
+static char sort_key(const struct app *a)
+{
+    return a->objects.sort ? a->objects.sort : 'o';
+}
+
+static struct cache_view *sorted(const struct app *a, size_t *nr)
+{
+    struct cache_view *list = objects_caches(a->model.m, nr);
+    if (list) {
+        objects_sort(list, *nr, sort_key(a));
+    }
+    return list;
+}
+
+static int row_of(const struct cache_view *list, size_t nr, uint32_t id)
+{
+    for (size_t i = 0; list && i < nr; i++) {
+        if (list[i].id == id) {
+            return (int)i;
+        }
+    }
+    return 0;
+}
+
+static void fit(struct app *a, int w, int h)
+{
+    struct pane_list *l = &a->objects.list;
+    size_t nr;
+    (void)w;
+    objects_refresh(a);
+    struct cache_view *list = sorted(a, &nr);
+    const int row = row_of(list, nr, a->objects.cache);
+    free(list);
+    h = app_max_int(1, h - 1);
+    if (a->objects.pinned) {
+        pane_list_show(l, row, (int)nr, h);
+    } else {
+        pane_list_follow(l, row, (int)nr, h, 0);
+    }
+}
+
+/* Name, then what fits: the names of what is narrow. */
+static void narrow(char *buf, size_t size, int w, const struct cache_view *v)
+{
+    if (v) {
+        const double use = v->num_objs ? objects_percent(v->active_objs, v->num_objs) : 0;
+        int n = snprintf(buf, size, "%-18.18s %5" PRIu64 " %5" PRIu64, v->name,
+                         v->num_objs, v->active_objs);
+        if (w >= 37) {
+            n += snprintf(buf + n, size - (size_t)n, " %3.0f%%", use);
+        }
+        if (w >= 44) {
+            n += snprintf(buf + n, size - (size_t)n, " %6u", v->size);
+        }
+        if (w >= 51) {
+            n += snprintf(buf + n, size - (size_t)n, " %5" PRIu64, v->num_slabs);
+        }
+        if (w >= 58) {
+            snprintf(buf + n, size - (size_t)n, " %6" PRIu64 "K", objects_bytes(v) >> 10);
+        }
+        return;
+    }
+    snprintf(buf, size, "%-18s %5s %5s%s%s%s%s", "NAME", "OBJS", "ACTIV",
+             w >= 37 ? "  USE" : "", w >= 44 ? "   SIZE" : "", w >= 51 ? " SLABS" : "",
+             w >= 58 ? "   BYTES" : "");
+}
+
+static void draw(const struct app *a, struct grid *g, struct rect r, bool focused)
+{
+    const struct objects_state *s = &a->objects;
+    const uint32_t touched = objects_touched(a);
+    char text[160];
+    size_t nr;
+    struct cache_view *list = sorted(a, &nr);
+    if (!nr) {
+        grid_text_cut(g, r.x, r.y, r.w, "There are no caches yet.", a->glyphs->more,
+                      ST_DIM, 0);
+        free(list);
+        return;
+    }
+    const bool wide = r.w >= 72;
+    wide ? (void)objects_head(text, sizeof text) : narrow(text, sizeof text, r.w, NULL);
+    grid_text_cut(g, r.x + 1, r.y, r.w - 1, text, a->glyphs->more, ST_DIM, 0);
+    const struct rect body = {r.x, r.y + 1, r.w, r.h - 1};
+    for (int i = 0; i < body.h && s->list.top + i < (int)nr; i++) {
+        const struct cache_view *v = &list[s->list.top + i];
+        const int y = body.y + i;
+        const int marks = (v->id == touched ? MARK_CHANGED : 0) |
+                          (v->id == s->cache && s->pinned && focused ? MARK_SELECTED : 0);
+        if (v->id == s->cache) {
+            grid_put(g, r.x, y, a->glyphs->here, ST_HINT_KEY, 0);
+        }
+        wide ? (void)objects_row(text, sizeof text, v)
+             : narrow(text, sizeof text, r.w, v);
+        grid_text_cut(g, r.x + 1, y, r.w - 1, text, a->glyphs->more,
+                      v->num_objs ? ST_NORMAL : ST_FAINT, marks);
+    }
+    pane_more(a, g, body, s->list.top, (int)nr);
+    free(list);
+}
+
+static void choose(struct app *a, uint32_t id)
+{
+    struct objects_state *s = &a->objects;
+    s->has_cursor = s->has_cursor && s->cache == id;
+    s->cache = id;
+    s->pinned = true;
+}
+
+static bool key(struct app *a, int k, int w, int h)
+{
+    struct objects_state *s = &a->objects;
+    size_t nr;
+    (void)w;
+    struct cache_view *list = sorted(a, &nr);
+    const int row = row_of(list, nr, s->cache);
+    s->list.selected = s->pinned ? row : -1;
+    const bool used = pane_list_key(&s->list, k, (int)nr, app_max_int(1, h - 1), row);
+    if (used && s->list.selected < 0) {
+        s->pinned = s->has_cursor = false;
+    } else if (used && list && s->list.selected < (int)nr) {
+        choose(a, list[s->list.selected].id);
+    }
+    free(list);
+    return used;
+}
+
+static void click(struct app *a, int x, int y, int w, int h)
+{
+    size_t nr;
+    (void)x, (void)w, (void)h;
+    struct cache_view *list = sorted(a, &nr);
+    const int row = a->objects.list.top + y - 1;
+    if (y >= 1 && list && row < (int)nr) {
+        choose(a, list[row].id);
+    }
+    free(list);
+}
+
+/* Another order. */
+static void turn(struct app *a, int by)
+{
+    static const char keys[] = OBJECTS_SORT_KEYS;
+    const int n = (int)strlen(keys), at = (int)(strchr(keys, sort_key(a)) - keys);
+    a->objects.sort = keys[(at + by + n) % n];
+}
+
+static void title(const struct app *a, char *buf, size_t size)
+{
+    snprintf(buf, size, "by %s", objects_sort_name(sort_key(a)));
+}
+
+static char *details(struct app *a, char *name, size_t size)
+{
+    return cache_details(a, a->objects.cache, name, size);
+}
+
+static bool find(struct app *a, const char *text)
+{
+    size_t nr;
+    struct cache_view *list = sorted(a, &nr);
+    const int row = row_of(list, nr, a->objects.cache);
+    bool found = false;
+    for (size_t i = 1; list && i <= nr && !found; i++) {
+        const struct cache_view *v = &list[((size_t)row + i) % nr];
+        found = strstr(v->name, text) != NULL;
+        if (found) {
+            choose(a, v->id);
+        }
+    }
+    free(list);
+    return found;
+}
+
+static bool changed(const struct app *a)
+{
+    return a->model.step_low <= a->model.step_high && objects_touched(a);
+}
+
+const struct pane_kind pane_caches = {
+    .name = "Caches",
+    .short_name = "Caches",
+    .about = "All caches of objects in slabtop's columns; [ and ] change the order, the "
+             "cursor chooses the cache of the pane Slabs, Enter tells its geometry. The "
+             "one that the last event touched is lit.",
+    .title = title,
+    .fit = fit,
+    .draw = draw,
+    .key = key,
+    .click = click,
+    .details = details,
+    .changed = changed,
+    .find = find,
+    .turn = turn,
+};
