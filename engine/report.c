@@ -395,7 +395,8 @@ static void report_slab(struct text *t, const struct machine *m, const struct ev
         text_put(t, "%s\n", reason);
     }
     put_object(t, m, ev->arg[1]);
-    text_put(t, bug ? "kernel BUG at mm/slab.c!\n" : "WARNING: at mm/slab.c\n");
+    text_put(t, bug ? "kernel BUG at mm/%s.c!\n" : "WARNING: at mm/%s.c\n",
+             m->config.slub ? "slub" : "slab");
     put_stack(t, m, ev);
     text_put(t, "---[ end trace 0000000000000000 ]---\n");
 }

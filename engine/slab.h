@@ -38,7 +38,8 @@
  * I4  Every object lies inside its slab, at s_mem + number * size.
  * I5  No cache has more entries in an array than its limit.
  * With SLUB:
- *   U1  An object is with a caller, on a CPU's freelist, or on its slab's.
+ *   U1  An object is with a caller, on a CPU's freelist, or on its slab's; unless somebody
+ *       wrote into a free one, which loses those behind it (slab.corrupt, once seen).
  *   U2  A slab is frozen and a CPU's (its slab, or one in its chain of partial ones), or on
  *       the node's partial list, or full; the kernel has full ones on no list, here they
  *       are on SLABS_FULL so that one finds them. total_slabs, total_objects count them.
