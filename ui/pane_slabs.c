@@ -1,11 +1,11 @@
 /* One cache of objects: where each of its objects is.
  *
  *   kmalloc-64: 64 bytes, 64 a slab of order 0                 what it is
- *   CPU 0   4/120  >1c04.3 1c04.2 1c04.1 1c04.0, batch 60       arrays: next to go out first
+ *   CPU 0   4/120  >1c04.3 1c04.2 1c04.1 1c04.0, batch 60  arrays, next to go out first
  *   shared  0/480
  *   array empty > new slab 0x1c04 > 60 from slab 0x1c04        what the operation did
  *   slab 0x1c04 partial, 60 of 64 out, colour 2 +128
- *   c1c04080 --# # # # 0 0 0 >|^ . .                           its objects, number 0 first
+ *   c1c04080 --# # # # 0 0 0 >|^ . .  its objects, number 0 first
  *   # in use, a digit in that CPU's array ...                  glyphs
  *   object 3 at 0xc1c04140: in use                             under the cursor
  *
