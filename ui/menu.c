@@ -110,8 +110,8 @@ void menu_draw(const struct menu *m, struct grid *g)
                   m->glyphs->more, ST_BAR, 0);
     grid_text(g, x, 2, "Choose a lesson", ST_HEADING, 0);
     grid_text_cut(g, x, 3, w,
-                  "Five to ten minutes each; you can always go back, change something, "
-                  "go on.",
+                  "Five to fifteen minutes each; you can always go back and change "
+                  "things.",
                   m->glyphs->more, ST_WHY, 0);
     grid_hline(g, x, 4, w, m->glyphs->hline, ST_RULE);
     int rows = entry_rows(m), top = top_entry(m);
@@ -126,6 +126,12 @@ void menu_draw(const struct menu *m, struct grid *g)
                       0);
     }
     int last = g->rows - 1;
+    if (rows == 1 && !m->message[0]) { /* no room under each: that of the selected one */
+        const bool lesson = m->selected < (int)m->lessons->nr;
+        grid_text_cut(g, x + 6, last - 1, w - 6,
+                      lesson ? m->lessons->at[m->selected].summary : sandbox_summary,
+                      m->glyphs->more, ST_WHY, 0);
+    }
     if (m->message[0]) {
         const char *s = m->message;
         struct text_line line;
