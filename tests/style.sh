@@ -19,6 +19,10 @@ is "$(grep -nE '^.{91,}$' $code $lua | grep -v -e '://' -e '^[^:]*\.def:' \
     -e '^[^:]*:[0-9]*: \*.*[^ ]   *[^ ]' | head -n 40)" "" \
     "no line over 90 columns"
 
+strays=$(find . -maxdepth 1 -type f -not -name '.*' | sort | tr '\n' ' ')
+is "$strays" "./LICENSE ./README.md ./check ./meson.build ./meson_options.txt ./run " \
+    "nothing lies at the root that does not belong there"
+
 long=
 for file in $code $lua; do
     lines=$(wc -l <"$file")
