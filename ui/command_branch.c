@@ -72,42 +72,53 @@ static void list_event(void *ctx, struct machine *m, const struct event *ev)
     text_add(ctx, "%s\n", text);
 }
 
+uint64_t events_part_at(const struct op_place place[2], char line[2][EVENT_LINE])
+{
+    struct text_buf lists[2] = {{0}, {0}};
+    const char *at[2];
+    for (int i = 0; i < 2; i++) {
+        timeline_events(place[i].t, place[i].branch, place[i].op, list_event, &lists[i]);
+        at[i] = lists[i].text ? lists[i].text : "";
+    }
+    uint64_t n = 1;
+    for (; *at[0] && *at[1]; n++) {
+        const size_t len = strcspn(at[0], "\n");
+        if (len != strcspn(at[1], "\n") || strncmp(at[0], at[1], len) != 0) {
+            break;
+        }
+        at[0] += len + 1;
+        at[1] += len + 1;
+    }
+    n = *at[0] || *at[1] ? n : 0;
+    for (int i = 0; i < 2; i++) {
+        snprintf(line[i], EVENT_LINE, "%.*s", (int)strcspn(at[i], "\n"), at[i]);
+        free(lists[i].text);
+    }
+    return n;
+}
+
 /* The first event that is another one, or is there in one only. */
 static void first_difference(struct app *a, struct text_buf *b, uint32_t x, uint32_t y,
                              uint64_t op)
 {
-    struct text_buf lists[2] = {{0}, {0}};
-    struct op_record rec[2] = {0};
-    const uint32_t branch[2] = {x, y};
+    const struct op_place place[2] = {{a->t, x, op}, {a->t, y, op}};
+    char line[2][EVENT_LINE];
     for (int i = 0; i < 2; i++) {
         char call[256];
-        if (!timeline_op(a->t, branch[i], op, &rec[i])) {
-            text_add(b, "%s ends there.\n", timeline_branch(a->t, branch[i]).name);
+        struct op_record rec;
+        const char *name = timeline_branch(a->t, place[i].branch).name;
+        if (!timeline_op(a->t, place[i].branch, op, &rec)) {
+            text_add(b, "%s ends there.\n", name);
             continue;
         }
-        op_format(call, sizeof call, a->model.m, &rec[i].op, &rec[i].result);
-        text_add(b, "%s: operation %" PRIu64 " is %s\n",
-                 timeline_branch(a->t, branch[i]).name, op, call);
-        timeline_events(a->t, branch[i], op, list_event, &lists[i]);
+        op_format(call, sizeof call, a->model.m, &rec.op, &rec.result);
+        text_add(b, "%s: operation %" PRIu64 " is %s\n", name, op, call);
     }
-    const char *p = lists[0].text ? lists[0].text : "",
-               *q = lists[1].text ? lists[1].text : "";
-    uint64_t n = 1;
-    while (*p && *q) {
-        const size_t len = strcspn(p, "\n");
-        if (len != strcspn(q, "\n") || strncmp(p, q, len) != 0) {
-            break;
-        }
-        p += len + 1, q += len + 1;
-        n++;
+    const uint64_t n = events_part_at(place, line);
+    if (n) {
+        text_add(b, "They part at event %" PRIu64 ":\n  %s\n  %s\n", n,
+                 *line[0] ? line[0] : "none", *line[1] ? line[1] : "none");
     }
-    if (*p || *q) {
-        text_add(b, "They part at event %" PRIu64 ":\n  %.*s\n  %.*s\n", n,
-                 *p ? (int)strcspn(p, "\n") : 4, *p ? p : "none",
-                 *q ? (int)strcspn(q, "\n") : 4, *q ? q : "none");
-    }
-    free(lists[0].text);
-    free(lists[1].text);
 }
 
 static void put_row(struct text_buf *b, const char *what, uint64_t x, uint64_t y)

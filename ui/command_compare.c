@@ -37,13 +37,6 @@ static void add_event(void *ctx, struct machine *m, const struct event *ev)
     f->nr++;
 }
 
-static void list_event(void *ctx, struct machine *m, const struct event *ev)
-{
-    char text[400];
-    event_format(text, sizeof text, m, ev);
-    text_add(ctx, "%s\n", text);
-}
-
 /* Operation op here: it is run if it has not been. False: the script has ended. */
 static bool have_op(struct twin *s, uint64_t op, struct op_record *rec)
 {
@@ -65,35 +58,23 @@ static struct fingerprint fingerprint(struct twin *s, uint64_t op)
     return f;
 }
 
-/* The first line that is another one, with what stands before it. */
+/* The first event that is another one. */
 static void put_difference(struct text_buf *b, const struct twin sides[2], uint64_t op)
 {
-    struct text_buf lists[2] = {{0}, {0}};
-    const char *at[2];
+    struct op_place place[2];
+    char line[2][EVENT_LINE];
     for (int i = 0; i < 2; i++) {
-        timeline_events(sides[i].t, timeline_position(sides[i].t).branch, op, list_event,
-                        &lists[i]);
-        at[i] = lists[i].text ? lists[i].text : "";
+        place[i] =
+            (struct op_place){sides[i].t, timeline_position(sides[i].t).branch, op};
     }
-    uint64_t n = 1;
-    for (; *at[0] && *at[1]; n++) {
-        const size_t len = strcspn(at[0], "\n");
-        if (len != strcspn(at[1], "\n") || strncmp(at[0], at[1], len) != 0) {
-            break;
-        }
-        at[0] += len + 1;
-        at[1] += len + 1;
-    }
-    text_add(b, "\nTheir events part at number %" PRIu64 ":\n", n);
+    text_add(b, "\nTheir events part at number %" PRIu64 ":\n",
+             events_part_at(place, line));
     for (int i = 0; i < 2; i++) {
-        text_add(b, "  %-10s %.*s\n", sides[i].name,
-                 *at[i] ? (int)strcspn(at[i], "\n") : 12,
-                 *at[i] ? at[i] : "none further");
-        free(lists[i].text);
+        text_add(b, "  %-10s %s\n", sides[i].name, *line[i] ? line[i] : "none further");
     }
 }
 
-static void put_op(struct text_buf *b, const struct twin *s, uint64_t op, bool there,
+static void put_op(struct text_buf *b, const struct twin *s, bool there,
                    const struct op_record *rec, uint64_t nr_events)
 {
     char call[256];
@@ -103,7 +84,6 @@ static void put_op(struct text_buf *b, const struct twin *s, uint64_t op, bool t
     }
     op_format(call, sizeof call, timeline_machine(s->t), &rec->op, &rec->result);
     text_add(b, "  %-10s %s, %" PRIu64 " events\n", s->name, call, nr_events);
-    (void)op;
 }
 
 /* Both to where they part, or to the end. */
@@ -136,8 +116,8 @@ static void compare(struct app *a, struct twin sides[2], struct text_buf *b)
                      "The first %" PRIu64 " operations are the same. Operation %" PRIu64
                      " is not:\n",
                      op, op);
-            put_op(b, &sides[0], op, x, &rec[0], f[0].nr);
-            put_op(b, &sides[1], op, y, &rec[1], f[1].nr);
+            put_op(b, &sides[0], x, &rec[0], f[0].nr);
+            put_op(b, &sides[1], y, &rec[1], f[1].nr);
             if (x && y) {
                 put_difference(b, sides, op);
             }

@@ -32,6 +32,16 @@
  * args is not a number, that is said). */
 bool selected_page(struct app *a, const char *args, uint64_t *p);
 
+/* command_branch.c: an operation of a timeline's branch, and the number of the first
+ * event in which two of them differ, with those events (empty: it has no further one); 0:
+ * they have the same ones. */
+enum { EVENT_LINE = 400 };
+struct op_place {
+    struct timeline *t;
+    uint32_t branch;
+    uint64_t op;
+};
+uint64_t events_part_at(const struct op_place place[2], char line[2][EVENT_LINE]);
 /* command_slab.c, for info and kmem */
 struct text_buf;
 void kmem_caches(struct app *a, struct text_buf *b, const char *name);
