@@ -10,11 +10,11 @@
 #include "cmdline.h"
 
 #include "commands.h"
+#include "folders.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <readline/history.h>
 #include <readline/readline.h>
@@ -153,23 +153,10 @@ static void show_matches(char **matches, int nr, int longest)
 
 /* ---- life ---- */
 
-static void make_directories(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        mkdir(path, 0700);
-        *slash = '/';
-    }
-}
-
 void cmdline_init(void)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    if (state && *state == '/') {
-        snprintf(cmd.history_file, sizeof cmd.history_file, "%s/mmscope/history", state);
-    } else if (home && *home) {
-        snprintf(cmd.history_file, sizeof cmd.history_file,
-                 "%s/.local/state/mmscope/history", home);
+    if (!user_path(cmd.history_file, sizeof cmd.history_file, FOLDER_STATE, "history")) {
+        cmd.history_file[0] = 0;
     }
     cmd.nowhere = fopen("/dev/null", "r+");
     rl_readline_name = "mmscope";
@@ -201,7 +188,7 @@ void cmdline_init(void)
 void cmdline_finish(void)
 {
     if (*cmd.history_file && history_length > 0) {
-        make_directories(cmd.history_file);
+        make_folders(cmd.history_file);
         write_history(cmd.history_file);
     }
     forget_words();

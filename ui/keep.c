@@ -16,6 +16,7 @@
 
 #include "commands.h"
 #include "describe.h"
+#include "folders.h"
 #include "pane.h"
 #include "popup.h"
 #include "session_file.h"
@@ -130,13 +131,8 @@ void keep_take_notes(struct app *a, const char *notes)
 
 void keep_run_rc(struct app *a)
 {
-    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
     char path[3100], line[1024], why[1400] = "";
-    const int n =
-        config && *config == '/' ? snprintf(path, sizeof path, "%s/mmscope/rc", config)
-        : home && *home ? snprintf(path, sizeof path, "%s/.config/mmscope/rc", home)
-                        : -1;
-    FILE *f = n > 0 && (size_t)n < sizeof path ? fopen(path, "r") : NULL;
+    FILE *f = user_path(path, sizeof path, FOLDER_CONFIG, "rc") ? fopen(path, "r") : NULL;
     for (int number = 1; f && fgets(line, sizeof line, f); number++) {
         char *text = line + strspn(line, " \t");
         text[strcspn(text, "\n")] = 0;
@@ -179,36 +175,11 @@ void keep_save(struct app *a, const char *path)
 
 /* ---- the copy that survives ---- */
 
-static bool state_folder(char *buf, size_t size, bool make)
-{
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    int n = state && *state == '/' ? snprintf(buf, size, "%s/mmscope", state)
-            : home && *home        ? snprintf(buf, size, "%s/.local/state/mmscope", home)
-                                   : -1;
-    if (n < 0 || (size_t)n >= size) {
-        return false;
-    }
-    for (char *slash = make ? strchr(buf + 1, '/') : NULL;;
-         slash = strchr(slash + 1, '/')) {
-        if (slash) {
-            *slash = 0;
-        }
-        if (make) {
-            mkdir(buf, 0700);
-        }
-        if (!slash) {
-            return true;
-        }
-        *slash = '/';
-    }
-}
-
 static bool copy_path(char *buf, size_t size)
 {
-    char folder[3000];
-    return state_folder(folder, sizeof folder, true) &&
-           (size_t)snprintf(buf, size, "%s/recovery-%ld.mmscope", folder,
-                            (long)getpid()) < size;
+    char name[64];
+    snprintf(name, sizeof name, "recovery-%ld.mmscope", (long)getpid());
+    return user_path(buf, size, FOLDER_STATE, name);
 }
 
 /* A number that is another one when something was done, marked or set. */
@@ -236,6 +207,7 @@ void keep_copy(struct app *a)
     char *notes = keep_notes(a);
     a->kept_stamp = stamp(a);
     if (notes && copy_path(path, sizeof path)) {
+        make_folders(path);
         session_save(a->session, path, notes, err, sizeof err);
     }
     free(notes);
@@ -271,7 +243,7 @@ char *keep_find(char *title, size_t title_size)
 {
     char folder[3000], path[3400], best[3400] = "";
     time_t newest = 0;
-    DIR *d = state_folder(folder, sizeof folder, false) ? opendir(folder) : NULL;
+    DIR *d = user_path(folder, sizeof folder, FOLDER_STATE, "") ? opendir(folder) : NULL;
     for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
         long pid;
         int end = 0;
@@ -280,7 +252,7 @@ char *keep_find(char *title, size_t title_size)
             e->d_name[end] || pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH) {
             continue;
         }
-        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        snprintf(path, sizeof path, "%s%s", folder, e->d_name);
         char text[200];
         if (!stat(path, &st) && st.st_mtime >= newest &&
             read_title(path, text, sizeof text)) {

@@ -54,14 +54,20 @@ static int top_entry(const struct menu *m)
     return m->selected >= seen ? m->selected - seen + 1 : 0;
 }
 
+static const char *entry_summary(const struct menu *m, int n)
+{
+    const int nr = (int)m->lessons->nr;
+    return n < nr    ? m->lessons->at[n].summary
+           : n == nr ? sandbox_summary
+                     : "This session was interrupted: go on where it was.";
+}
+
 static void draw_entry(const struct menu *m, struct grid *g, int x, int y, int w, int n)
 {
     bool selected = n == m->selected, lesson = n < (int)m->lessons->nr;
     bool left = n > (int)m->lessons->nr;
     const char *title = lesson ? m->lessons->at[n].title : left ? m->left : sandbox_title;
-    const char *summary = lesson ? m->lessons->at[n].summary
-                          : left ? "This session was interrupted: go on where it was."
-                                 : sandbox_summary;
+    const char *summary = entry_summary(m, n);
     char name[64] = "";
     if (lesson) {
         snprintf(name, sizeof name, "%.2s", m->lessons->at[n].name);
@@ -127,9 +133,7 @@ void menu_draw(const struct menu *m, struct grid *g)
     }
     int last = g->rows - 1;
     if (rows == 1 && !m->message[0]) { /* no room under each: that of the selected one */
-        const bool lesson = m->selected < (int)m->lessons->nr;
-        grid_text_cut(g, x + 6, last - 1, w - 6,
-                      lesson ? m->lessons->at[m->selected].summary : sandbox_summary,
+        grid_text_cut(g, x + 6, last - 1, w - 6, entry_summary(m, m->selected),
                       m->glyphs->more, ST_WHY, 0);
     }
     if (m->message[0]) {

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "describe.h"
+#include "folders.h"
 #include "host.h"
 #include "stream.h"
 
@@ -45,12 +45,7 @@ void source_set_tree(const char *dir)
 
 static bool cache_folder(char *buf, size_t size)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    const int n =
-        cache && *cache == '/' ? snprintf(buf, size, "%s/mmscope/linux-6.1", cache)
-        : home && *home        ? snprintf(buf, size, "%s/.cache/mmscope/linux-6.1", home)
-                               : -1;
-    return n > 0 && (size_t)n < size;
+    return user_path(buf, size, FOLDER_CACHE, "linux-6.1");
 }
 
 static bool is_tree(const char *dir)
@@ -208,15 +203,6 @@ static const char *wanted(const char *path)
         }
     }
     return NULL;
-}
-
-static void make_folders(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        mkdir(path, 0777);
-        *slash = '/';
-    }
 }
 
 static bool keep(const char *folder, const char *name, const void *bytes, size_t size,
