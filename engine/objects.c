@@ -64,10 +64,26 @@ uint64_t kmem_cache_alloc(struct machine *m, const struct kmem_cache *c, gfp_t g
     return va;
 }
 
+/* An object of slab ref, which is one of c's, or so it seems. */
+FAST void free_from_slab(struct machine *m, const struct kmem_cache *c, uint32_t ref,
+                         uint64_t va)
+{
+    uint64_t entry;
+    const enum bad_reason why = object_find(m, c, ref, va, &entry);
+    if (UNLIKELY(why)) {
+        slab_report(m, why, va, c->id);
+        return;
+    }
+    if (UNLIKELY(m->config.slub)) {
+        slub_free(m, c, entry, va);
+    } else {
+        slab_free(m, c, entry, va);
+    }
+}
+
 /* c: NULL: whichever it belongs to. */
 FAST void free_object(struct machine *m, const struct kmem_cache *c, uint64_t va)
 {
-    uint64_t entry;
     const uint32_t ref = find_slab(m, va);
     if (UNLIKELY(!ref)) {
         slab_report(m,
@@ -82,16 +98,7 @@ FAST void free_object(struct machine *m, const struct kmem_cache *c, uint64_t va
         }
         c = cache_r(m, slab_r(m, ref)->cache);
     }
-    const enum bad_reason why = object_find(m, c, ref, va, &entry);
-    if (UNLIKELY(why)) {
-        slab_report(m, why, va, c->id);
-        return;
-    }
-    if (UNLIKELY(m->config.slub)) {
-        slub_free(m, c, entry, va);
-    } else {
-        slab_free(m, c, entry, va);
-    }
+    free_from_slab(m, c, ref, va);
 }
 
 void kmem_cache_free(struct machine *m, const struct kmem_cache *c, uint64_t va)
@@ -103,6 +110,20 @@ void kmem_cache_free(struct machine *m, const struct kmem_cache *c, uint64_t va)
 }
 
 /* ---- kmalloc ---- */
+
+/* The least power of two, as its exponent, that is not below size. */
+FAST uint32_t log2_up(uint64_t size)
+{
+#if defined __GNUC__
+    return size <= 1 ? 0 : 64 - (uint32_t)__builtin_clzll(size - 1);
+#else
+    uint32_t shift = 0;
+    while (shift < 63 && (uint64_t)1 << shift < size) {
+        shift++;
+    }
+    return shift;
+#endif
+}
 
 static uint32_t get_order(uint64_t size)
 {
@@ -145,29 +166,38 @@ enum kmalloc_type kmalloc_type(gfp_t gfp)
                                      : KMALLOC_NORMAL;
 }
 
-uint32_t kmalloc_index(const struct machine_config *c, uint64_t size)
+/* kmalloc_index, of a size that is not 0 and has a cache. */
+FAST uint32_t index_of_size(const struct machine_config *c, uint64_t size)
 {
-    uint32_t shift = slab_min_kmalloc_shift(c);
+    const uint32_t least = slab_min_kmalloc_shift(c);
     if (size > 64 && size <= 96) {
         return 1;
     }
     if (size > 128 && size <= 192) {
         return 2;
     }
-    while ((uint64_t)1 << shift < size) {
-        shift++;
-    }
-    return shift;
+    const uint32_t shift = log2_up(size);
+    return shift < least ? least : shift;
+}
+
+uint32_t kmalloc_index(const struct machine_config *c, uint64_t size)
+{
+    return index_of_size(c, size);
+}
+
+FAST const struct kmem_cache *cache_of_size(const struct machine *m, uint64_t size,
+                                            gfp_t gfp)
+{
+    const enum kmalloc_type type = UNLIKELY(gfp & (__GFP_DMA | __GFP_RECLAIMABLE))
+                                       ? kmalloc_type(gfp)
+                                       : KMALLOC_NORMAL;
+    const uint32_t id = m->slab->kmalloc[type][index_of_size(&m->config, size)];
+    return LIKELY(id) ? cache_r(m, id) : NULL;
 }
 
 const struct kmem_cache *kmalloc_slab(const struct machine *m, uint64_t size, gfp_t gfp)
 {
-    if (size > KMALLOC_MAX_CACHE_SIZE) {
-        return NULL;
-    }
-    const uint32_t id =
-        m->slab->kmalloc[kmalloc_type(gfp)][kmalloc_index(&m->config, size)];
-    return id ? cache_r(m, id) : NULL;
+    return size > KMALLOC_MAX_CACHE_SIZE ? NULL : cache_of_size(m, size, gfp);
 }
 
 uint64_t kmalloc(struct machine *m, uint64_t size, gfp_t gfp)
@@ -178,7 +208,7 @@ uint64_t kmalloc(struct machine *m, uint64_t size, gfp_t gfp)
     fn_enter(&m->probe, FN___kmalloc, size, gfp);
     uint64_t va = ZERO_SIZE_PTR;
     if (LIKELY(size)) {
-        const struct kmem_cache *c = kmalloc_slab(m, size, gfp);
+        const struct kmem_cache *c = cache_of_size(m, size, gfp);
         va = c ? alloc_object(m, c, gfp) : 0;
         probe(&m->probe, EV_KMALLOC, va, size, c ? c->size : 0, gfp);
     }
@@ -217,8 +247,9 @@ void kfree(struct machine *m, uint64_t va)
     fn_enter(&m->probe, FN_kfree, va);
     probe(&m->probe, EV_KFREE, va);
     if (!zero_or_null(va)) {
-        if (find_slab(m, va)) {
-            free_object(m, NULL, va);
+        const uint32_t ref = find_slab(m, va);
+        if (LIKELY(ref)) {
+            free_from_slab(m, cache_r(m, slab_r(m, ref)->cache), ref, va);
         } else {
             free_large_kmalloc(m, va);
         }

@@ -348,7 +348,8 @@ static inline uint64_t entry_va(const struct machine *m, const struct kmem_cache
 {
     return index_to_obj(c, slab_r(m, entry_slab(entry)), entry_index(entry));
 }
-/* offset / size, for offsets below 2^22. */
+/* offset / size, for offsets up to MAX_SLAB_OFFSET. */
+enum { MAX_SLAB_OFFSET = (1 << 22) - 1 };
 static inline uint32_t offset_to_index(const struct kmem_cache *c, uint64_t offset)
 {
     return (uint32_t)(offset * c->inverse >> 44);
@@ -364,9 +365,17 @@ static inline enum freelist_place cache_place(const struct kmem_cache *c)
 
 /* ---- slab_geometry.c ---- */
 
-uint32_t slab_word(const struct machine_config *c);              /* sizeof(void *) */
-uint32_t slab_cache_line(const struct machine_config *c);        /* cache_line_size() */
-uint32_t slab_min_kmalloc_shift(const struct machine_config *c); /* KMALLOC_SHIFT_LOW */
+/* sizeof(void *) */
+static inline uint32_t slab_word(const struct machine_config *c)
+{
+    return c->arch == ARCH_X86_64 ? 8 : 4;
+}
+uint32_t slab_cache_line(const struct machine_config *c); /* cache_line_size() */
+/* KMALLOC_SHIFT_LOW */
+static inline uint32_t slab_min_kmalloc_shift(const struct machine_config *c)
+{
+    return c->slub ? 3 : 5;
+}
 uint32_t slab_sizeof_kmem_cache(const struct machine_config *c);
 uint32_t slab_sizeof_node(const struct machine_config *c);
 uint32_t calculate_alignment(const struct machine_config *c, uint32_t flags,

@@ -22,11 +22,6 @@ enum {
 static uint32_t max_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }
 static uint32_t align_up(uint32_t v, uint32_t to) { return (v + to - 1) / to * to; }
 
-uint32_t slab_word(const struct machine_config *c)
-{
-    return c->arch == ARCH_X86_64 ? 8 : 4;
-}
-
 /* x86_cache_alignment: 32 bytes on 32-bit processors without CLFLUSH, which i386 stands
  * for; those with PAE and 64 bits have it, and lines of 64 bytes. */
 uint32_t slab_cache_line(const struct machine_config *c)
@@ -35,11 +30,6 @@ uint32_t slab_cache_line(const struct machine_config *c)
 }
 
 /* SLAB's smallest kmalloc object has 32 bytes, SLUB's 8. */
-uint32_t slab_min_kmalloc_shift(const struct machine_config *c)
-{
-    return c->slub ? 3 : 5;
-}
-
 uint32_t slab_sizeof_kmem_cache(const struct machine_config *c)
 {
     /* up to node[], by the types' sizes, and one node */

@@ -36,38 +36,79 @@ FAST struct slub_cpu *slub_cpu_w(struct machine *m, const struct kmem_cache *c)
 
 /* ---- freelists: bytes in free objects ---- */
 
+/* sizeof(void *) bytes, little-endian; compilers make one load or store of each. */
+FAST uint64_t load_word(const unsigned char *p, uint32_t size_bytes)
+{
+    if (size_bytes == 4) {
+        return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    }
+    return p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+           (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+           (uint64_t)p[7] << 56;
+}
+FAST void store_word(unsigned char *p, uint64_t v, uint32_t size_bytes)
+{
+    const unsigned char bytes[8] = {(unsigned char)v,         (unsigned char)(v >> 8),
+                                    (unsigned char)(v >> 16), (unsigned char)(v >> 24),
+                                    (unsigned char)(v >> 32), (unsigned char)(v >> 40),
+                                    (unsigned char)(v >> 48), (unsigned char)(v >> 56)};
+    if (size_bytes == 4) {
+        memcpy(p, bytes, 4);
+    } else {
+        memcpy(p, bytes, 8);
+    }
+}
+
+/* The bytes of a word at va when they can be reached at once: in a frame that has bytes,
+ * and inside of it. */
+FAST unsigned char *word_bytes(const struct machine *m, uint64_t va)
+{
+    const uint64_t at = va - m->vm->kspace.page_offset;
+    unsigned char *bytes = ram_bytes(&m->ram, at >> PAGE_SHIFT);
+    return bytes && (at & (PAGE_SIZE - 1)) <= PAGE_SIZE - 8
+               ? bytes + (at & (PAGE_SIZE - 1))
+               : NULL;
+}
+
 FAST uint64_t get_freepointer(const struct machine *m, const struct kmem_cache *c,
                               uint64_t object)
 {
-    unsigned char bytes[8] = {0};
-    uint64_t next = 0;
-    slab_read(m, object + c->offset, bytes, slab_word(&m->config));
-    for (int i = 7; i >= 0; i--) {
-        next = next << 8 | bytes[i];
+    const uint32_t word = slab_word(&m->config);
+    const unsigned char *p = word_bytes(m, object + c->offset);
+    unsigned char bytes[8];
+    if (UNLIKELY(!p)) {
+        slab_read(m, object + c->offset, bytes, word);
+        p = bytes;
     }
-    return next;
+    return load_word(p, word);
 }
 
 FAST bool set_freepointer(struct machine *m, const struct kmem_cache *c, uint64_t object,
                           uint64_t next)
 {
-    unsigned char bytes[8];
-    for (int i = 0; i < 8; i++) {
-        bytes[i] = (unsigned char)(next >> 8 * i);
+    const uint32_t word = slab_word(&m->config);
+    unsigned char *p = word_bytes(m, object + c->offset);
+    if (LIKELY(p && next && !m->hardware->s->used)) { /* no cache has a copy */
+        arena_mark(&m->arena, p);
+        store_word(p, next, word);
+        return true;
     }
-    return slab_write(m, object + c->offset, bytes, slab_word(&m->config));
+    unsigned char bytes[8];
+    store_word(bytes, next, word);
+    return slab_write(m, object + c->offset, bytes, word);
 }
 
 /* Can this be on a freelist of the slab? Its number, then. */
 FAST bool is_free_object(const struct machine *m, const struct kmem_cache *c,
                          const struct slab *s, uint64_t va, uint32_t *i)
 {
-    const uint64_t offset = va - s->s_mem;
-    if (UNLIKELY(va < s->s_mem || offset >= (uint64_t)c->size * s->num)) {
+    const uint64_t offset = va - s->s_mem; /* huge when it lies in front of them */
+    if (UNLIKELY(offset > MAX_SLAB_OFFSET)) {
         return false;
     }
     *i = offset_to_index(c, offset);
-    return LIKELY((uint64_t)*i * c->size == offset && !slab_object_at(m, s, *i)->in_use);
+    return LIKELY(*i < s->num && (uint64_t)*i * c->size == offset &&
+                  !slab_object_at(m, s, *i)->in_use);
 }
 
 /* Somebody wrote into a free object: what follows it is lost. A kernel that does not look
@@ -529,7 +570,7 @@ FAST void free_chain(struct machine *m, const struct kmem_cache *c, uint32_t ref
     }
     const uint64_t next = cpu->freelist;
     set_freepointer(m, c, tail, next);
-    slub_cpu_w(m, c)->freelist = head;
+    cpu->freelist = head;
     probe(&m->probe, EV_SLUB_PUT, c->id, head, next);
 }
 

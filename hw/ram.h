@@ -54,4 +54,12 @@ void ram_discard(struct ram *r, pfn_t frame);
  * writing. */
 const unsigned char *ram_peek(const struct ram *r, pfn_t frame);
 
+/* The frame's bytes when it has some, which only RAM has; NULL: use ram_read, ram_write.
+ * Who writes marks them first, and leaves a byte that is not 0. */
+static inline unsigned char *ram_bytes(const struct ram *r, uint64_t frame)
+{
+    const uint32_t chunk = frame < r->nr_frames ? r->chunk_of[frame] : 0;
+    return UNLIKELY(!chunk) ? NULL : arena_chunk_ptr(r->arena, chunk);
+}
+
 #endif
