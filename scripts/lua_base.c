@@ -484,19 +484,25 @@ bool sandbox_script_frame(lua_State *L, int *level, lua_Debug *ar)
     return false;
 }
 
+bool sandbox_next_frame(lua_State *L, int *level, lua_Debug *ar)
+{
+    for (; lua_getstack(L, *level, ar); (*level)++) {
+        lua_getinfo(L, "Slnt", ar);
+        if (!is_own(ar) && (*ar->what != 'C' || *ar->namewhat)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sandbox_traceback(lua_State *L, lua_State *of, int level)
 {
-    enum { MAX_FRAMES = 40 };
     luaL_checkstack(L, 8, NULL);
     luaL_Buffer b;
     luaL_buffinit(L, &b);
     lua_Debug ar;
-    for (int shown = 0; lua_getstack(of, level, &ar); level++) {
-        lua_getinfo(of, "Slnt", &ar);
-        if (is_own(&ar) || (*ar.what == 'C' && !*ar.namewhat)) {
-            continue;
-        }
-        if (shown++ == MAX_FRAMES) {
+    for (int shown = 0; sandbox_next_frame(of, &level, &ar); level++) {
+        if (shown++ == SANDBOX_MAX_FRAMES) {
             luaL_addstring(&b, "\t...\n");
             break;
         }

@@ -95,6 +95,10 @@ const char *sandbox_tostring(lua_State *L, int idx);
 /* "\tfile:line: in function 'name'" a line each, innermost first, without the frames of
  * our own Lua code; pushes the text on L. The frames are those of `of`. */
 void sandbox_traceback(lua_State *L, lua_State *of, int level);
+enum { SANDBOX_MAX_FRAMES = 40 }; /* that it shows */
+/* The innermost frame at or above level that has a line there; false: none. ar is filled
+ * with "Slnt". */
+bool sandbox_next_frame(lua_State *L, int *level, lua_Debug *ar);
 /* The innermost Lua frame that is the script's own, at or above level; false: none. ar is
  * filled with "Sl". */
 bool sandbox_script_frame(lua_State *L, int *level, lua_Debug *ar);

@@ -341,20 +341,14 @@ static void local_text(lua_State *L, const char *name, struct buffer *out)
     buffer_string(out, "\n");
 }
 
-void locals_text(lua_State *L, struct buffer *out)
+static void frame_locals(lua_State *L, lua_Debug *ar, struct buffer *out)
 {
-    lua_Debug ar;
-    int level = 0;
-    if (!sandbox_script_frame(L, &level, &ar)) {
-        return;
-    }
     const char *name;
-    luaL_checkstack(L, 8, NULL);
-    for (int i = 1; (name = lua_getlocal(L, &ar, i)) != NULL; i++) {
+    for (int i = 1; (name = lua_getlocal(L, ar, i)) != NULL; i++) {
         local_text(L, name, out);
         lua_pop(L, 1);
     }
-    lua_getinfo(L, "f", &ar);
+    lua_getinfo(L, "f", ar);
     for (int i = 1; (name = lua_getupvalue(L, -1, i)) != NULL; i++) {
         if (strcmp(name, "_ENV") != 0) {
             local_text(L, name, out);
@@ -362,6 +356,25 @@ void locals_text(lua_State *L, struct buffer *out)
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
+}
+
+void locals_text(lua_State *L, struct buffer *out)
+{
+    enum { MOST = 16 }; /* of frames: deep recursion is the same again and again */
+    lua_Debug ar;
+    int level = 0;
+    if (!sandbox_script_frame(L, &level, &ar)) {
+        return;
+    }
+    luaL_checkstack(L, 8, NULL);
+    for (int i = 0; i < MOST && sandbox_next_frame(L, &level, &ar); i++, level++) {
+        if (i) {
+            buffer_printf(out, "#%d\n", i);
+        }
+        if (ar.currentline > 0) {
+            frame_locals(L, &ar, out);
+        }
+    }
 }
 
 void set_int(lua_State *L, const char *name, uint64_t v)

@@ -71,6 +71,7 @@ struct session {
     const char *const *settings;
     uint64_t seed; /* 0: the script's */
     bool keep_locals;
+    uint32_t frame; /* of the script at the position, whose locals the console sees */
     bool
         titled; /* the first operation, the note with the title, lies behind the script */
     enum session_state state;
@@ -138,7 +139,8 @@ void set_bool(lua_State *L, const char *name, bool v);
 void set_string(lua_State *L, const char *name, const char *v);
 /* Any value as a person reads it: page 0x1c04, "text", {1, 2, x = 3}. */
 void value_text(lua_State *L, int idx, struct buffer *out);
-/* The visible locals of the script's innermost frame, "name = value" a line each. */
+/* The visible locals of the script's frames, "name = value" a line each, innermost frame
+ * first; those of each other one follow "#1", "#2" ..., its place in the traceback. */
 void locals_text(lua_State *L, struct buffer *out);
 const char *lock_name(lua_State *L, uint64_t id);
 

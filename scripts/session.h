@@ -78,6 +78,20 @@ uint32_t session_error_line(const struct session *s);
 /* Counts of expect() so far on this branch's script run. */
 void session_expectations(const struct session *s, uint64_t *passed, uint64_t *failed);
 
+/* A frame of the script's call stack when it issued an operation; 0 is the innermost. */
+struct script_frame {
+    char name[96];      /* "take()", "function <small.lua:23>" */
+    char file[256];     /* as the traceback has it */
+    uint32_t line;      /* 0: a function that is not written in Lua */
+    const char *locals; /* "name = value" a line each, locals_len bytes; the timeline's */
+    size_t locals_len;
+};
+bool session_frame(const struct session *s, uint32_t branch, uint64_t op, uint32_t n,
+                   struct script_frame *f);
+uint32_t session_nr_frames(const struct session *s, uint32_t branch, uint64_t op);
+/* Whose locals the console and conditions see at the position: 0 after every move. */
+void session_select_frame(struct session *s, uint32_t n);
+
 /* Feed a timeline that has no script: called by session_advance; false when there is
  * nothing more. For replay --view. */
 void session_set_feed(struct session *s, bool (*feed)(void *ctx, struct timeline *t),

@@ -19,19 +19,21 @@ enum { CONSOLE_STEPS = 100000000 };
 
 /* ---- the script's locals as globals ---- */
 
-/* Those of the last operation of the script's before the position (what the user did
- * there has none). */
-static const char *locals_here(struct session *s)
+/* Those of the selected frame at the last operation of the script's before the position
+ * (what the user did there has none). */
+static struct script_frame locals_here(struct session *s)
 {
     struct position at = timeline_position(s->timeline);
+    struct script_frame f = {.locals = ""};
     uint64_t op = at.op + (at.event != 0);
     while (op-- > 0) {
         struct op_record r;
         if (timeline_op(s->timeline, at.branch, op, &r) && r.op.origin == ORIGIN_SCRIPT) {
-            return timeline_locals(s->timeline, at.branch, op);
+            session_frame(s, at.branch, op, s->frame, &f);
+            break;
         }
     }
-    return "";
+    return f;
 }
 
 /* Push what a line "name = value" says: texts and tables as their constructors, and what
@@ -91,7 +93,8 @@ static int find_local(lua_State *L)
     if (push_event_field(L, name)) {
         return 1;
     }
-    for (const char *line = locals_here(s); len && *line;) {
+    const struct script_frame f = locals_here(s);
+    for (const char *line = f.locals; len && line < f.locals + f.locals_len;) {
         const char *end = line + strcspn(line, "\n");
         if (strncmp(line, name, len) == 0 && strncmp(line + len, " = ", 3) == 0) {
             const char *value = line + len + 3;
@@ -454,7 +457,8 @@ static void offer_keys(lua_State *L, const struct completing *c, size_t prefix_l
 static void offer_locals(lua_State *L, const struct completing *c)
 {
     char name[160];
-    for (const char *line = locals_here(script_of(L)->session); *line;) {
+    const struct script_frame f = locals_here(script_of(L)->session);
+    for (const char *line = f.locals; line < f.locals + f.locals_len;) {
         size_t len = strcspn(line, " \n");
         snprintf(name, sizeof name, "%.*s", (int)len, line);
         offer(c, "", 0, name);

@@ -69,7 +69,7 @@ matches "$out" 'goto [0-9]+\.[0-9]+ +.*(buddy:|pcp:)' "that ends with the event"
 matches "$out" 'there is no such order' "what is not there is told"
 debug three.lua 'b expand' c bt up down 'down' 'frame 99' list 'mark here a note' marks c 'goto here'
 matches "$out" '^#0 +expand\(' "backtrace begins with the innermost frame"
-matches "$out" '^three.lua:6|three.lua:6:' "and ends with the script's line"
+matches "$out" '^#[0-9]+ +function <three.lua:4> at three.lua:6$' "and ends with the script's line"
 matches "$out" 'innermost frame already' "down stops at the innermost"
 matches "$out" 'outermost frame already' "a frame that is not there is told"
 matches "$out" '^=> 6[[:space:]]' "list marks the line"

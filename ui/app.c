@@ -88,6 +88,7 @@ void app_init(struct app *a, struct session *s, enum glyph_set set)
     a->sandbox = session_nr_lines(s) == 0 && !strcmp(session_name(s), "sandbox");
     a->prefs.zoomed = a->view_wanted = -1;
     a->script.selected = a->narration.selected = a->stack.selected = -1;
+    a->script_frame = -1;
     a->zones.selected = a->events.selected = -1;
     a->buddy.chain = a->pcp.chain = -1;
     a->map.shift = -1;
@@ -271,6 +272,9 @@ void app_moved(struct app *a, struct position from)
     }
     /* lists of the past that a cursor pointed into are others now: follow again */
     a->script.selected = a->stack.selected = a->events.selected = -1;
+    a->script_frame = -1;
+    a->source_wanted = 0;
+    session_select_frame(a->session, 0);
     a->narration.top = 0;
     a->buddy.chain = a->pcp.chain = -1;
     a->changed_panes = 0;
@@ -578,9 +582,11 @@ static void draw_title(const struct app *a, struct grid *g, const struct slot *s
         bool lit = !shown && (a->changed_panes & 1u << t->pane);
         int style = shown ? (focused ? ST_FOCUS : ST_TITLE) : ST_TAB;
         int x = grid_put(g, t->x, s->frame.y, ' ', style, 0) + t->x;
+        const int number = view_number(a->prefs.view, t->pane);
+        /* what is behind the tenth has no digit, but a letter of its own */
         x = grid_printf(g, x, s->frame.y, shown && focused ? ST_FOCUS : ST_TITLE_KEY,
-                        lit ? MARK_CHANGED : 0, "%d",
-                        view_number(a->prefs.view, t->pane) % 10);
+                        lit ? MARK_CHANGED : 0, "%c",
+                        number > 10 ? 'K' : '0' + number % 10);
         x += grid_put(g, x, s->frame.y, ' ', style, 0);
         if (t->text[0]) {
             x = grid_text_cut(g, x, s->frame.y, t->w - 4, t->text, a->glyphs->more, style,

@@ -175,7 +175,9 @@ struct app {
 
     /* the panes */
     struct pane_list script, narration, stack, zones, events, source;
-    char source_fn[64]; /* whose text the source pane shows */
+    int script_frame;       /* selected, of the script's call stack; -1: none of these */
+    char source_fn[64];     /* whose text the source pane shows */
+    uint16_t source_wanted; /* a function that the user asked for; 0: what is at work */
     struct buddy_state buddy;
     struct pcp_state pcp;
     struct map_state map;

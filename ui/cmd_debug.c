@@ -20,6 +20,7 @@
 #include "subcommands.h"
 
 static volatile sig_atomic_t interrupted;
+static const char prompt[] = "(mmscope) ";
 
 static void on_signal(int number) { interrupted = number; }
 
@@ -62,8 +63,9 @@ static bool is_repeated(const char *line)
     return false;
 }
 
-/* path: what shall be opened instead, or "". */
-static void debug(struct session *s, bool typed, char *path, size_t path_size)
+/* echo: lines that nobody types are printed, as if somebody did. path: what shall be
+ * opened instead, or "". */
+static void debug(struct session *s, bool typed, bool echo, char *path, size_t path_size)
 {
     struct app a;
     char last[1024] = "";
@@ -84,12 +86,15 @@ static void debug(struct session *s, bool typed, char *path, size_t path_size)
     while (a.request != REQUEST_QUIT && a.request != REQUEST_LOAD) {
         interrupted = 0;
         fflush(stdout);
-        char *line = typed ? cmdline_read(&a, "(mmscope) ") : piped_line();
+        char *line = typed ? cmdline_read(&a, prompt) : piped_line();
         if (!line) {
             if (interrupted) { /* the line is given up, not the session */
                 continue;
             }
             break;
+        }
+        if (echo && !typed) {
+            printf("%s%s\n", prompt, line);
         }
         const char *text = line + strspn(line, " \t");
         if (*text && *text != '#') {
@@ -129,7 +134,7 @@ int cmd_debug(const struct options *o, int argc, char **argv)
     }
     char other[1024] = "";
     do {
-        debug(s, isatty(STDIN_FILENO), other, sizeof other);
+        debug(s, isatty(STDIN_FILENO), o->value[OPT_ECHO] != NULL, other, sizeof other);
         struct session *loaded =
             *other ? session_open(other, &so, err, sizeof err) : NULL;
         if (loaded) {

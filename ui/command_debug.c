@@ -1,5 +1,4 @@
-/* Commands: the simulated stack, memory, and tables of the machine, as gdb and crash show
- * them.
+/* Commands: expressions, memory and addresses, as gdb and crash show them.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _XOPEN_SOURCE 700
@@ -19,105 +18,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the stack ---- */
-
-/* Frames are numbered as gdb does it: 0 is the innermost. */
-static int selected_frame(const struct app *a)
-{
-    int row = a->stack.selected, depth = (int)a->model.depth;
-    return row >= 0 && row < depth ? depth - 1 - row : 0;
-}
-
-static void add_frame(struct text_buf *b, const struct app *a, int number)
-{
-    char text[320];
-    const struct probe_frame *f = &a->model.stack[(int)a->model.depth - 1 - number];
-    frame_format(text, sizeof text, a->model.m, f);
-    text_add(b, "#%-2d %s at %s\n", number, text, fn_info(f->fn)->file);
-}
-
-void run_backtrace(struct app *a, const char *args)
-{
-    const struct model *md = &a->model;
-    struct text_buf b = {0};
-    (void)args;
-    for (int i = 0; i < (int)md->depth; i++) {
-        add_frame(&b, a, i);
-    }
-    if (md->has_op) {
-        char call[256];
-        struct site site = timeline_site(a->t, md->view.rec.op.site);
-        op_format(call, sizeof call, md->m, &md->view.rec.op, NULL);
-        text_add(&b, "%s, operation %" PRIu64 " of CPU %u\n", call, md->view.op,
-                 md->view.rec.op.cpu);
-        text_add(&b, "%s\n", site.stack && *site.stack ? site.stack : "by hand");
-    } else {
-        text_add(&b, "No operation yet: the machine has booted.\n");
-    }
-    popup_text(a, "Backtrace", b.text);
-}
-
-static void show_frame(struct app *a, int number)
-{
-    const int depth = (int)a->model.depth;
-    struct text_buf b = {0};
-    if (!depth) {
-        app_message(a, MESSAGE_INFO, "No kernel function is at work here.");
-        return;
-    }
-    if (number < 0 || number >= depth) {
-        app_message(a, MESSAGE_INFO,
-                    number < 0 ? "This is the innermost frame already."
-                               : "This is the outermost frame already.");
-        return;
-    }
-    a->stack.selected = depth - 1 - number;
-    add_frame(&b, a, number);
-    const struct fn_info *fn = fn_info(a->model.stack[depth - 1 - number].fn);
-    app_message(a, MESSAGE_INFO, "%.*s: %s", b.text ? (int)strcspn(b.text, "\n") : 0,
-                b.text ? b.text : "", fn->sentence);
-    free(b.text);
-}
-
-void run_up(struct app *a, const char *args)
-{
-    show_frame(a, selected_frame(a) + (*args ? atoi(args) : 1));
-}
-void run_down(struct app *a, const char *args)
-{
-    show_frame(a, selected_frame(a) - (*args ? atoi(args) : 1));
-}
-void run_frame(struct app *a, const char *args)
-{
-    show_frame(a, *args ? atoi(args) : selected_frame(a));
-}
-
-/* ---- the script ---- */
-
-void run_list(struct app *a, const char *args)
-{
-    enum { AROUND = 5 };
-    const uint32_t nr = session_nr_lines(a->session);
-    uint32_t line = *args ? (uint32_t)strtoul(args, NULL, 10) : a->model.near_line;
-    struct text_buf b = {0};
-    if (!nr) {
-        app_message(a, MESSAGE_INFO, "There is no script here.");
-        return;
-    }
-    line = line < 1 ? 1 : line > nr ? nr : line;
-    const uint32_t first = line > AROUND ? line - AROUND : 1;
-    for (uint32_t i = first; i <= nr && i < first + 2 * AROUND; i++) {
-        text_add(&b, "%s%" PRIu32 "\t%s\n", i == a->model.line ? "=> " : "   ", i,
-                 session_line(a->session, i));
-    }
-    popup_text(a, session_name(a->session), b.text);
-}
+/* ---- expressions ---- */
 
 void run_print(struct app *a, const char *args)
 {
     char *out = NULL;
     bool good = session_console(a->session, *args ? args : "nil", &out);
-    popup_text(a, good ? args : "Error", out);
+    size_t len = out ? strlen(out) : 0;
+    while (len && out[len - 1] == '\n') {
+        out[--len] = 0;
+    }
+    if (out && (strchr(out, '\n') || text_width(out) > a->cols - 4)) {
+        popup_text(a, good ? args : "Error", out);
+        return;
+    }
+    app_message(a, good ? MESSAGE_INFO : MESSAGE_ERROR, "%s", out ? out : "");
+    free(out);
 }
 
 /* ---- memory ---- */

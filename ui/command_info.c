@@ -224,6 +224,11 @@ void run_info(struct app *a, const char *args)
         }
         return;
     }
+    if (len) {
+        app_message(a, MESSAGE_ERROR,
+                    "There is no info about %s: info lists what there is.", args);
+        return;
+    }
     popup_choice(a, "Info about");
     for (size_t i = 0; i < sizeof infos / sizeof infos[0]; i++) {
         char command[48];

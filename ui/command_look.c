@@ -154,6 +154,21 @@ void run_pane(struct app *a, const char *args)
     app_focus(a, pane);
 }
 
+void run_code(struct app *a, const char *args)
+{
+    uint16_t fn = 1;
+    while (*args && fn < NR_FUNCTIONS && strcmp(fn_info(fn)->name, args) != 0) {
+        fn++;
+    }
+    if (fn == NR_FUNCTIONS) {
+        app_message(a, MESSAGE_ERROR, "The machine has no function %s.", args);
+        return;
+    }
+    const bool back = !*args && a->focus == PANE_SOURCE;
+    a->source_wanted = *args ? fn : 0;
+    app_focus(a, back ? PANE_SCRIPT : PANE_SOURCE);
+}
+
 static void other_pane(struct app *a, int by)
 {
     int view = a->prefs.view, nr = view_nr_panes(view);
@@ -288,26 +303,6 @@ void run_report(struct app *a, const char *args)
         }
     }
     app_message(a, MESSAGE_INFO, "The operation in view has made no report.");
-}
-
-void run_locals(struct app *a, const char *args)
-{
-    (void)args;
-    const struct model *md = &a->model;
-    if (!md->has_op) {
-        app_message(a, MESSAGE_INFO, "The script has not begun.");
-        return;
-    }
-    struct site site = timeline_site(a->t, md->view.rec.op.site);
-    const char *locals = timeline_locals(a->t, md->at.branch, md->view.op);
-    struct text_buf b = {0};
-    text_add(&b,
-             POPUP_TEXT_HEADING "Variables" POPUP_TEXT_NORMAL
-                                "\n%s\n\n" POPUP_TEXT_HEADING
-                                "Called from" POPUP_TEXT_NORMAL "\n%s\n",
-             *locals ? locals : "(none)",
-             site.stack && *site.stack ? site.stack : "(nowhere)");
-    popup_text(a, "The script at this operation", b.text);
 }
 
 void run_digest(struct app *a, const char *args)

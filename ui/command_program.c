@@ -114,6 +114,8 @@ void run_close(struct app *a, const char *args)
     (void)args;
     a->running = false;
     a->script.selected = a->stack.selected = a->events.selected = a->zones.selected = -1;
+    a->script_frame = -1;
+    session_select_frame(a->session, 0);
     a->narration.top = 0;
     a->buddy.has_cursor = a->pcp.has_cursor = a->map.has_cursor = false;
     a->buddy.chain = a->pcp.chain = -1;

@@ -7,7 +7,8 @@
  *   command_compare.c   the same script on two machines
  *   command_break.c     breakpoints and watchpoints
  *   command_why.c       what changed this, and why
- *   command_debug.c     the stack, memory, addresses
+ *   command_stack.c     the stack, the script's variables
+ *   command_debug.c     expressions, memory, addresses
  *   command_export.c    what is seen, as files
  *   command_info.c      tables of the machine
  *   command_slab.c      caches of objects, areas

@@ -50,37 +50,56 @@ static void travelled(struct app *a, enum travel result, struct position from)
 
 typedef enum travel travel_fn(struct app *a, int direction);
 
-static void travel(struct app *a, travel_fn *fn, int direction)
+/* "step 3": how often; 1 when args does not say. False: it is told what is wrong. */
+static bool parse_count(struct app *a, const char *args, uint64_t *count)
 {
-    struct position from = timeline_position(a->t);
-    travelled(a, fn(a, direction), from);
+    char *end;
+    *count = *args ? strtoull(args, &end, 0) : 1;
+    if (*args && (*end || !*count || *args == '-')) {
+        app_message(a, MESSAGE_ERROR, "%s is no number of times.", args);
+        return false;
+    }
+    return true;
 }
 
-void run_step(struct app *a, const char *args) { (void)args, travel(a, travel_step, 1); }
-void run_step_back(struct app *a, const char *args)
+static void travel(struct app *a, const char *args, travel_fn *fn, int direction)
 {
-    (void)args, travel(a, travel_step, -1);
+    const struct position from = timeline_position(a->t);
+    enum travel result = TRAVEL_MOVED;
+    uint64_t count;
+    if (!parse_count(a, args, &count)) {
+        return;
+    }
+    for (; count && result == TRAVEL_MOVED; count--) {
+        const struct position before = timeline_position(a->t);
+        result = fn(a, direction);
+        if (result == TRAVEL_MOVED && a->interrupted &&
+            a->interrupted(a->interrupted_ctx)) {
+            result = TRAVEL_INTERRUPTED;
+        }
+        if (count > 1 && result == TRAVEL_MOVED) { /* the next one starts from there */
+            app_moved(a, before);
+        }
+    }
+    travelled(a, result, from);
 }
-void run_event(struct app *a, const char *args)
-{
-    (void)args, travel(a, travel_event, 1);
-}
+
+void run_step(struct app *a, const char *args) { travel(a, args, travel_step, 1); }
+void run_step_back(struct app *a, const char *args) { travel(a, args, travel_step, -1); }
+void run_event(struct app *a, const char *args) { travel(a, args, travel_event, 1); }
 void run_event_back(struct app *a, const char *args)
 {
-    (void)args, travel(a, travel_event, -1);
+    travel(a, args, travel_event, -1);
 }
-void run_next(struct app *a, const char *args) { (void)args, travel(a, travel_next, 1); }
-void run_next_back(struct app *a, const char *args)
-{
-    (void)args, travel(a, travel_next, -1);
-}
+void run_next(struct app *a, const char *args) { travel(a, args, travel_next, 1); }
+void run_next_back(struct app *a, const char *args) { travel(a, args, travel_next, -1); }
 void run_finish(struct app *a, const char *args)
 {
-    (void)args, travel(a, travel_finish, 1);
+    (void)args, travel(a, "", travel_finish, 1);
 }
 void run_finish_back(struct app *a, const char *args)
 {
-    (void)args, travel(a, travel_finish, -1);
+    (void)args, travel(a, "", travel_finish, -1);
 }
 
 static void stopped_at(struct app *a, struct stop *stop)
@@ -102,7 +121,7 @@ static void stopped_at(struct app *a, struct stop *stop)
     }
 }
 
-static void continue_to(struct app *a, int direction)
+static bool continue_to(struct app *a, int direction)
 {
     struct position from = timeline_position(a->t);
     struct stop *which;
@@ -110,11 +129,14 @@ static void continue_to(struct app *a, int direction)
     travelled(a, result, from);
     if (result == TRAVEL_BREAK && which) {
         stopped_at(a, which);
-    } else if (result == TRAVEL_MOVED && direction > 0 &&
-               session_state(a->session) == SESSION_DONE) {
+        return true;
+    }
+    if (result == TRAVEL_MOVED && direction > 0 &&
+        session_state(a->session) == SESSION_DONE) {
         app_message(a, MESSAGE_INFO,
                     "The script ends here. S goes back, R to the beginning.");
     }
+    return false;
 }
 
 /* To where an expression is true, with all other breakpoints as they are. */
@@ -141,17 +163,26 @@ static void continue_until(struct app *a, const char *expression, int direction)
 void run_until(struct app *a, const char *args) { continue_until(a, args, 1); }
 void run_until_back(struct app *a, const char *args) { continue_until(a, args, -1); }
 
-void run_continue(struct app *a, const char *args) { (void)args, continue_to(a, 1); }
-void run_continue_back(struct app *a, const char *args)
+/* "continue 3": past two breakpoints, to the third one. */
+static void continue_times(struct app *a, const char *args, int direction)
 {
-    (void)args, continue_to(a, -1);
+    uint64_t count;
+    if (parse_count(a, args, &count)) {
+        while (count && continue_to(a, direction)) {
+            count--;
+        }
+    }
 }
+
+void run_continue(struct app *a, const char *args) { continue_times(a, args, 1); }
+void run_continue_back(struct app *a, const char *args) { continue_times(a, args, -1); }
 
 void run_run(struct app *a, const char *args)
 {
+    (void)args;
     a->running = !a->running;
     if (a->running) { /* the first step at once: what is on the screen has been seen */
-        run_step(a, args);
+        run_step(a, "");
     }
 }
 

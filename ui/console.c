@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "describe.h"
+#include "pane.h"
 #include "popup.h"
 #include "text.h"
 
@@ -158,6 +159,85 @@ static void put_popup(struct console *c)
     popup_close(a);
 }
 
+/* ---- what a pane would show ---- */
+
+/* Does the command only move a pane? Its answer is what is seen there then. */
+static bool shows_pane(const char *line, bool *whole)
+{
+    static const char *const names[] = {
+        "cache",    "tlb",        "tables", "walk",          "memory",
+        "pane",     "next-pane",  "code",   "previous-pane", "zoom",
+        "scale-up", "scale-down", "search", "view"};
+    char name[32], others[8];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(line, " "), line);
+    const struct command_row *row = command_resolve(name, others, sizeof others);
+    *whole = row && !strcmp(row->name, "view");
+    for (size_t i = 0; row && i < sizeof names / sizeof names[0]; i++) {
+        if (!strcmp(names[i], row->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_grid(FILE *out, struct grid *g)
+{
+    char row[4 * WIDTH + 1];
+    int rows = g->rows;
+    bool blank = false; /* a pane's last rows may stand at its lower edge */
+    while (rows && !grid_row_text(g, rows - 1, row, sizeof row)) {
+        rows--;
+    }
+    for (int y = 0; y < rows; y++) {
+        const bool text = grid_row_text(g, y, row, sizeof row) != 0;
+        if (text || !blank) {
+            fprintf(out, "%s\n", row);
+        }
+        blank = !text;
+    }
+}
+
+static void put_screen(struct console *c)
+{
+    struct grid g;
+    if (grid_create(&g, c->app->cols, c->app->rows)) {
+        app_draw(c->app, &g);
+        put_grid(c->out, &g);
+        grid_destroy(&g);
+    }
+}
+
+/* The focused pane, and what its cursor is on. */
+static void put_pane(struct console *c)
+{
+    enum { ROWS = 16 };
+    struct app *a = c->app;
+    const struct pane_kind *p = pane_kind(a->focus);
+    char title[160] = "";
+    struct grid g;
+    if (!grid_create(&g, WIDTH, ROWS)) {
+        return;
+    }
+    if (p->fit) {
+        p->fit(a, WIDTH, ROWS);
+    }
+    if (p->title) {
+        p->title(a, title, sizeof title);
+    }
+    fprintf(c->out, "%s%s%s\n", p->name, *title ? ": " : "", title);
+    p->draw(a, &g, (struct rect){0, 0, WIDTH, ROWS}, true);
+    put_grid(c->out, &g);
+    grid_destroy(&g);
+    const bool set = (a->focus == PANE_CACHE || a->focus == PANE_TLB);
+    char *text = set ? p->details(a, title, sizeof title) : NULL;
+    if (text) {
+        fprintf(c->out, "%s\n", title);
+        put_popup_text(c->out, text);
+    }
+    free(text);
+    app_layout(a);
+}
+
 void console_begin(struct console *c)
 {
     fprintf(c->out, "%s\n", session_title(c->app->session));
@@ -168,14 +248,16 @@ static void run_one(struct console *c, const char *line)
 {
     struct app *a = c->app;
     struct position from = timeline_position(a->t);
+    bool whole;
     a->message_kind = MESSAGE_NONE;
     app_command(a, line);
     while (a->running) { /* here it runs as fast as it can */
         a->running = false;
         app_command(a, "continue");
     }
-    if (a->prompt_open || a->request == REQUEST_SUSPEND || a->request == REQUEST_REDRAW ||
-        a->request == REQUEST_MOUSE) {
+    const bool for_screen = a->prompt_open || a->request == REQUEST_SUSPEND ||
+                            a->request == REQUEST_REDRAW || a->request == REQUEST_MOUSE;
+    if (for_screen) {
         a->prompt_open = false;
         a->request = REQUEST_NONE;
         fprintf(c->out, "That is for the screen: mmscope open.\n");
@@ -189,6 +271,14 @@ static void run_one(struct console *c, const char *line)
     }
     if (a->message_kind != MESSAGE_NONE) {
         put_text(c->out, "", a->message);
+    }
+    if (a->popup.kind == POPUP_NONE && a->message_kind != MESSAGE_ERROR && !for_screen &&
+        shows_pane(line, &whole)) {
+        if (whole) {
+            put_screen(c);
+        } else {
+            put_pane(c);
+        }
     }
     put_popup(c);
 }

@@ -11,6 +11,9 @@
 /* The function of the selected frame, else the innermost one's. */
 static const struct fn_info *function(const struct app *a)
 {
+    if (a->source_wanted) {
+        return fn_info(a->source_wanted);
+    }
     const int depth = (int)a->model.depth;
     const int row = a->stack.selected >= 0 && a->stack.selected < depth
                         ? a->stack.selected

@@ -147,9 +147,17 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
     pane_more(a, g, r, a->stack.top, depth);
 }
 
+/* A function of the kernel's is selected instead of one of the script's. */
+static void leave_script(struct app *a)
+{
+    a->script_frame = -1;
+    session_select_frame(a->session, 0);
+}
+
 static bool key(struct app *a, int k, int w, int h)
 {
     (void)w;
+    leave_script(a);
     return pane_list_key(&a->stack, k, (int)a->model.depth, h, follow_row(a));
 }
 
@@ -158,6 +166,7 @@ static void click(struct app *a, int x, int y, int w, int h)
     (void)x, (void)w, (void)h;
     if (a->stack.top + y < (int)a->model.depth) {
         a->stack.selected = a->stack.top + y;
+        leave_script(a);
     }
 }
 

@@ -35,10 +35,21 @@ static struct {
     int nr_files;
 } source;
 
+static void forget_files(void)
+{
+    for (int i = 0; i < source.nr_files; i++) {
+        free(source.files[i].text);
+        free((void *)source.files[i].line);
+    }
+    memset(source.files, 0, sizeof source.files);
+    source.nr_files = 0;
+    source.looked = false;
+}
+
 void source_set_tree(const char *dir)
 {
     snprintf(source.given, sizeof source.given, "%s", dir ? dir : "");
-    source.looked = false;
+    forget_files();
 }
 
 /* ---- where it is ---- */
@@ -275,12 +286,6 @@ bool source_unpack(bool (*interrupted)(void *ctx), void *ctx, char *err, size_t 
         snprintf(err, err_size, "%s is cut off", tar_file);
     }
     stream_close(s);
-    source.looked = false;
-    for (int i = 0; i < source.nr_files; i++) {
-        free(source.files[i].text);
-        free((void *)source.files[i].line);
-    }
-    memset(source.files, 0, sizeof source.files);
-    source.nr_files = 0;
+    forget_files();
     return good;
 }
