@@ -1,5 +1,5 @@
-/* The script's call stack at an operation, and each frame's locals, from the texts that
- * the timeline keeps: the traceback of the operation's place, and locals, divided by "#n".
+/* The script's call stack at an operation and each frame's locals, from texts that the
+ * timeline keeps: the traceback of the operation's place; locals, divided by "#n".
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
