@@ -231,8 +231,8 @@ static void add_flag_names(struct text *t, uint64_t v)
 
 static void add_place(struct text *t, uint64_t v)
 {
-    static const char *const places[] = {"on-slab", "in-a-free-object", "off-slab",
-                                         "a-chain-in-free-objects"};
+    static const char *const places[] = {"on the slab", "in a free object",
+                                         "off the slab", "a chain in free objects"};
     add_name(t, places, NR(places), v);
 }
 

@@ -598,5 +598,5 @@ void open_inspect(lua_State *L)
     lua_pop(L, 1);
     open_zone_type(L);
     open_object(L, "zone", zone_call, zone_call);
-    open_object(L, "machine", machine_index, NULL);
+    open_object(L, "machine", machine_index, script_call_machine);
 }

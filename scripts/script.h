@@ -27,6 +27,7 @@ struct script {
     bool console; /* operations are the user's, print goes to out, nothing is run again */
     bool
         may_operate; /* false while the file's main chunk runs: there is no machine yet */
+    bool flat;       /* the file began with machine{ ... }: it is itself run() */
     bool looking;    /* a condition is tested: nothing may be done */
     uint32_t cpu;    /* operations run here */
     uint64_t seed;
@@ -87,6 +88,8 @@ struct session {
 /* session_script.c: run the file's text up to its lesson { ... }; the script is ready to
  * be resumed then. False: s->error says why. */
 bool session_load_script(struct session *s);
+/* machine{ ... } as a call: how a file that is no lesson begins. */
+int script_call_machine(lua_State *L);
 /* Keep the error whose value is on top of co. */
 void session_keep_error(struct session *s, lua_State *co);
 /* session.c */

@@ -363,6 +363,45 @@ static int take_lesson(lua_State *L)
     return 0;
 }
 
+/* machine{ ... } in a file that is no lesson. The first run of the main chunk ends there:
+ * the machine can be made now. Then the file is run from its beginning, as a lesson's
+ * run() is, and this call does nothing. */
+static const char flat_key;
+
+int script_call_machine(lua_State *L)
+{
+    struct session *s = session_of(L);
+    struct script *sc = s->script;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    if (sc && sc->flat && !sc->console) {
+        return 0;
+    }
+    if (!sc || sc->console || sc->may_operate) {
+        return luaL_error(L, "the machine is there already: machine{ ... } stands at a "
+                             "file's beginning, or in its lesson as machine = { ... }");
+    }
+    lua_newtable(L);
+    lua_pushvalue(L, 2);
+    lua_setfield(L, -2, "machine");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &flat_key);
+    return luaL_error(L, "machine{ ... }");
+}
+
+static int take_flat_machine(lua_State *L)
+{
+    lua_settop(L, 0);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &flat_key);
+    read_machine(L, session_of(L), 1);
+    return 0;
+}
+
+static bool has_flat_machine(lua_State *L)
+{
+    const bool has = lua_rawgetp(L, LUA_REGISTRYINDEX, &flat_key) == LUA_TTABLE;
+    lua_pop(L, 1);
+    return has;
+}
+
 /* A protected call of a C function without arguments; false: s->error holds the message.
  */
 static bool call_protected(struct session *s, lua_CFunction f)
@@ -381,10 +420,10 @@ static bool call_protected(struct session *s, lua_CFunction f)
     return false;
 }
 
-bool session_load_script(struct session *s)
+/* A script of its own for the file, whose chunk is ready to be run. */
+static bool open_chunk(struct session *s)
 {
     script_destroy(s->script);
-    s->titled = false;
     s->script = script_create(s, false);
     if (!s->script) {
         if (!s->error.len) {
@@ -392,7 +431,27 @@ bool session_load_script(struct session *s)
         }
         return false;
     }
-    if (!call_protected(s, start_chunk)) {
+    return call_protected(s, start_chunk);
+}
+
+/* A file that began with machine{ ... }, from its beginning. */
+static bool begin_again(struct session *s)
+{
+    free(s->title);
+    free(s->summary);
+    free(s->view);
+    s->title = s->summary = s->view = NULL;
+    if (!open_chunk(s)) {
+        return false;
+    }
+    s->script->flat = true;
+    return true;
+}
+
+bool session_load_script(struct session *s)
+{
+    s->titled = false;
+    if (!open_chunk(s)) {
         return false;
     }
     struct script *sc = s->script;
@@ -404,11 +463,15 @@ bool session_load_script(struct session *s)
                       s->name);
         return false;
     }
-    if (status != LUA_OK) {
+    if (status != LUA_YIELD && has_flat_machine(sc->sandbox.L)) {
+        if (!call_protected(s, take_flat_machine) || !begin_again(s)) {
+            return false;
+        }
+        sc = s->script;
+    } else if (status != LUA_OK) {
         session_keep_error(s, sc->co);
         return false;
-    }
-    if (!call_protected(s, take_lesson)) {
+    } else if (!call_protected(s, take_lesson)) {
         return false;
     }
     char err[256];

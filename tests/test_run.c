@@ -253,6 +253,15 @@ int main(void)
         is_u64(status, RUN_OK, "processes on %s: %s", machines[i][0], err);
     }
     settings = NULL;
+    is_u64(run("tests/scenarios/flat.lua", false, RUN_EVENTS_NONE), RUN_OK,
+           "machine{ ... } first, then what it shall do: %s", err);
+    ok(strstr(last_line(), "62 operations, ") == last_line() &&
+           strstr(last_line(), "2 expectations held, 0 failed"),
+       "each once: %s", last_line());
+    settings = machines[0];
+    is_u64(run("tests/scenarios/flat.lua", false, RUN_EVENTS_NONE), RUN_OK,
+           "on another architecture");
+    settings = NULL;
     is_u64(run("tests/scenarios/small.lua", true, RUN_EVENTS_ALL), RUN_OK, "as JSON");
     is_u64(lines_of("start"), 1, "every line is valid; one start");
     is_u64(lines_of("end"), 1, "one end");
