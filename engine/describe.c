@@ -451,6 +451,12 @@ int event_explain(char *buf, size_t size, const struct machine *m, const struct 
 
 /* ---- the call stack ---- */
 
+const char *fn_file(const struct machine *m, uint16_t fn)
+{
+    const char *file = fn_info(fn)->file;
+    return m && m->config.slub && !strcmp(file, "mm/slab.c") ? "mm/slub.c" : file;
+}
+
 int frame_format(char *buf, size_t size, const struct machine *m,
                  const struct probe_frame *f)
 {

@@ -37,6 +37,9 @@ struct fn_info {
     const char *name, *file, *args, *sentence;
 };
 const struct fn_info *fn_info(uint16_t fn);
+/* The file of the kernel's source that it is in. What both object allocators have stands
+ * in the table as SLAB's. */
+const char *fn_file(const struct machine *m, uint16_t fn);
 /* "rmqueue_bulk(zone=Normal, order=0, count=63, migratetype=Unmovable)" */
 int frame_format(char *buf, size_t size, const struct machine *m,
                  const struct probe_frame *f);

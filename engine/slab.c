@@ -399,7 +399,7 @@ uint32_t slab_free_block(struct machine *m, const struct kmem_cache *c,
                          const uint64_t *entries, uint32_t nr)
 {
     uint32_t excess = 0;
-    fn_enter(&m->probe, FN_slab_free_block, c->id, nr);
+    fn_enter(&m->probe, FN_free_block, c->id, nr);
     cache_w(m, c)->free_objects += nr;
     for (uint32_t i = 0; i < nr; i++) {
         const uint32_t ref = entry_slab(entries[i]);

@@ -52,7 +52,7 @@ static void add_frame(struct text_buf *b, const struct app *a, int number)
     const struct probe_frame *k = kernel_frame(a, number);
     if (k) {
         frame_format(text, sizeof text, a->model.m, k);
-        text_add(b, "#%-2d %s at %s", number, text, fn_info(k->fn)->file);
+        text_add(b, "#%-2d %s at %s", number, text, fn_file(a->model.m, k->fn));
     } else if (script_frame(a, number, &f)) {
         text_add(b, f.line ? "#%-2d %s at %s:%" PRIu32 : "#%-2d %s in %s", number, f.name,
                  f.file, f.line);

@@ -9,22 +9,33 @@
 #include <string.h>
 
 /* The function of the selected frame, else the innermost one's. */
-static const struct fn_info *function(const struct app *a)
+static uint16_t function_shown(const struct app *a)
 {
     if (a->source_wanted) {
-        return fn_info(a->source_wanted);
+        return a->source_wanted;
     }
     const int depth = (int)a->model.depth;
     const int row = a->stack.selected >= 0 && a->stack.selected < depth
                         ? a->stack.selected
                         : depth - 1;
-    return depth ? fn_info(a->model.stack[row].fn) : NULL;
+    return depth ? a->model.stack[row].fn : 0;
+}
+
+static const struct fn_info *function(const struct app *a)
+{
+    const uint16_t fn = function_shown(a);
+    return fn ? fn_info(fn) : NULL;
+}
+
+static const char *file_shown(const struct app *a)
+{
+    return fn_file(a->model.m, function_shown(a));
 }
 
 static bool text_of(const struct app *a, struct source_text *t)
 {
     const struct fn_info *fn = function(a);
-    return fn && source_function(fn->file, fn->name, t);
+    return fn && source_function(file_shown(a), fn->name, t);
 }
 
 static void title(const struct app *a, char *buf, size_t size)
@@ -34,9 +45,9 @@ static void title(const struct app *a, char *buf, size_t size)
     if (!fn) {
         snprintf(buf, size, "no function at work");
     } else if (text_of(a, &t)) {
-        snprintf(buf, size, "%s() %s:%u", fn->name, fn->file, t.first);
+        snprintf(buf, size, "%s() %s:%u", fn->name, file_shown(a), t.first);
     } else {
-        snprintf(buf, size, "%s() %s", fn->name, fn->file);
+        snprintf(buf, size, "%s() %s", fn->name, file_shown(a));
     }
 }
 
@@ -91,7 +102,7 @@ static void draw_absent(const struct app *a, struct grid *g, struct rect r)
                       a->glyphs->more, ST_DIM, 0);
         return;
     }
-    snprintf(text, sizeof text, "%s() is in %s.", fn->name, fn->file);
+    snprintf(text, sizeof text, "%s() is in %s.", fn->name, file_shown(a));
     grid_text_cut(g, r.x, y++, r.w, text, a->glyphs->more, ST_NORMAL, 0);
     snprintf(text, sizeof text, "%s",
              tree  ? "The tree at hand has no function of that name there."

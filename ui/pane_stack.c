@@ -185,7 +185,7 @@ static char *details(struct app *a, char *name, size_t size)
     text_add(&b,
              POPUP_TEXT_KEY "%s" POPUP_TEXT_NORMAL "\n\n%s\n\n" POPUP_TEXT_DIM
                             "In the kernel's source: %s",
-             text, info->sentence, info->file);
+             text, info->sentence, fn_file(md->m, md->stack[row].fn));
     text_add(&b, POPUP_TEXT_NORMAL "\n\n" POPUP_TEXT_KEY "b" POPUP_TEXT_NORMAL
                                    " stops each time it is called; " POPUP_TEXT_KEY
                                    "f" POPUP_TEXT_NORMAL
