@@ -98,7 +98,27 @@
     X(BULK_MANY, "more objects than one bulk operation may have")                        \
     X(SLAB_BUSY, "slab_mutex or a list_lock is held here: the CPU would wait for ever")  \
     X(SLUB_ONLY, "SLAB has this, SLUB has not")                                          \
-    X(FREELIST, "Freechain corrupt: the rest of the freelist is lost")
+    X(SLAB_ONLY, "SLUB has this, SLAB has not")                                          \
+    X(FREELIST, "Freechain corrupt: the rest of the freelist is lost")                   \
+    X(RED_LEFT, "Left Redzone overwritten")                                              \
+    X(RED_RIGHT, "Right Redzone overwritten")                                            \
+    X(ALIGN_PADDING, "Alignment padding overwritten")                                    \
+    X(POISON, "Poison overwritten")                                                      \
+    X(END_POISON, "End Poison overwritten")                                              \
+    X(OBJECT_PADDING, "Object padding overwritten")                                      \
+    X(SLAB_PADDING, "Padding overwritten")                                               \
+    X(FREEPOINTER, "Freepointer corrupt")                                                \
+    X(FREECHAIN, "Freechain corrupt")                                                    \
+    X(FREELIST_CHECK, "Freelist Pointer check fails")                                    \
+    X(OBJECT_COUNT, "Wrong object count")                                                \
+    X(INVALID_POINTER, "Invalid object pointer")                                         \
+    X(ALREADY_FREE, "Object already free")                                               \
+    X(SLAB_DISABLED, "Slab disabled since SLUB metadata consistency check failed")       \
+    X(OBJECTS_REMAINING, "Objects remaining on __kmem_cache_shutdown()")                 \
+    X(FIX_CLEARED, "Freelist cleared")                                                   \
+    X(FIX_COUNT, "Object count adjusted")                                                \
+    X(FIX_ALL_USED, "Marking all objects used")                                          \
+    X(FIX_NOT_FREED, "Object not freed")
 
 #define BAD_REASON_ENUM_(id, text) BAD_##id,
 enum bad_reason { BAD_REASONS(BAD_REASON_ENUM_) NR_BAD_REASONS };

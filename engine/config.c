@@ -475,6 +475,46 @@ static int get_slab(char *buf, size_t size, const struct machine_config *c)
     return snprintf(buf, size, "%s", c->slub ? "slub" : "slab");
 }
 
+static bool set_slab_merge(struct machine_config *c, const char *value, struct error e)
+{
+    return parse_bool(value, &c->slab_merge) ||
+           FAIL(e, "slab_merge=%.40s: use true or false", value);
+}
+static int get_slab_merge(char *buf, size_t size, const struct machine_config *c)
+{
+    return snprintf(buf, size, "%s", c->slab_merge ? "true" : "false");
+}
+
+/* Blocks of options, each perhaps for certain caches only: FZ,kmalloc-64,ext4*;U */
+static bool set_slub_debug(struct machine_config *c, const char *value, struct error e)
+{
+    const char *text = !strcmp(value, "none") || !strcmp(value, "false") ? ""
+                       : !strcmp(value, "true")                          ? "FZPU"
+                                                                         : value;
+    bool options = true;
+    if (strlen(text) >= sizeof c->slub_debug || strchr(text, ' ')) {
+        return FAIL(e, "slub_debug=%.40s: up to %u characters, no blanks", value,
+                    (unsigned)sizeof c->slub_debug - 1);
+    }
+    for (const char *at = text; *at; at++) {
+        options = *at == ';' || (options && *at != ',');
+        if (options && !strchr("FfZzPpUuTtAaOo-;", *at)) {
+            return FAIL(e,
+                        "slub_debug=%.40s: there is no option '%c'; use F (checks), Z "
+                        "(red zones), P (poisoning), U (users), T (trace), O (not where "
+                        "it costs a larger slab), - (nothing), and caches behind a comma",
+                        value, *at);
+        }
+    }
+    memset(c->slub_debug, 0, sizeof c->slub_debug);
+    memcpy(c->slub_debug, text, strlen(text));
+    return true;
+}
+static int get_slub_debug(char *buf, size_t size, const struct machine_config *c)
+{
+    return snprintf(buf, size, "%s", *c->slub_debug ? c->slub_debug : "none");
+}
+
 static bool set_cache_line(struct machine_config *c, const char *value, struct error e)
 {
     uint64_t line = 0;
@@ -652,6 +692,15 @@ static const struct option {
     {{"slab", "slab|slub", "which allocator gives out objects (slub=true: the second)"},
      set_slab,
      get_slab},
+    {{"slab_merge", "true|false",
+      "caches that are alike become one (slub_merge; off, as in the records)"},
+     set_slab_merge,
+     get_slab_merge},
+    {{"slub_debug", "none|FZPU[,CACHE...][;...]",
+      "SLUB: checks (F), red zones (Z), poisoning (P), users (U), trace (T) for all "
+      "caches or for those named, a* for several; O: not where it costs a larger slab"},
+     set_slub_debug,
+     get_slub_debug},
     {{"cache_line", "auto|BYTES",
       "cache_line_size(): what SLAB_HWCACHE_ALIGN and slab colours go by"},
      set_cache_line,

@@ -319,8 +319,11 @@ static void add_lock(struct text *t, const struct machine *m, uint64_t v)
 static void add_cache(struct text *t, const struct machine *m, uint64_t v)
 {
     const struct kmem_cache *c = m && m->slab && v ? cache_r(m, v) : NULL;
-    if (c) {
-        add(t, c->name);
+    const char *gone = !c && v && m && m->texts && m->texts->cache
+                           ? m->texts->cache(m->texts->ctx, v)
+                           : NULL;
+    if (c || gone) {
+        add(t, c ? c->name : gone);
     } else if (v) {
         text_put(t, "cache-%" PRIu64, v);
     } else {

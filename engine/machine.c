@@ -237,6 +237,7 @@ uint64_t machine_do(struct machine *m, const struct op *op)
 {
     m->probe.n = 0;
     m->probe.depth = 0;
+    m->doing = op->kind;
     const bool cpu_there = op->cpu < m->mm->nr_cpus;
     context_show(m, cpu_there ? op->cpu : 0); /* not what ran before this */
     mm_mark_hot(m);
@@ -270,7 +271,10 @@ uint64_t machine_do_nested(struct machine *m, const struct op *op)
 {
     uint8_t cpu = m->probe.cpu;
     uint32_t depth = m->probe.depth;
+    const uint16_t doing = m->doing;
+    m->doing = op->kind;
     uint64_t result = run(m, op);
+    m->doing = doing;
     m->probe.depth = depth;
     context_show(m, cpu);
     return result;

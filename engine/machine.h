@@ -43,7 +43,7 @@ enum context { CTX_PROCESS, CTX_SOFTIRQ, CTX_HARDIRQ };
 
 enum arch { ARCH_I386, ARCH_I386_PAE, ARCH_X86_64 };
 
-enum { MAX_CPUS = 64, MAX_MEMMAP = 32 };
+enum { MAX_CPUS = 64, MAX_MEMMAP = 32, SLUB_DEBUG_TEXT = 160 };
 
 enum memmap_type { MEMMAP_USABLE, MEMMAP_RESERVED };
 
@@ -93,7 +93,10 @@ struct machine_config {
     /* option, kernels before 4.15: __GFP_COLD takes from the cold end of a per-CPU
      * list */
     bool pcp_cold;
-    bool slub;           /* SLUB rather than SLAB */
+    bool slub;       /* SLUB rather than SLAB */
+    bool slab_merge; /* caches that are alike become one */
+    /* SLUB: as the kernel's parameter of the same name, checked; "": none */
+    char slub_debug[SLUB_DEBUG_TEXT];
     uint32_t cache_line; /* cache_line_size(); 0: the architecture's usual one */
     uint32_t reap_ops;   /* cache_reap() runs after so many operations on objects; 0:
                             only when asked for */
@@ -186,11 +189,17 @@ struct state_source {
     void *ctx;
 };
 
+struct op_source;
+
 /* Texts that operations refer to by number: the timeline's strings. NULL for a number
- * that has none. */
+ * that has none. The other two may be missing: what operation number nr was (counted from
+ * 1, as alloc_op and the like do), and the name of a cache that is gone (NULL: it does
+ * not know). */
 struct text_source {
     const char *(*text)(void *ctx, uint64_t id);
     void *ctx;
+    bool (*operation)(void *ctx, uint64_t nr, struct op_source *source);
+    const char *(*cache)(void *ctx, uint64_t id);
 };
 
 struct machine {
@@ -211,6 +220,7 @@ struct machine {
     const struct state_source *states; /* NULL: OP_LOAD_STATE does nothing */
     /* for describe.h; NULL: texts are shown as numbers */
     const struct text_source *texts;
+    uint16_t doing; /* the operation under way, enum op_kind */
 };
 
 /* A booted machine, or NULL with cause and remedy in err. */
@@ -228,6 +238,14 @@ struct op {
     uint64_t arg[4];
 };
 enum op_origin { ORIGIN_SCRIPT, ORIGIN_USER, ORIGIN_REPLAY };
+
+/* An operation that has been done and where in a script it came from: file "" when it
+ * came from none. stack: the script's functions, a line each, innermost first. */
+struct op_source {
+    struct op op;
+    const char *file, *stack;
+    uint32_t line;
+};
 
 /* Run op to its end; answers its result (see ops.def). Arguments that make no sense (a
  * CPU that is not there, a wild pfn) are answered as the kernel answers them, with a

@@ -16,6 +16,7 @@
 #include "context.h"
 #include "kmalloc.h"
 #include "slab_ops.h"
+#include "slub_debug.h"
 
 /* ---- the address of an object ---- */
 
@@ -71,7 +72,9 @@ FAST void free_from_slab(struct machine *m, const struct kmem_cache *c, uint32_t
     uint64_t entry;
     const enum bad_reason why = object_find(m, c, ref, va, &entry);
     if (UNLIKELY(why)) {
-        slab_report(m, why, va, c->id);
+        if (!slub_debug_misuse(m, c, ref, va)) {
+            slab_report(m, why, va, c->id);
+        }
         return;
     }
     if (UNLIKELY(m->config.slub)) {
@@ -210,6 +213,9 @@ uint64_t kmalloc(struct machine *m, uint64_t size, gfp_t gfp)
     if (LIKELY(size)) {
         const struct kmem_cache *c = cache_of_size(m, size, gfp);
         va = c ? alloc_object(m, c, gfp) : 0;
+        if (UNLIKELY(c && (c->flags & SLAB_STORE_USER)) && va) {
+            slub_debug_orig_size(m, c, va, size);
+        }
         probe(&m->probe, EV_KMALLOC, va, size, c ? c->size : 0, gfp);
     }
     fn_leave(&m->probe);
@@ -376,6 +382,10 @@ void slub_free_bulk(struct machine *m, const struct kmem_cache *c, uint64_t *va,
             continue;
         }
         const struct kmem_cache *its = cache_r(m, slab_r(m, ref)->cache);
+        if (slub_debugs(its)) {
+            slub_debug_free(m, its, ref, tail);
+            continue;
+        }
         object_is_free(m, entry);
         for (uint32_t at = nr; at;) {
             if (bulk_slab(m, c, va[--at], &entry) == ref) {

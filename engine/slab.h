@@ -161,7 +161,9 @@ struct kmem_cache {
      * min_num is 0 with SLAB. */
     uint32_t offset, inuse, min_order, min_num;
     uint32_t min_partial, cpu_partial, cpu_partial_slabs;
+    uint32_t red_left_pad; /* bytes in front of each object (slub_debug.h) */
     uint64_t total_objects;
+    uint32_t aliases; /* block: names of caches that were merged into it */
 };
 _Static_assert(sizeof(struct kmem_cache) <= 1024, "a pool block");
 
@@ -222,6 +224,7 @@ struct slab_root {
     uint32_t nr_staged;
     uint32_t answered; /* they are the answer of a bulk allocation */
     uint32_t next_slot;
+    uint32_t tainted;    /* TAINT_BAD_PAGE: SLUB has found damage */
     uint32_t since_reap; /* operations on objects since the last periodic cache_reap() */
     uint64_t jiffies;    /* simulated time: each CPU's reap timer moves it on */
     uint64_t cpu_reaped[MAX_CPUS];             /* when it last ran there */

@@ -12,6 +12,7 @@
 #include "inspect.h"
 #include "kmalloc.h"
 #include "slab_ops.h"
+#include "slub_debug.h"
 
 /* Slabs take at most so many frames, each with so many bytes of records. */
 enum { MAX_SLAB_FRAMES = 1 << 18, RECORDS_A_FRAME = 2048, ARENA_FOR_CACHES = 8 << 20 };
@@ -124,11 +125,13 @@ static struct kmem_cache *fill_cache(struct machine *m, const struct slab_spec *
 {
     struct kmem_cache *c = slab_cache_new(m, s->name);
     if (c) {
-        const uint32_t flags =
-            (uint32_t)s->flags & ~(SLAB_CONSISTENCY_CHECKS | SLAB_RED_ZONE | SLAB_POISON |
-                                   SLAB_STORE_USER | SLAB_TRACE);
+        uint32_t flags = (uint32_t)s->flags;
+        if (!m->config.slub) { /* CACHE_CREATE_MASK: SLAB without its debugging */
+            flags &= ~(SLAB_CONSISTENCY_CHECKS | SLAB_RED_ZONE | SLAB_POISON |
+                       SLAB_STORE_USER | SLAB_TRACE);
+        }
         c->object_size = (uint32_t)s->size;
-        c->flags = flags; /* CACHE_CREATE_MASK: SLAB without its debugging */
+        c->flags = flags;
         c->ctor = s->ctor;
         c->align =
             calculate_alignment(&m->config, flags, (uint32_t)s->align, c->object_size);
@@ -356,6 +359,7 @@ static bool wants_cache(uint16_t kind)
     case OP_KMEM_CACHE_ALLOC_BULK:
     case OP_KMEM_CACHE_SHRINK:
     case OP_TUNE_CPUCACHE:
+    case OP_VALIDATE_SLAB_CACHE:
         return true;
     default:
         return false;
@@ -407,6 +411,9 @@ static uint64_t run(struct machine *m, const struct op *op)
         return shrink_op(m, arg[0]);
     case OP_TUNE_CPUCACHE:
         return tune_op(m, arg);
+    case OP_VALIDATE_SLAB_CACHE:
+        might_sleep(m); /* it interrupts all CPUs and waits */
+        return validate_slab_cache(m, cache_w(m, c));
     default:
         cache_reap(m);
         return 0;
@@ -422,6 +429,7 @@ static bool cannot_wait(struct machine *m, const struct op *op)
     case OP_KMEM_CACHE_DESTROY:
     case OP_KMEM_CACHE_SHRINK:
     case OP_TUNE_CPUCACHE:
+    case OP_VALIDATE_SLAB_CACHE:
     case OP_LOAD_CACHE:
     case OP_CACHE_REAP:
         break;
@@ -467,6 +475,10 @@ uint64_t slab_do(struct machine *m, const struct op *op)
         enum { EIO_ = 5 };
         probe(&m->probe, EV_BAD_CALL, op->kind, op->arg[0], BAD_SLUB_ONLY);
         return op->kind == OP_TUNE_CPUCACHE ? (uint64_t)-EIO_ : 0;
+    }
+    if (!m->config.slub && op->kind == OP_VALIDATE_SLAB_CACHE) {
+        probe(&m->probe, EV_BAD_CALL, op->kind, op->arg[0], BAD_SLAB_ONLY);
+        return 0;
     }
     if (m->slab->irqs_off) {
         /* only nested: the operation under way is inside of the layer */

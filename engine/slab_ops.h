@@ -59,6 +59,8 @@ void slub_release(struct machine *m, struct kmem_cache *c);
 /* __kmem_cache_shutdown, __kmem_cache_shrink: true when slabs stay. */
 bool slub_shutdown(struct machine *m, struct kmem_cache *c);
 bool slub_shrink(struct machine *m, struct kmem_cache *c);
+/* flush_all_cpus_locked: all slabs of all CPUs go to the node. */
+void slub_flush_all(struct machine *m, const struct kmem_cache *c);
 /* The first two caches, each of which needs the other. */
 bool slub_boot(struct machine *m);
 

@@ -22,6 +22,7 @@
 #include "context.h"
 #include "kmalloc.h"
 #include "slab_ops.h"
+#include "slub_debug.h"
 
 FAST struct slub_cpu *this_slub_cpu(const struct machine *m, const struct kmem_cache *c)
 {
@@ -228,12 +229,12 @@ uint32_t slub_new_slab(struct machine *m, const struct kmem_cache *c, gfp_t gfp)
     }
     if (ref) {
         struct slab *s = slab_w(m, ref);
-        s->s_mem = kspace_va(&m->vm->kspace, s->pfn);
+        s->s_mem = kspace_va(&m->vm->kspace, s->pfn) + c->red_left_pad;
         s->freelist = s->s_mem;
+        bool done = !slub_debugs(c) || slub_debug_setup(m, c, s);
         if (c->ctor) {
             construct_slub(m, c, s);
         }
-        bool done = true;
         for (uint32_t i = 0; i < s->num; i++) {
             done = set_freepointer(m, c, index_to_obj(c, s, i),
                                    i + 1 < s->num ? index_to_obj(c, s, i + 1) : 0) &&
@@ -262,6 +263,9 @@ void slub_discard(struct machine *m, const struct kmem_cache *c, uint32_t ref)
     struct kmem_cache *w = cache_w(m, c);
     w->total_slabs--;
     w->total_objects -= s->num;
+    if (slub_debugs(c)) {
+        slub_debug_last_look(m, c, ref);
+    }
     slab_page_free(m, ref);
     fn_leave(&m->probe);
 }
@@ -462,9 +466,14 @@ static void load_new(struct machine *m, const struct kmem_cache *c, uint32_t ref
 
 static uint64_t slow_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gfp)
 {
-    fn_enter(&m->probe, FN____slab_alloc, c->id, gfp);
-    const uint32_t flags = slab_irq_save(m);
     uint64_t va = 0;
+    fn_enter(&m->probe, FN____slab_alloc, c->id, gfp);
+    if (slub_debugs(c)) {
+        va = slub_debug_alloc(m, c, gfp);
+        fn_leave(&m->probe);
+        return va;
+    }
+    const uint32_t flags = slab_irq_save(m);
     probe(&m->probe, EV_SLUB_EMPTY, c->id);
     while (!va) {
         const struct slub_cpu *cpu = this_slub_cpu(m, c);
@@ -577,6 +586,10 @@ FAST void free_chain(struct machine *m, const struct kmem_cache *c, uint32_t ref
 FAST void slub_free(struct machine *m, const struct kmem_cache *c, uint64_t entry,
                     uint64_t va)
 {
+    if (UNLIKELY(slub_debugs(c))) {
+        slub_debug_free(m, c, entry_slab(entry), va);
+        return;
+    }
     object_is_free(m, entry);
     free_chain(m, c, entry_slab(entry), va, va, 1);
 }

@@ -11,6 +11,7 @@
 #include "context.h"
 #include "kmalloc.h"
 #include "slab_ops.h"
+#include "slub_debug.h"
 
 enum {
     SLUB_MAX_ORDER = 3, /* PAGE_ALLOC_COSTLY_ORDER */
@@ -24,7 +25,6 @@ enum {
 
 static uint32_t min_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
 static uint32_t max_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }
-static uint32_t align_up(uint32_t v, uint32_t to) { return (v + to - 1) / to * to; }
 
 static uint32_t order_of(uint64_t size)
 {
@@ -85,26 +85,17 @@ static uint32_t calculate_order(const struct machine *m, uint32_t size)
 /* set_cpu_partial: that many objects of half-full slabs. */
 static void set_cpu_partial(struct kmem_cache *c)
 {
-    c->cpu_partial = c->size >= PAGE_SIZE ? 6
-                     : c->size >= 1024    ? 24
-                     : c->size >= 256     ? 52
-                                          : 120;
+    c->cpu_partial = slub_debugs(c)         ? 0
+                     : c->size >= PAGE_SIZE ? 6
+                     : c->size >= 1024      ? 24
+                     : c->size >= 256       ? 52
+                                            : 120;
     c->cpu_partial_slabs = (c->cpu_partial * 2 + c->num - 1) / c->num;
 }
 
-bool slub_calculate(const struct machine *m, struct kmem_cache *c)
+static bool choose_orders(const struct machine *m, struct kmem_cache *c)
 {
-    const uint32_t word = slab_word(&m->config);
-    uint32_t size = align_up(c->object_size, word);
-    c->inuse = size;
-    if ((c->flags & SLAB_TYPESAFE_BY_RCU) || c->ctor) {
-        c->offset = size;
-        size += word;
-    } else {
-        c->offset = c->object_size / 2 / word * word;
-    }
-    c->align = max_u32(word, c->align);
-    c->size = size = align_up(size, c->align);
+    const uint32_t size = c->size;
     c->gfporder = calculate_order(m, size);
     c->min_order = order_of(size);
     if (c->gfporder >= m->mm->max_order && c->min_order < m->mm->max_order) {
@@ -115,6 +106,24 @@ bool slub_calculate(const struct machine *m, struct kmem_cache *c)
     }
     c->num = order_objects(c->gfporder, size);
     c->min_num = order_objects(c->min_order, size);
+    return true;
+}
+
+bool slub_calculate(const struct machine *m, struct kmem_cache *c)
+{
+    c->flags = slub_flags(&m->config, c->flags, c->name);
+    c->align = max_u32(slab_word(&m->config), c->align);
+    slub_layout(&m->config, c);
+    if (slub_debug_low_order(&m->config) &&
+        order_of(c->size) > order_of(c->object_size)) {
+        /* disable_higher_order_debug: nothing that takes bytes */
+        c->flags &= ~(SLAB_RED_ZONE | SLAB_POISON | SLAB_STORE_USER);
+        slub_layout(&m->config, c);
+    }
+    if (!choose_orders(m, c)) {
+        return false;
+    }
+    const uint32_t size = c->size;
     c->allocflags = c->gfporder ? (uint32_t)__GFP_COMP : 0;
     c->allocflags |= c->flags & SLAB_CACHE_DMA ? (uint32_t)__GFP_DMA : 0;
     c->allocflags |= c->flags & SLAB_CACHE_DMA32 ? (uint32_t)__GFP_DMA32 : 0;
@@ -154,6 +163,7 @@ static bool early_node_alloc(struct machine *m, struct kmem_cache *c)
         arena_mark(&m->arena, o);
         o->alloc_op = (uint32_t)m->mm->nr_ops;
         o->in_use = 1;
+        slub_debug_first(m, c, objects[0]);
         s->freelist = objects[1];
         s->active = 1;
         struct slub_cpu *cpu = slab_block(m, c->array[m->probe.cpu]);
@@ -238,7 +248,7 @@ bool slub_boot(struct machine *m)
 /* ---- taking apart ---- */
 
 /* flush_all_cpus_locked: a worker on each CPU that has something. */
-static void flush_all_cpus(struct machine *m, const struct kmem_cache *c)
+void slub_flush_all(struct machine *m, const struct kmem_cache *c)
 {
     const uint32_t here = m->probe.cpu;
     for (uint32_t cpu = 0; cpu < m->mm->nr_cpus; cpu++) {
@@ -282,7 +292,7 @@ static void discard_all(struct machine *m, const struct kmem_cache *c, uint32_t 
 bool slub_shutdown(struct machine *m, struct kmem_cache *c)
 {
     fn_enter(&m->probe, FN___kmem_cache_shutdown, c->id);
-    flush_all_cpus(m, c);
+    slub_flush_all(m, c);
     slab_list_lock(m, c);
     const uint32_t empty = take_empty(m, c);
     slab_list_unlock(m, c);
@@ -308,7 +318,7 @@ static void promote(struct machine *m, struct kmem_cache *c, uint32_t free)
 
 bool slub_shrink(struct machine *m, struct kmem_cache *c)
 {
-    flush_all_cpus(m, c);
+    slub_flush_all(m, c);
     fn_enter(&m->probe, FN___kmem_cache_do_shrink, c->id);
     slab_list_lock(m, c);
     const uint32_t empty = take_empty(m, c);

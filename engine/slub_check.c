@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "slab_ops.h"
+#include "slub_debug.h"
 
 /* What counting gives for one cache. */
 struct count {
@@ -14,7 +15,8 @@ enum { SEEN_WORDS = (1 << 16) / 64 };
 
 /* All objects from first on are free ones, none of them seen before. */
 static const char *check_chain(const struct machine *m, const struct kmem_cache *c,
-                               uint32_t ref, uint64_t first, uint64_t *seen, uint32_t *nr)
+                               uint32_t ref, uint64_t first, uint64_t *seen, uint32_t *nr,
+                               bool *damaged)
 {
     const struct slab *s = slab_r(m, ref);
     bool broken = false;
@@ -31,7 +33,11 @@ static const char *check_chain(const struct machine *m, const struct kmem_cache 
         }
         first = two[1];
     }
-    return broken && !s->corrupt ? "slub: a freelist leads out of its slab (U1)" : NULL;
+    *damaged = *damaged || broken;
+    /* with debugging, damage is the user's, for SLUB's own checks to find */
+    return broken && !s->corrupt && !slub_debugs(c)
+               ? "slub: a freelist leads out of its slab (U1)"
+               : NULL;
 }
 
 static const char *check_slub_slab(const struct machine *m, const struct kmem_cache *c,
@@ -41,19 +47,21 @@ static const char *check_slub_slab(const struct machine *m, const struct kmem_ca
     const struct slab *s = slab_r(m, ref);
     const struct page *page = page_r(m, s->pfn);
     uint32_t on_slab, on_cpu, in_use = 0;
+    bool damaged = false;
     const bool large = s->order == c->gfporder && s->num == c->num;
     if (!(page->flags & PG_SLAB) || page->count != ref || page->state != USE_ALLOC ||
         page->order != s->order || s->cache != c->id ||
         (!large && (s->order != c->min_order || s->num != c->min_num))) {
         return "slub: a slab's page does not know it (I3)";
     }
-    if (s->s_mem != kspace_va(&m->vm->kspace, s->pfn) ||
-        index_to_obj(c, s, s->num) > s->s_mem + ((uint64_t)PAGE_SIZE << s->order)) {
+    const uint64_t start = kspace_va(&m->vm->kspace, s->pfn);
+    if (s->s_mem != start + c->red_left_pad ||
+        (uint64_t)c->size * s->num > (uint64_t)PAGE_SIZE << s->order) {
         return "slub: objects do not lie inside their slab (I4)";
     }
     memset(seen, 0, (s->num / 64 + 1) * sizeof seen[0]);
-    const char *why = check_chain(m, c, ref, s->freelist, seen, &on_slab);
-    why = why ? why : check_chain(m, c, ref, cpu_freelist, seen, &on_cpu);
+    const char *why = check_chain(m, c, ref, s->freelist, seen, &on_slab, &damaged);
+    why = why ? why : check_chain(m, c, ref, cpu_freelist, seen, &on_cpu, &damaged);
     if (why) {
         return why;
     }
@@ -63,7 +71,7 @@ static const char *check_slub_slab(const struct machine *m, const struct kmem_ca
     n->slabs++;
     n->objects += s->num;
     n->in_use += in_use;
-    if (s->corrupt) {
+    if (s->corrupt || damaged) {
         return NULL;
     }
     return s->active + on_slab != s->num ? "slub: inuse is wrong (U3)"
@@ -78,7 +86,7 @@ static const char *check_list(const struct machine *m, const struct kmem_cache *
     uint32_t prev = 0, nr = 0;
     for (uint32_t ref = c->list[kind].first; ref; ref = slab_r(m, ref)->next) {
         const struct slab *s = slab_r(m, ref);
-        if (s->list != kind || s->prev != prev || s->frozen ||
+        if (s->list != kind || s->prev != prev || (s->frozen && !s->corrupt) ||
             (s->freelist == 0) != (kind == SLABS_FULL) ||
             (s->active == s->num) != (kind == SLABS_FULL)) {
             return "slub: a slab is on the wrong list (U2)";
@@ -99,6 +107,9 @@ static const char *check_cpu(const struct machine *m, const struct kmem_cache *c
                              const struct slub_cpu *cpu, struct count *n)
 {
     const char *why = NULL;
+    if (slub_debugs(c) && (cpu->slab || cpu->partial)) {
+        return "slub: a cache with debugging has a CPU's slab (D1)";
+    }
     if (cpu->freelist && !cpu->slab) {
         return "slub: a CPU has a freelist and no slab (U2)";
     }

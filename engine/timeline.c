@@ -32,6 +32,39 @@ static const char *text_of(void *ctx, uint64_t id)
     return id < t->strings.nr ? timeline_string(t, (uint32_t)id) : NULL;
 }
 
+/* What operation nr of the branch in view was; machines count from 1. */
+static bool source_of(void *ctx, uint64_t nr, struct op_source *source)
+{
+    const struct timeline *t = ctx;
+    struct op_record rec;
+    if (!nr || !timeline_op(t, t->pos.branch, nr - 1, &rec)) {
+        return false;
+    }
+    const struct site site = timeline_site(t, rec.op.site);
+    *source = (struct op_source){rec.op, site.file, site.stack, site.line};
+    return true;
+}
+
+/* The name of a cache that is gone: from the operation that made it. */
+static const char *gone_cache(void *ctx, uint64_t id)
+{
+    struct timeline *t = ctx;
+    struct op_record rec;
+    if (t->gone_cache != id || t->gone_branch != t->pos.branch) {
+        const uint64_t most = t->pos.op + 1;
+        t->gone_cache = id;
+        t->gone_branch = t->pos.branch;
+        t->gone_name = 0;
+        for (uint64_t op = most; op-- > 0 && !t->gone_name;) {
+            if (timeline_op(t, t->pos.branch, op, &rec) &&
+                rec.op.kind == OP_KMEM_CACHE_CREATE && rec.result == id) {
+                t->gone_name = (uint32_t)rec.op.arg[0];
+            }
+        }
+    }
+    return t->gone_name ? timeline_string(t, t->gone_name) : NULL;
+}
+
 struct timeline *timeline_adopt(struct machine *m, const struct timeline_options *options)
 {
     struct timeline *t = calloc(1, sizeof *t);
@@ -52,7 +85,7 @@ struct timeline *timeline_adopt(struct machine *m, const struct timeline_options
     snprintf(t->branches[0].name, sizeof t->branches[0].name, "main");
     t->nr_branches = 1;
     strings_init(t);
-    t->texts = (struct text_source){text_of, t};
+    t->texts = (struct text_source){text_of, t, source_of, gone_cache};
     m->texts = &t->texts;
     checkpoint_take(t, 0, 0);
     t->base_bytes = arena_snapshot_bytes(&m->arena);

@@ -181,6 +181,9 @@ struct timeline {
     uint64_t hook_kinds[(NR_EVENTS + 63) / 64];
     struct strings strings;
     struct text_source texts;
+    /* the last destroyed cache that was asked for, and its name's number */
+    uint64_t gone_cache;
+    uint32_t gone_branch, gone_name;
     char broken[160]; /* a run again that did not do what the first one did: our bug */
 };
 

@@ -100,7 +100,7 @@ struct replay *replay_create(const struct record *r, const struct arena_host *ho
         return NULL;
     }
     rp->m->states = &rp->source;
-    rp->texts = (struct text_source){replay_slab_text, rp};
+    rp->texts = (struct text_source){.text = replay_slab_text, .ctx = rp};
     rp->m->texts = &rp->texts;
     rp->on = rp->m;
     return rp;
