@@ -144,6 +144,96 @@ uint32_t slabs_next(const struct machine *m, uint32_t slab)
     return slab_r(m, slab)->next;
 }
 
+/* SLUB: the CPU that has the slab, and where; false: none. */
+static bool find_owner(const struct machine *m, const struct kmem_cache *c, uint32_t slab,
+                       uint32_t *cpu, uint32_t *place)
+{
+    for (*cpu = 0; *cpu < m->mm->nr_cpus; ++*cpu) {
+        const struct slub_cpu *its = slub_cpu_at(m, c, *cpu);
+        *place = 0;
+        if (!c->array[*cpu]) {
+            continue;
+        }
+        if (its->slab == slab) {
+            return true;
+        }
+        for (uint32_t ref = its->partial; ref; ref = slab_r(m, ref)->next) {
+            ++*place;
+            if (ref == slab) {
+                return true;
+            }
+        }
+    }
+    *cpu = UINT32_MAX;
+    *place = 0;
+    return false;
+}
+
+/* The first slab behind those of the CPUs before this one. */
+static uint32_t first_from_cpu(const struct machine *m, const struct kmem_cache *c,
+                               uint32_t cpu)
+{
+    for (; m->config.slub && cpu < m->mm->nr_cpus; cpu++) {
+        const struct slub_cpu *its = slub_cpu_at(m, c, cpu);
+        if (c->array[cpu] && (its->slab || its->partial)) {
+            return its->slab ? its->slab : its->partial;
+        }
+    }
+    for (int kind = SLABS_PARTIAL; kind < NR_SLAB_LISTS; kind++) {
+        if (c->list[kind].first) {
+            return c->list[kind].first;
+        }
+    }
+    return 0;
+}
+
+uint32_t cache_slabs_first(const struct machine *m, uint32_t id)
+{
+    const struct kmem_cache *c = id ? cache_r(m, id) : NULL;
+    return c ? first_from_cpu(m, c, 0) : 0;
+}
+
+uint32_t cache_slabs_next(const struct machine *m, uint32_t slab)
+{
+    const struct slab *s = slab_r(m, slab);
+    const struct kmem_cache *c = cache_r(m, s->cache);
+    uint32_t cpu, place, next = s->next;
+    if (c && s->list == SLABS_NONE) {
+        if (!m->config.slub || !find_owner(m, c, slab, &cpu, &place)) {
+            return 0;
+        }
+        next = place ? s->next : slub_cpu_at(m, c, cpu)->partial;
+        return next ? next : first_from_cpu(m, c, cpu + 1);
+    }
+    for (int kind = s->list + 1; c && !next && kind < NR_SLAB_LISTS; kind++) {
+        next = c->list[kind].first;
+    }
+    return next;
+}
+
+uint32_t cache_nr_slabs(const struct machine *m, uint32_t id)
+{
+    const struct kmem_cache *c = id ? cache_r(m, id) : NULL;
+    uint32_t nr = 0;
+    for (int kind = SLABS_PARTIAL; c && kind < NR_SLAB_LISTS; kind++) {
+        nr += c->list[kind].nr;
+    }
+    for (uint32_t cpu = 0; c && m->config.slub && cpu < m->mm->nr_cpus; cpu++) {
+        const struct slub_cpu *its = slub_cpu_at(m, c, cpu);
+        nr += c->array[cpu] && its->slab;
+        for (uint32_t ref = c->array[cpu] ? its->partial : 0; ref;
+             ref = slab_r(m, ref)->next) {
+            nr++;
+        }
+    }
+    return nr;
+}
+
+uint32_t slab_of_page(const struct machine *m, uint64_t pfn)
+{
+    return virt_to_slab(m, kspace_va(&m->vm->kspace, pfn));
+}
+
 struct slab_view slab_view(const struct machine *m, uint32_t slab)
 {
     const struct slab *s = slab_r(m, slab);
@@ -157,7 +247,11 @@ struct slab_view slab_view(const struct machine *m, uint32_t slab)
                           .active = s->active,
                           .list = (enum slab_list_kind)s->list,
                           .frozen = s->frozen,
-                          .op = s->op};
+                          .op = s->op,
+                          .cpu = UINT32_MAX};
+    if (c && s->frozen && m->config.slub) {
+        find_owner(m, c, slab, &v.cpu, &v.place);
+    }
     if (c && c->colour_off) {
         v.colour =
             (uint32_t)((s->s_mem - kspace_va(&m->vm->kspace, s->pfn)) / c->colour_off);

@@ -50,8 +50,20 @@ struct slab_view {
     enum slab_list_kind list; /* SLUB: none while it is frozen, a CPU's */
     bool frozen;
     uint32_t op; /* the operation that made it */
+    /* SLUB: the CPU that it is frozen for, UINT32_MAX: none; 0: that CPU's slab, else its
+     * place, from 1 on, in the chain of that CPU's partial ones */
+    uint32_t cpu, place;
 };
 struct slab_view slab_view(const struct machine *m, uint32_t slab);
+/* All slabs of a cache in the order in which objects would come from them: SLUB's per-CPU
+ * slab of each CPU and its partial ones, then the lists. One that is between two of these
+ * places, in the midst of an operation, is not among them. */
+uint32_t cache_slabs_first(const struct machine *m, uint32_t id);
+uint32_t cache_slabs_next(const struct machine *m, uint32_t slab);
+/* How many those are. Costs a look at each CPU. */
+uint32_t cache_nr_slabs(const struct machine *m, uint32_t id);
+/* The slab that a page belongs to; 0: none. */
+uint32_t slab_of_page(const struct machine *m, uint64_t pfn);
 /* Numbers of the objects on the freelist, the next one first; answers how many. */
 uint32_t slab_freelist(const struct machine *m, uint32_t slab, uint32_t *numbers,
                        uint32_t most);

@@ -12,6 +12,7 @@
 #include "memsys.h"
 #include "page.h"
 #include "pgtable.h"
+#include "slab_view.h"
 #include "vm.h"
 
 static const struct cache *set_cache(const struct watch *w, const struct machine *m)
@@ -108,6 +109,16 @@ static void read_virtual(struct watch_value *v, const struct machine *m, uint64_
     v->word[3] ^= there << 32;
 }
 
+static void read_object(struct watch_value *v, const struct machine *m, uint64_t va)
+{
+    const struct object_view o = object_view(m, va);
+    if (o.state != OBJECT_NONE) {
+        v->word[0] = (uint64_t)o.state | (uint64_t)o.cache << 32;
+        v->word[1] = (uint64_t)o.alloc_op << 32 | o.free_op;
+        v->word[2] = o.state == OBJECT_IN_ARRAY ? o.cpu : 0;
+    }
+}
+
 struct watch_value watch_read(const struct watch *w, const struct machine *m)
 {
     struct watch_value v = {{0}};
@@ -134,6 +145,9 @@ struct watch_value watch_read(const struct watch *w, const struct machine *m)
         break;
     case WATCH_VIRTUAL:
         read_virtual(&v, m, w->a, w->b);
+        break;
+    case WATCH_OBJECT:
+        read_object(&v, m, w->a);
         break;
     default: {
         const struct cache *c = set_cache(w, m);
@@ -177,6 +191,7 @@ const char *watch_error(const struct watch *w, const struct machine *m)
         return w->b >= 1 && w->b <= WATCH_MAX_BYTES ? NULL
                                                     : "1 to 4096 bytes can be watched";
     case WATCH_ENTRY:
+    case WATCH_OBJECT:
         return NULL;
     default: {
         const struct cache *c = set_cache(w, m);
@@ -214,8 +229,28 @@ int watch_name(char *buf, size_t size, const struct watch *w, const struct machi
         return snprintf(buf, size, "the page-table entry of 0x%llx", a);
     case WATCH_VIRTUAL:
         return snprintf(buf, size, "%llu byte%s at 0x%llx", b, b == 1 ? "" : "s", a);
+    case WATCH_OBJECT:
+        return snprintf(buf, size, "the object at 0x%llx", a);
     default:
         return snprintf(buf, size, "set %llu of CPU %llu's %s", a, b, sets[w->kind]);
+    }
+}
+
+static int format_object(char *buf, size_t size, const struct machine *m, uint64_t va)
+{
+    const struct object_view o = object_view(m, va);
+    switch (o.state) {
+    case OBJECT_NONE:
+        return snprintf(buf, size, "no object");
+    case OBJECT_IN_USE:
+        return snprintf(buf, size, "in use, allocated by operation %u", o.alloc_op);
+    case OBJECT_IN_ARRAY:
+        return o.cpu == UINT32_MAX ? snprintf(buf, size, "free, in the shared array")
+                                   : snprintf(buf, size, "free, %s CPU %u's %s",
+                                              m->config.slub ? "on" : "in", o.cpu,
+                                              m->config.slub ? "freelist" : "array");
+    default:
+        return snprintf(buf, size, "free, on its slab's freelist");
     }
 }
 
@@ -242,6 +277,8 @@ int watch_format(char *buf, size_t size, const struct watch *w, const struct mac
         return snprintf(buf, size, "%lld pages free", (long long)v.word[0]);
     case WATCH_ENTRY:
         return snprintf(buf, size, "0x%llx", (unsigned long long)v.word[0]);
+    case WATCH_OBJECT:
+        return format_object(buf, size, m, w->a);
     case WATCH_PHYSICAL:
     case WATCH_VIRTUAL:
         if (w->b <= 8) {

@@ -24,6 +24,7 @@ enum watch_kind {
     WATCH_ITLB_SET,
     WATCH_DTLB_SET,
     WATCH_STLB_SET,
+    WATCH_OBJECT, /* a: address in it. Who has the object, and where it waits */
     NR_WATCH_KINDS
 };
 

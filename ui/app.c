@@ -126,6 +126,7 @@ void app_free(struct app *a)
     access_paths_free(&a->paths);
     history_free(&a->history);
     free(a->access.at);
+    free(a->objects.last.at);
     *a = (struct app){0};
 }
 

@@ -22,6 +22,7 @@
 #include "key.h"
 #include "layout.h"
 #include "model.h"
+#include "objects_state.h"
 #include "stops.h"
 #include "style.h"
 
@@ -53,32 +54,6 @@ struct pcp_state {
     int list;
     int64_t chain;
     int64_t chain_top;
-};
-
-enum { OBJECTS_MAX_LIT = 256 };
-
-struct object_lit { /* by address, or by its slab's page and its number there */
-    uint64_t va;    /* 0: the other way */
-    uint64_t pfn;
-    uint32_t index;
-};
-
-struct objects_state { /* the panes Caches and Slabs */
-    uint32_t cache;    /* shown; 0: there is none */
-    bool pinned;       /* the user chose it; else it follows what happens */
-    char sort;         /* slabtop's key; 0: o */
-    struct pane_list list;
-    /* Slabs */
-    int detail; /* 0: as fits; 1 to 3: a cell tells nothing more, number, address */
-    bool has_cursor, in_array;
-    uint32_t array, entry; /* in_array: which (the shared one is behind the CPUs'),
-                                   and how many go out before it */
-    uint64_t va;           /* else: the object */
-    int64_t top;           /* first row of slabs that is seen */
-    int array_top;
-    struct object_lit lit[OBJECTS_MAX_LIT]; /* touched by the operation in view */
-    int nr_lit;
-    uint64_t last_va; /* the last of those; 0: none */
 };
 
 enum popup_kind {
@@ -174,7 +149,7 @@ struct app {
     bool view_suggested;    /* that there is another view has been said */
 
     /* the panes */
-    struct pane_list script, narration, stack, zones, events, source;
+    struct pane_list script, narration, stack, zones, events, source, caches;
     int script_frame;       /* selected, of the script's call stack; -1: none of these */
     char source_fn[64];     /* whose text the source pane shows */
     uint16_t source_wanted; /* a function that the user asked for; 0: what is at work */

@@ -35,10 +35,10 @@ static bool asked_about(struct app *a, const char *args, struct watch *w)
             return true;
         }
         app_message(a, MESSAGE_ERROR, "%s",
-                    *err
-                        ? err
-                        : "Ask about: a page's number, free ZONE ORDER, pcp ZONE CPU "
-                          "LIST, zone NAME, phys or virt ADDRESS, pte ADDRESS, l1d SET.");
+                    *err ? err
+                         : "Ask about: a page's number, free ZONE ORDER, pcp ZONE CPU "
+                           "LIST, zone NAME, phys, virt or object ADDRESS, pte ADDRESS, "
+                           "l1d SET.");
         return false;
     }
     if (!target_selected(a, w)) {

@@ -1,12 +1,11 @@
-/* Caches of objects, and objects, as the screen shows them (objects.h).
+/* Caches of objects as the screen shows them, and what the operation in view did to which
+ * objects (objects.h).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _XOPEN_SOURCE 700
 #include "objects.h"
 
-#include "describe.h"
-#include "inspect_hw.h"
-#include "pane.h"
+#include "object_path.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -169,12 +168,20 @@ static void add_lit(struct objects_state *s, uint64_t va, uint64_t pfn, uint32_t
     }
 }
 
+/* On no list, and no CPU's: it is on its way from one to another. */
+static bool is_nowhere(const struct machine *m, uint32_t slab, uint32_t cache)
+{
+    const struct slab_view v = slab_view(m, slab);
+    return v.cache == cache && v.list == SLABS_NONE && v.cpu == UINT32_MAX;
+}
+
 static void gather_lit(struct app *a)
 {
     const struct model *md = &a->model;
     struct objects_state *s = &a->objects;
     s->nr_lit = 0;
     s->last_va = 0;
+    s->moving = 0;
     for (uint64_t n = 1; md->has_op && n <= md->happened; n++) {
         const struct event *ev = op_events_get(&md->view, n);
         uint64_t va, pfn, index;
@@ -187,6 +194,10 @@ static void gather_lit(struct app *a)
         } else if (event_arg_named(ev, "object", &index) && event_arg(ev, "pfn", &pfn)) {
             add_lit(s, 0, pfn, (uint32_t)index);
         }
+        if (cache_of(md->m, ev) == s->cache && event_arg(ev, "pfn", &pfn)) {
+            const uint32_t slab = slab_of_page(md->m, pfn);
+            s->moving = slab && is_nowhere(md->m, slab, s->cache) ? slab : s->moving;
+        }
     }
 }
 
@@ -198,15 +209,17 @@ void objects_refresh(struct app *a)
         s->pinned = s->has_cursor = false;
         s->cache = 0;
     }
-    const uint32_t touched = objects_touched(a);
-    if (!s->pinned && !s->has_cursor && touched) {
-        s->cache = touched;
+    if (!s->pinned && !s->has_cursor) {
+        const uint32_t touched = objects_touched(a);
+        const uint32_t last = touched ? touched : object_path_last_cache(a);
+        s->cache = last ? last : s->cache;
     }
     if (!s->cache) {
         s->cache = cache_by_name(a->model.m, "kmalloc-64");
         s->cache = s->cache ? s->cache : caches_first(a->model.m);
     }
     gather_lit(a);
+    object_path_refresh(a);
 }
 
 bool objects_is_lit(const struct app *a, uint64_t va, uint64_t pfn, uint32_t index)
@@ -219,136 +232,4 @@ bool objects_is_lit(const struct app *a, uint64_t va, uint64_t pfn, uint32_t ind
         }
     }
     return false;
-}
-
-/* ---- one object ---- */
-
-int object_state_text(char *buf, size_t size, const struct object_view *v)
-{
-    char where[48] = "the freelist of its slab", when[48] = "next to go out";
-    if (v->state == OBJECT_IN_USE || v->state == OBJECT_NONE) {
-        return snprintf(buf, size, "%s",
-                        v->state == OBJECT_NONE ? "no object" : "in use");
-    }
-    if (v->state == OBJECT_IN_ARRAY && v->cpu == UINT32_MAX) {
-        snprintf(where, sizeof where, "the shared array");
-    } else if (v->state == OBJECT_IN_ARRAY) {
-        snprintf(where, sizeof where, "CPU %u's array", v->cpu);
-    }
-    if (v->position) {
-        snprintf(when, sizeof when, "%u go out before it", v->position);
-    }
-    return snprintf(buf, size, "%s, %s, %s",
-                    v->state == OBJECT_IN_ARRAY ? "cached" : "free", where, when);
-}
-
-int object_op_text(char *buf, size_t size, const struct app *a, uint32_t op)
-{
-    struct op_record rec;
-    char line[200];
-    if (!op) {
-        return snprintf(buf, size, "nobody so far");
-    }
-    if (!timeline_op(a->t, a->model.at.branch, op - 1, &rec)) {
-        return snprintf(buf, size, "operation %u", op);
-    }
-    op_format(line, sizeof line, a->model.m, &rec.op, NULL);
-    const struct site site = timeline_site(a->t, rec.op.site);
-    return site.line
-               ? snprintf(buf, size, "operation %u: %s, line %u", op, line, site.line)
-               : snprintf(buf, size, "operation %u: %s", op, line);
-}
-
-static void add_bytes(struct app *a, struct text_buf *b, const struct object_view *v)
-{
-    unsigned char bytes[256];
-    struct cache_view c;
-    cache_view(a->model.m, v->cache, &c);
-    const size_t want = c.size < sizeof bytes ? c.size : sizeof bytes;
-    const size_t n = hw_read_virt(a->model.m, a->cpu, v->va, false, bytes, NULL, want);
-    for (size_t at = 0; at < n; at += 16) {
-        text_add(b, POPUP_TEXT_DIM "+%03zx " POPUP_TEXT_NORMAL, at);
-        for (size_t i = at; i < at + 16 && i < n; i++) {
-            text_add(b, " %02x", bytes[i]);
-        }
-        text_add(b, "\n");
-    }
-    if (n < c.size) {
-        text_add(b,
-                 n ? "%u bytes in all; :x shows the rest.\n"
-                   : "Its %u bytes cannot be read: the address is not mapped.\n",
-                 c.size);
-    }
-}
-
-char *object_details(struct app *a, uint64_t va, char *title, size_t size)
-{
-    const struct machine *m = a->model.m;
-    const struct object_view v = object_view(m, va);
-    struct cache_view c;
-    struct text_buf b = {0};
-    char text[300];
-    if (v.state == OBJECT_NONE || !cache_view(m, v.cache, &c)) {
-        return NULL;
-    }
-    const struct slab_view s = slab_view(m, v.slab);
-    snprintf(title, size, "Object %u of slab " PFN_FORMAT, v.index,
-             (unsigned long long)s.pfn);
-    text_add(&b,
-             "%s: %u bytes at " POPUP_TEXT_KEY "0x%" PRIx64 POPUP_TEXT_NORMAL
-             " to 0x%" PRIx64 "\n",
-             c.name, c.size, v.va, v.va + c.size - 1);
-    object_state_text(text, sizeof text, &v);
-    text_add(&b, "Now: " POPUP_TEXT_KEY "%s" POPUP_TEXT_NORMAL "\n\n", text);
-    object_op_text(text, sizeof text, a, v.alloc_op);
-    text_add(&b, "Allocated last by %s\n", text);
-    object_op_text(text, sizeof text, a, v.free_op);
-    text_add(&b, "Freed last by %s\n", text);
-    object_op_text(text, sizeof text, a, s.op);
-    text_add(&b, "Its slab was made by %s\n\n", text);
-    add_bytes(a, &b, &v);
-    const uint32_t op = v.alloc_op > v.free_op ? v.alloc_op : v.free_op;
-    if (op) {
-        snprintf(a->details_command, sizeof a->details_command, "goto %u", op);
-    }
-    return b.text;
-}
-
-char *cache_details(struct app *a, uint32_t id, char *title, size_t size)
-{
-    static const char *const places[] = {"at the end of each slab", "in a free object",
-                                         "in an object of kmalloc's"};
-    struct cache_view v;
-    struct text_buf b = {0};
-    char bytes[28];
-    if (!cache_view(a->model.m, id, &v)) {
-        return NULL;
-    }
-    snprintf(title, size, "Cache %s", v.name);
-    text_add(&b,
-             "Objects of " POPUP_TEXT_KEY "%u" POPUP_TEXT_NORMAL
-             " bytes, which take %u, aligned to %u%s.\n",
-             v.object_size, v.size, v.align, v.ctor ? ", made by a constructor" : "");
-    text_add(&b,
-             "A slab is %u page%s (order %u) with " POPUP_TEXT_KEY "%u" POPUP_TEXT_NORMAL
-             " objects; %u bytes are left over.\n",
-             1u << v.order, v.order ? "s" : "", v.order, v.num,
-             (uint32_t)((PAGE_SIZE << v.order) - v.num * v.size));
-    text_add(&b, "The freelist, %u bytes, is %s.\n", v.freelist_size,
-             v.place <= FREELIST_OFF_SLAB ? places[v.place] : "");
-    text_add(&b, "Colours: %u, %u bytes apart; the next slab gets number %u.\n\n",
-             v.colour, v.colour_off, v.colour_next);
-    text_add(&b, "Each CPU's array takes %u objects, %u at a time.", v.limit,
-             v.batchcount);
-    text_add(&b,
-             v.shared_limit ? " The shared one takes %" PRIu64 ".\n"
-                            : " There is no shared one.\n",
-             v.shared_limit);
-    text_add(&b,
-             "\n" POPUP_TEXT_KEY "%" PRIu64 POPUP_TEXT_NORMAL " objects in %" PRIu64
-             " slabs (%s): %" PRIu64 " in use, %" PRIu64 " in arrays, %" PRIu64
-             " on freelists; above %u free ones whole slabs go.\n",
-             v.num_objs, v.num_slabs, bytes_text(bytes, objects_bytes(&v)), v.in_use,
-             v.in_arrays, v.free_objects, v.free_limit);
-    return b.text;
 }

@@ -33,10 +33,20 @@ bool objects_is_lit(const struct app *a, uint64_t va, uint64_t pfn, uint32_t ind
 
 /* ---- one object ---- */
 
-/* "in use", "in CPU 0's array, next to go out" */
-int object_state_text(char *buf, size_t size, const struct object_view *v);
+/* "in use", "cached, in CPU 0's array, next to go out" */
+int object_state_text(char *buf, size_t size, const struct app *a,
+                      const struct object_view *v);
 /* "operation 5: kmem_cache_alloc(...), line 12"; "nothing so far" */
 int object_op_text(char *buf, size_t size, const struct app *a, uint32_t op);
+/* Bytes of an address, and SLUB's link in a free object. False: not SLUB's. */
+uint32_t object_word(const struct machine *m);
+bool object_next(const struct machine *m, const struct object_view *v, uint64_t *next);
+/* How many of its lines a cache of the shown CPU holds. False: there is no such cache. */
+struct object_lines {
+    uint32_t all, held, first_set;
+};
+bool object_lines(const struct app *a, uint64_t va, enum hw_part part,
+                  struct object_lines *l);
 /* All about it, with its bytes: popup text (malloced). */
 char *object_details(struct app *a, uint64_t va, char *title, size_t size);
 /* The same about a cache. */

@@ -41,7 +41,7 @@ static int row_of(const struct cache_view *list, size_t nr, uint32_t id)
 
 static void fit(struct app *a, int w, int h)
 {
-    struct pane_list *l = &a->objects.list;
+    struct pane_list *l = &a->caches;
     size_t nr;
     (void)w;
     objects_refresh(a);
@@ -99,8 +99,8 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
     wide ? (void)objects_head(text, sizeof text) : narrow(text, sizeof text, r.w, NULL);
     grid_text_cut(g, r.x + 1, r.y, r.w - 1, text, a->glyphs->more, ST_DIM, 0);
     const struct rect body = {r.x, r.y + 1, r.w, r.h - 1};
-    for (int i = 0; i < body.h && s->list.top + i < (int)nr; i++) {
-        const struct cache_view *v = &list[s->list.top + i];
+    for (int i = 0; i < body.h && a->caches.top + i < (int)nr; i++) {
+        const struct cache_view *v = &list[a->caches.top + i];
         const int y = body.y + i;
         const int marks = (v->id == touched ? MARK_CHANGED : 0) |
                           (v->id == s->cache && s->pinned && focused ? MARK_SELECTED : 0);
@@ -112,7 +112,7 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
         grid_text_cut(g, r.x + 1, y, r.w - 1, text, a->glyphs->more,
                       v->num_objs ? ST_NORMAL : ST_FAINT, marks);
     }
-    pane_more(a, g, body, s->list.top, (int)nr);
+    pane_more(a, g, body, a->caches.top, (int)nr);
     free(list);
 }
 
@@ -131,12 +131,12 @@ static bool key(struct app *a, int k, int w, int h)
     (void)w;
     struct cache_view *list = sorted(a, &nr);
     const int row = row_of(list, nr, s->cache);
-    s->list.selected = s->pinned ? row : -1;
-    const bool used = pane_list_key(&s->list, k, (int)nr, app_max_int(1, h - 1), row);
-    if (used && s->list.selected < 0) {
+    a->caches.selected = s->pinned ? row : -1;
+    const bool used = pane_list_key(&a->caches, k, (int)nr, app_max_int(1, h - 1), row);
+    if (used && a->caches.selected < 0) {
         s->pinned = s->has_cursor = false;
-    } else if (used && list && s->list.selected < (int)nr) {
-        choose(a, list[s->list.selected].id);
+    } else if (used && list && a->caches.selected < (int)nr) {
+        choose(a, list[a->caches.selected].id);
     }
     free(list);
     return used;
@@ -147,7 +147,7 @@ static void click(struct app *a, int x, int y, int w, int h)
     size_t nr;
     (void)x, (void)w, (void)h;
     struct cache_view *list = sorted(a, &nr);
-    const int row = a->objects.list.top + y - 1;
+    const int row = a->caches.top + y - 1;
     if (y >= 1 && list && row < (int)nr) {
         choose(a, list[row].id);
     }

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "pane.h"
+#include "slabs.h"
 
 enum { MAX_WORDS = 5 };
 
@@ -51,6 +52,7 @@ static bool parse_words(const struct app *a, struct watch *w, char *const words[
     switch (w->kind) {
     case WATCH_PAGE:
     case WATCH_ENTRY:
+    case WATCH_OBJECT:
         return nr == 2 && number(words[1], &w->a);
     case WATCH_FREELIST:
         w->c = (uint64_t)a->buddy.mt;
@@ -89,6 +91,7 @@ static const struct {
     [WATCH_ITLB_SET] = {"itlb", "itlb SET [CPU]"},
     [WATCH_DTLB_SET] = {"dtlb", "dtlb SET [CPU]"},
     [WATCH_STLB_SET] = {"stlb", "stlb SET [CPU]"},
+    [WATCH_OBJECT] = {"object", "object ADDRESS"},
 };
 
 bool target_parse(const struct app *a, const char *text, struct watch *w, char *err,
@@ -131,6 +134,10 @@ bool target_selected(const struct app *a, struct watch *w)
         *w = (struct watch){WATCH_PCP, a->zone, a->cpu, (uint64_t)a->pcp.list};
         return true;
     }
+    if (a->focus == PANE_SLABS && slabs_object(a)) {
+        *w = (struct watch){WATCH_OBJECT, slabs_object(a), 0, 0};
+        return true;
+    }
     if (pane->selected_pfn && pane->selected_pfn(a, &page)) {
         *w = (struct watch){WATCH_PAGE, page, 0, 0};
         return !watch_error(w, a->model.m);
@@ -161,6 +168,7 @@ void target_format(const struct app *a, const struct watch *w, char *buf, size_t
         break;
     case WATCH_PAGE:
     case WATCH_ENTRY:
+    case WATCH_OBJECT:
         snprintf(buf, size, "%s 0x%llx", word, one);
         break;
     default:
