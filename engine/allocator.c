@@ -3,6 +3,10 @@
  * read them in the order of alloc.h.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef PROBE_QUIET
+#define PROBE_BEFORE /* touch.h */
+#endif
+
 #include "zone_watermark.c"
 
 #include "buddy.c"

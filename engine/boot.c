@@ -390,7 +390,7 @@ static bool take_memmap(struct map *map, const struct machine_config *c)
          * a page for the node */
         uint64_t frames = (map->max_pfn + 1023) / 1024 * 1024;
         return take_at(map, PAGES_OF(frames * 32), 1, &map->places.memmap) &&
-               take_some(map, 1, 1);
+               take_at(map, 1, 1, &map->places.node);
     }
     /* SPARSEMEM_VMEMMAP: 64 bytes a frame, for each section of 128 MiB that has memory */
     const uint64_t section = 128 * MIB_PAGES;
@@ -405,7 +405,7 @@ static bool take_memmap(struct map *map, const struct machine_config *c)
     uint64_t roots = 4 + sections / 256 + 1;
     return take_some(map, roots, 1) && take_at(map, pages, 512, &map->places.memmap) &&
            take_at(map, tables, 1, &map->places.memmap_tables) &&
-           take_some(map, 7, 1); /* the node and the pageblocks' bits */
+           take_at(map, 7, 1, &map->places.node); /* the node and the pageblocks' bits */
 }
 
 /* Tables for the direct map that do not find room in the image's heap. */

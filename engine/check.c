@@ -5,6 +5,7 @@
 #include "context.h"
 #include "mm_struct.h"
 #include "slab.h"
+#include "touch.h"
 #include "vm.h"
 #include "vmstat.h"
 
@@ -41,5 +42,6 @@ const char *machine_check(struct machine *m)
     why = why ? why : vm_check(m);
     why = why ? why : as_check(m);
     why = why ? why : hardware_check(m);
+    why = why ? why : touch_check(m);
     return why ? why : slab_check(m);
 }

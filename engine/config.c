@@ -592,6 +592,17 @@ static int get_spinlocks(char *buf, size_t size, const struct machine_config *c)
     return snprintf(buf, size, "%s", c->no_spinlocks ? "false" : "true");
 }
 
+static bool set_kernel_accesses(struct machine_config *c, const char *value,
+                                struct error e)
+{
+    return parse_bool(value, &c->kernel_accesses) ||
+           FAIL(e, "kernel_accesses=%.40s: use true or false", value);
+}
+static int get_kernel_accesses(char *buf, size_t size, const struct machine_config *c)
+{
+    return snprintf(buf, size, "%s", c->kernel_accesses ? "true" : "false");
+}
+
 static const char *const flush_names[] = {"vmalloc", "pkmap", "kmap_local", "fixmap"};
 enum { NR_FLUSHES = sizeof flush_names / sizeof flush_names[0] };
 
@@ -731,6 +742,11 @@ static const struct option {
       "corrupts"},
      set_spinlocks,
      get_spinlocks},
+    {{"kernel_accesses", "true|false",
+      "the allocators' own loads and stores go through TLBs and caches and are counted: "
+      "cost()"},
+     set_kernel_accesses,
+     get_kernel_accesses},
     {{"forget_flush", "none|all|vmalloc,pkmap,kmap_local,fixmap",
       "break it: TLB flushes that the kernel forgets"},
      set_forget_flush,

@@ -17,6 +17,7 @@
 #define ENGINE_CONTEXT_H
 
 #include "mm.h"
+#include "touch.h"
 
 enum {
     PREEMPT_OFFSET = 1,
@@ -42,6 +43,7 @@ static inline uint32_t zone_lock(struct machine *m, uint32_t zone)
     c->irqs_disabled = 1;
     c->preempt_count += PREEMPT_OFFSET;
     mm_hot(m)->zones_locked |= 1U << zone;
+    TOUCH_NOTE(m, touch_zone_lock(m, zone));
     return flags;
 }
 static inline void zone_unlock(struct machine *m, uint32_t zone, uint32_t flags)

@@ -218,6 +218,14 @@ static bool try_access(struct machine *m, const struct hardware_access *a, void 
     return done;
 }
 
+bool hardware_kernel_access(struct machine *m, uint64_t va, uint32_t size, bool write,
+                            void *bytes)
+{
+    const struct hardware_access a = {
+        .va = va, .size = size, .kind = write ? ACCESS_WRITE : ACCESS_READ};
+    return try_access(m, &a, bytes);
+}
+
 /* An instruction that touches two pages may fault on each, more than once where a table
  * is made or rights change on the way. */
 enum { MAX_RESTARTS = 16 };

@@ -86,6 +86,11 @@ static inline bool hardware_is_op(uint16_t kind)
 {
     return kind >= OP_LOAD && kind <= OP_DMA_WRITE;
 }
+/* One access of the kernel's own code on the current CPU, to an address that is mapped;
+ * nothing remembers it as the CPU's last one. bytes: what is written, or room for what is
+ * read. False: it faulted all the same. */
+bool hardware_kernel_access(struct machine *m, uint64_t va, uint32_t size, bool write,
+                            void *bytes);
 /* Is an access under way on this CPU? */
 bool hardware_in_access(const struct machine *m, uint32_t cpu);
 

@@ -14,6 +14,7 @@
 #include "pgtable.h"
 #include "quiet.h"
 #include "slab.h"
+#include "touch.h"
 #include "vm.h"
 #include "vmstat.h"
 
@@ -24,8 +25,8 @@ static uint64_t arena_bytes(const struct machine_config *c, uint64_t max_pfn)
 {
     uint64_t written = max_pfn < MAX_WRITTEN_FRAMES ? max_pfn : MAX_WRITTEN_FRAMES;
     return mm_arena_bytes(c, max_pfn) + vm_arena_bytes(c) + hardware_arena_bytes(c) +
-           slab_arena_bytes(c, max_pfn) + max_pfn * sizeof(uint32_t) +
-           (written + 64) * ARENA_CHUNK;
+           slab_arena_bytes(c, max_pfn) + touch_arena_bytes(c) +
+           max_pfn * sizeof(uint32_t) + (written + 64) * ARENA_CHUNK;
 }
 
 /* The hook may have made a snapshot or a digest: the marks are gone (mm.h, I3), also
@@ -85,6 +86,12 @@ struct machine *machine_create(const struct machine_config *c,
         machine_destroy(m);
         return NULL;
     }
+    if (!touch_create(m)) {
+        snprintf(err, err_size,
+                 "there is no memory for the log of the kernel's accesses");
+        machine_destroy(m);
+        return NULL;
+    }
     m->probe.n = 0;
     return m;
 }
@@ -92,6 +99,7 @@ struct machine *machine_create(const struct machine_config *c,
 void machine_destroy(struct machine *m)
 {
     if (m) {
+        touch_destroy(m);
         arena_destroy(&m->arena);
         free(m->hardware);
         free(m);
@@ -244,6 +252,12 @@ uint64_t machine_do(struct machine *m, const struct op *op)
     struct mm *mm = mm_hot(m);
     mm->nr_ops++;
     mm->kswapd_awake = 0;
+    if (UNLIKELY(m->touching != NULL)) { /* the watched files make the accesses */
+        touch_begin(m);
+        const uint64_t result = run(m, op);
+        touch_end(m);
+        return result;
+    }
     /* the two most frequent operations, unwatched, without run()'s detours */
     if (m->probe.stop == UINT64_MAX && cpu_there && !mm->zones_locked && !m->vm->hung) {
         if (op->kind == OP_ALLOC_PAGES) {
@@ -275,6 +289,9 @@ uint64_t machine_do_nested(struct machine *m, const struct op *op)
     m->doing = op->kind;
     uint64_t result = run(m, op);
     m->doing = doing;
+    if (m->touching) {
+        touch_end(m);
+    }
     m->probe.depth = depth;
     context_show(m, cpu);
     return result;

@@ -111,6 +111,9 @@ struct machine_config {
     /* option: a kernel for one CPU, whose spinlocks exclude nobody: kmap in an interrupt
      * corrupts */
     bool no_spinlocks;
+    /* option: the kernel's accesses to its own structures go through the hardware
+     * (touch.h) */
+    bool kernel_accesses;
     /* break it, enum vm_flush: TLB flushes that the kernel forgets */
     uint32_t forget_flush;
     uint64_t seed; /* of random workloads */
@@ -154,6 +157,7 @@ struct slab_root; /* engine/slab.h: caches of objects; in the arena */
 struct pkmap_slot;
 struct kmap_ctrl;
 
+struct touching;
 struct dma_state; /* engine/dma.h: bounce pages; in the arena */
 
 struct vm_tables {
@@ -177,6 +181,7 @@ struct boot_places {
     struct boot_span percpu; /* CPU 0's area */
     uint64_t percpu_stride;  /* to the next CPU's */
     struct boot_span io_tlb; /* bounce buffers (dma.h) */
+    struct boot_span node;   /* struct pglist_data, and its pageblocks' bits */
 };
 
 struct machine;
@@ -217,6 +222,7 @@ struct machine {
     struct dma_state *dma;
     struct boot_places places;
     struct slab_root *slab;
+    struct touching *touching;         /* engine/touch.h; NULL: kernel_accesses is off */
     const struct state_source *states; /* NULL: OP_LOAD_STATE does nothing */
     /* for describe.h; NULL: texts are shown as numbers */
     const struct text_source *texts;

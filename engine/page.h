@@ -23,6 +23,7 @@
 #define ENGINE_PAGE_H
 
 #include "mm.h"
+#include "touch.h"
 
 /* page.state */
 enum page_use {
@@ -149,6 +150,7 @@ static inline void list_add(struct machine *m, uint32_t head, uint32_t id,
 {
     struct page *h = head_w(m, head);
     uint32_t next = h->next;
+    TOUCH_NOTE(m, touch_list_add(m, id, head, next));
     page->next = next;
     page->prev = head;
     node_w(m, next)->prev = id;
@@ -160,6 +162,7 @@ static inline void list_add_tail(struct machine *m, uint32_t head, uint32_t id,
 {
     struct page *h = head_w(m, head);
     uint32_t prev = h->prev;
+    TOUCH_NOTE(m, touch_list_add(m, id, prev, head));
     page->next = head;
     page->prev = prev;
     node_w(m, prev)->next = id;
@@ -168,6 +171,8 @@ static inline void list_add_tail(struct machine *m, uint32_t head, uint32_t id,
 }
 static inline void list_del(struct machine *m, uint32_t head, struct page *page)
 {
+    TOUCH_NOTE(m,
+               touch_list_del(m, node_at(m, page->next)->prev, page->prev, page->next));
     node_w(m, page->next)->prev = page->prev;
     node_w(m, page->prev)->next = page->next;
     page->next = page->prev = 0;

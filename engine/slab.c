@@ -34,6 +34,7 @@ void slab_list_lock(struct machine *m, const struct kmem_cache *c)
 {
     cpu_hot(m)->preempt_count += PREEMPT_OFFSET;
     cache_w(m, c)->locked++;
+    TOUCH_NOTE(m, touch_list_lock(m, c));
 }
 void slab_list_unlock(struct machine *m, const struct kmem_cache *c)
 {

@@ -2,6 +2,10 @@
  * sees the fast path (objects.c > slab.c) as a whole.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef PROBE_QUIET
+#define PROBE_BEFORE /* touch.h */
+#endif
+
 #include "slab_pages.c"
 
 #include "slab.c"

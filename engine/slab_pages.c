@@ -149,6 +149,7 @@ void slab_list_add(struct machine *m, struct kmem_cache *c, uint32_t ref,
     s->list = (uint8_t)kind;
     s->prev = tail ? list->last : 0;
     s->next = tail ? 0 : list->first;
+    TOUCH_NOTE(m, touch_slab_list(m, c, kind, ref, s->prev, s->next, true));
     if (s->prev) {
         slab_w(m, s->prev)->next = ref;
     } else {
@@ -166,6 +167,7 @@ void slab_list_del(struct machine *m, struct kmem_cache *c, uint32_t ref)
 {
     struct slab *s = slab_w(m, ref);
     struct slab_list *list = &c->list[s->list];
+    TOUCH_NOTE(m, touch_slab_list(m, c, s->list, ref, s->prev, s->next, false));
     arena_mark(&m->arena, c);
     if (s->prev) {
         slab_w(m, s->prev)->next = s->next;

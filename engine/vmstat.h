@@ -14,12 +14,14 @@
 #define ENGINE_VMSTAT_H
 
 #include "mm.h"
+#include "touch.h"
 
 /* __mod_zone_page_state(zone, NR_FREE_PAGES, delta) on the current CPU. */
 static inline void vmstat_add_free(struct machine *m, uint32_t zone, int32_t delta)
 {
     struct pcp *pcp = pcp_hot(m, zone);
     int32_t x = pcp->free_diff + delta, t = pcp->stat_threshold;
+    TOUCH_NOTE(m, touch_zone_stat(m, zone, x > t || x < -t));
     if (x > t || x < -t) {
         zone_hot(m, zone)->free += x;
         x = 0;

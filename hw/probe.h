@@ -45,6 +45,9 @@ struct probe {
     void *slow_ctx;
     /* the probe's owner: called when the hook has returned */
     void (*after)(struct probe *p);
+    /* the probe's owner, NULL: nobody: called before an event is counted, by the files
+     * that define PROBE_BEFORE; may announce events of other files */
+    void (*before)(struct probe *p, uint16_t kind, const uint64_t *arg);
     uint8_t cpu, ctx; /* kept up to date by the engine, copied into each event */
     /* frames in use; may exceed PROBE_STACK, the deeper ones are not stored */
     uint32_t depth;
@@ -62,6 +65,11 @@ static inline void probe_announce(struct probe *p, uint16_t kind, uint64_t a0,
     (void)kind, (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
     p->n++;
 #else
+#ifdef PROBE_BEFORE
+    if (UNLIKELY(p->before != NULL)) {
+        p->before(p, kind, (const uint64_t[PROBE_ARGS]){a0, a1, a2, a3, a4, a5});
+    }
+#endif
     if (UNLIKELY(++p->n >= p->stop)) {
         probe_slow(p, kind, a0, a1, a2, a3, a4, a5);
     }

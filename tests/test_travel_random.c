@@ -44,7 +44,7 @@ int main(void)
     for (uint64_t seed = 1; seed <= nr_seeds; seed++) {
         for (uint32_t i = 0; i < TRAVEL_MACHINES; i++) {
             const struct machine_config c = travel_machine(i);
-            const uint64_t steps = i == TRAVEL_MACHINES - 1 ? nr_steps / 4 : nr_steps;
+            const uint64_t steps = i >= 4 ? nr_steps / 4 : nr_steps;
             travel(travel_machines[i], &c, 0, seed, steps);
         }
     }

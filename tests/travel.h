@@ -564,13 +564,20 @@ static inline bool travel_all(struct traveller *tr, uint64_t events_a_step)
 
 /* Machines of all sizes: a few frames and three orders, ordinary ones, one that hardly
  * any host could hold. */
-static const char *const travel_machines[] = {"tiny SLUB", "i386 32M", "x86_64 64M",
-                                              "i386 1G cold", "x86_64 1T"};
-enum { TRAVEL_SMALL_MACHINES = 3, TRAVEL_MACHINES = 5 };
+static const char *const travel_machines[] = {"tiny SLUB",
+                                              "i386 32M",
+                                              "x86_64 64M",
+                                              "i386 1G cold",
+                                              "x86_64 1T",
+                                              "i386 32M accesses",
+                                              "x86_64 64M SLUB accesses"};
+enum { TRAVEL_SMALL_MACHINES = 3, TRAVEL_TOUCHING = 5, TRAVEL_MACHINES = 7 };
 
 static inline struct machine_config travel_machine(uint32_t i)
 {
     struct machine_config c;
+    const bool touching = i >= TRAVEL_TOUCHING;
+    i = touching ? i - TRAVEL_TOUCHING + 1 : i;
     config_init(&c, i == 2 || i == 4 ? ARCH_X86_64 : ARCH_I386);
     c.cpus = 2;
     c.nr_cpus = c.nr_cpus < 2 ? 2 : c.nr_cpus;
@@ -586,7 +593,8 @@ static inline struct machine_config travel_machine(uint32_t i)
                       : i == 3 ? (uint64_t)1 << 30
                                : (uint64_t)32 << 20 << (i - 1);
         c.pcp_cold = i == 3;
-        c.slub = i == 4;
+        c.slub = i == 4 || (i == 2 && touching);
+        c.kernel_accesses = touching; /* touch.h */
     }
     return c;
 }
