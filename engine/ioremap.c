@@ -1,7 +1,7 @@
 /* ioremap: device memory in the vmalloc area, aligned to its size (vm.h).
  *
- * Models arch/x86/mm/ioremap.c, the uncached kind. Large pages are left out: every page
- * has an entry of its own.
+ * Models arch/x86/mm/ioremap.c, the uncached kind. MTRRs, which can keep the kernel from
+ * using large pages, are left out.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bad_reasons.h"
@@ -55,12 +55,9 @@ uint64_t ioremap(struct machine *m, uint64_t phys, uint64_t size)
             area_w(m, id)->detail = phys - offset;
             va = area_r(m, id)->start;
             fn_enter(&m->probe, FN_ioremap_page_range, va, va + (nr << PAGE_SHIFT), phys);
-            bool all = true;
-            for (uint64_t i = 0; i < nr && all; i++) {
-                all = pgtable_set(m, va + (i << PAGE_SHIFT), first + i,
-                                  pgtable_io_flags(m));
-            }
-            pgtable_sync_mappings(m, va, va + (nr << PAGE_SHIFT));
+            const bool all =
+                vmap_range(m, va, va + (nr << PAGE_SHIFT), first << PAGE_SHIFT,
+                           pgtable_io_flags(m), m->vm->kspace.pud_shift);
             fn_leave(&m->probe);
             if (!all) {
                 remove_vm_area(m, va);

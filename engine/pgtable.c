@@ -115,7 +115,9 @@ bool pgtable_maps_page(const struct machine *m, uint64_t entry, uint32_t level)
            (m->vm->kspace.levels > 2 || pgtable_level_has_pages(m, level));
 }
 
-struct pgtable_entry pgtable_find(const struct machine *m, uint64_t va)
+/* As pgtable_find(), but no further down than to this level. */
+static struct pgtable_entry find_down_to(const struct machine *m, uint64_t va,
+                                         uint32_t lowest)
 {
     struct pgtable_entry e = {.level = m->vm->kspace.levels};
     uint64_t table = m->vm->pgd;
@@ -126,11 +128,16 @@ struct pgtable_entry pgtable_find(const struct machine *m, uint64_t va)
         e.at = entry_address(m, table, va, e.level);
         e.value = read_entry(m, e.at);
         e.maps = (e.value & PTE_P) && pgtable_maps_page(m, e.value, e.level);
-        if (e.maps || e.level == 1 || !(e.value & PTE_P)) {
+        if (e.maps || e.level == lowest || !(e.value & PTE_P)) {
             return e;
         }
         table = pgtable_frame(m, e.value);
     }
+}
+
+struct pgtable_entry pgtable_find(const struct machine *m, uint64_t va)
+{
+    return find_down_to(m, va, 1);
 }
 
 uint64_t pgtable_translate(const struct machine *m, uint64_t va)
@@ -143,19 +150,11 @@ uint64_t pgtable_translate(const struct machine *m, uint64_t va)
     return (pgtable_frame(m, e.value) & ~(pages - 1)) | (va >> PAGE_SHIFT & (pages - 1));
 }
 
-/* Where va's last entry is; 0: the entry of level *missing (2: the last) leads to no
- * table for it. */
-static uint64_t find_level(const struct machine *m, uint64_t va, uint32_t *missing)
-{
-    const struct pgtable_entry e = pgtable_find(m, va);
-    *missing = e.level;
-    return e.level == 1 ? e.at : 0;
-}
-
+/* Where va's last entry is; 0: there is no table for it. */
 static uint64_t find(const struct machine *m, uint64_t va)
 {
-    uint32_t missing;
-    return find_level(m, va, &missing);
+    const struct pgtable_entry e = pgtable_find(m, va);
+    return e.level == 1 ? e.at : 0;
 }
 
 uint64_t pgtable_get(const struct machine *m, uint64_t va)
@@ -189,18 +188,19 @@ static uint64_t new_table(struct machine *m, uint64_t va, uint32_t level)
     return frame;
 }
 
-/* find(), making the tables that are missing. */
-static uint64_t find_or_make(struct machine *m, uint64_t va)
+bool pgtable_slot(struct machine *m, uint64_t va, uint32_t level,
+                  struct pgtable_entry *slot)
 {
     for (;;) {
-        const struct pgtable_entry e = pgtable_find(m, va);
-        if (e.level == 1 || e.maps || !e.at) {
-            return e.level == 1 ? e.at : 0;
+        const struct pgtable_entry e = find_down_to(m, va, level);
+        *slot = e;
+        if (e.level == level || e.maps || !e.at) {
+            return e.level == level && e.at;
         }
         uint64_t frame = new_table(m, va, e.level - 1);
         if (frame == PFN_NONE ||
             !write_entry(m, e.at, pgtable_pointer(m, frame, e.level))) {
-            return 0;
+            return false;
         }
     }
 }
@@ -274,12 +274,18 @@ void pgtable_table_set(const struct machine *m, unsigned char *table, uint32_t i
 
 bool pgtable_set(struct machine *m, uint64_t va, uint64_t frame, uint64_t flags)
 {
-    uint64_t at = find_or_make(m, va);
-    if (!at || !write_entry(m, at, frame << PAGE_SHIFT | flags)) {
+    struct pgtable_entry e;
+    if (!pgtable_slot(m, va, 1, &e) ||
+        !write_entry(m, e.at, frame << PAGE_SHIFT | flags)) {
         return false;
     }
-    probe(&m->probe, EV_SET_PTE, va, frame, at);
+    probe(&m->probe, EV_SET_PTE, va, frame, e.at);
     return true;
+}
+
+uint64_t pgtable_large_flags(uint64_t flags)
+{
+    return (flags & ~(uint64_t)PTE_PAT) | (flags & PTE_PAT ? PTE_PAT_LARGE : 0) | PTE_PS;
 }
 
 uint64_t pgtable_clear(struct machine *m, uint64_t va)
@@ -295,16 +301,15 @@ uint64_t pgtable_clear(struct machine *m, uint64_t va)
 void pgtable_clear_range(struct machine *m, uint64_t start, uint64_t end)
 {
     for (uint64_t va = start; va < end && m->vm->pgd != PFN_NONE;) {
-        uint32_t missing;
-        uint64_t at = find_level(m, va, &missing), size = PAGE_SIZE;
-        if (at) {
-            uint64_t entry = read_entry(m, at);
-            if (entry) {
-                write_entry(m, at, 0);
-                probe(&m->probe, EV_PTE_CLEAR, va, pgtable_frame(m, entry), at);
-            }
-        } else {
-            size = (uint64_t)1 << level_shift(m, missing);
+        const struct pgtable_entry e = pgtable_find(m, va);
+        const uint64_t size = (uint64_t)1 << level_shift(m, e.level);
+        if (e.level == 1 && e.value) {
+            write_entry(m, e.at, 0);
+            probe(&m->probe, EV_PTE_CLEAR, va, pgtable_frame(m, e.value), e.at);
+        } else if (e.maps) { /* pmd_clear_huge(): whole, whatever the range is */
+            const uint64_t first = pgtable_translate(m, va & ~(size - 1));
+            write_entry(m, e.at, 0);
+            probe(&m->probe, EV_HUGE_CLEAR, va & ~(size - 1), first, e.at, size);
         }
         uint64_t next = (va & ~(size - 1)) + size;
         va = next > va ? next : end; /* the last table ends with the address space */

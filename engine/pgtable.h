@@ -3,6 +3,7 @@
  *
  *   pgtable.c        reading, setting and clearing entries
  *   pgtable_boot.c   swapper_pg_dir as the boot leaves it
+ *   vmap_range.c     mapping ranges in pages as large as they fit
  *   pgtable_sync.c   the kernel's half in processes
  *   pgtable_dump.c   /sys/kernel/debug/page_tables/kernel
  *
@@ -14,8 +15,6 @@
  *
  * I1  A table's entries that were never set are 0.
  * I2  An entry of a level above the last is a table's, or maps a large page, or is 0.
- *
- * Left out: large pages for vmalloc and ioremap.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_PGTABLE_H
@@ -52,11 +51,18 @@ uint64_t pgtable_get(const struct machine *m, uint64_t va);
 uint64_t pgtable_frame(const struct machine *m, uint64_t entry);
 /* Map one page. False: no memory for a table. */
 bool pgtable_set(struct machine *m, uint64_t va, uint64_t frame, uint64_t flags);
+/* The entry of this level for va, with the tables that lead to it made. False: no memory
+ * for them, or a large page is in the way. */
+bool pgtable_slot(struct machine *m, uint64_t va, uint32_t level,
+                  struct pgtable_entry *slot);
+/* Flags of a 4 KiB page's entry as those of a large page: PTE_PS, and PAT moves. */
+uint64_t pgtable_large_flags(uint64_t flags);
 /* Take the entry away; answers what it was. */
 uint64_t pgtable_clear(struct machine *m, uint64_t va);
 /* Make the tables for va, without mapping anything. */
 bool pgtable_prepare(struct machine *m, uint64_t va);
-/* The same for [start, end): costs what is mapped there, and a look at each table. */
+/* The same for [start, end), large pages that reach into it included: costs what is
+ * mapped there, and a look at each table. */
 void pgtable_clear_range(struct machine *m, uint64_t start, uint64_t end);
 /* Forget all tables (their frames belong to somebody else now). */
 void pgtable_forget(struct machine *m);
@@ -74,6 +80,15 @@ uint64_t pgtable_boot_frame(struct machine *m);
  * keep others' flags too are split first. False: no room for a table. */
 bool pgtable_protect(struct machine *m, uint64_t va, uint64_t nr_pages, uint64_t set,
                      uint64_t clear);
+
+/* ---- vmap_range.c ---- */
+
+/* vmap_range_noflush(): [va, end) is [pa, ...), in pages of up to 1 << max_shift bytes
+ * where addresses, size and processor allow it. A table of smaller pages that is empty
+ * makes way on x86-64, not with PAE. False: no memory for tables; what is mapped
+ * stays. */
+bool vmap_range(struct machine *m, uint64_t va, uint64_t end, uint64_t pa, uint64_t flags,
+                uint32_t max_shift);
 
 /* ---- pgtable_sync.c: processes ---- */
 

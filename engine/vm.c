@@ -319,6 +319,8 @@ static uint64_t run(struct machine *m, const struct op *op)
         return vmalloc(m, arg[0], GFP_KERNEL);
     case OP_VZALLOC:
         return vmalloc(m, arg[0], GFP_KERNEL | __GFP_ZERO);
+    case OP_VMALLOC_HUGE:
+        return vmalloc_huge(m, arg[0], GFP_KERNEL);
     case OP_VFREE:
         vfree(m, arg[0]);
         return 0;
@@ -489,14 +491,14 @@ static const char *check_mappings(const struct machine *m)
         pages += a->kind == VMAP_VMALLOC ? a->nr_pages : 0;
         for (uint64_t i = 0;
              a->kind == VMAP_VMALLOC && i < a->nr_pages && !(a->flags & VMAP_PART); i++) {
-            uint64_t entry = pgtable_get(m, a->start + (i << PAGE_SHIFT));
-            if (!(entry & PTE_P) || pgtable_frame(m, entry) != vmap_area_page(m, a, i)) {
+            const uint64_t frame = pgtable_translate(m, a->start + (i << PAGE_SHIFT));
+            if (frame == PFN_NONE || frame != vmap_area_page(m, a, i)) {
                 return "vm: an area's page-table entry does not map its page (I4)";
             }
         }
     }
     for (uint32_t id = m->vm->lazy.first; id; id = area_r(m, id)->next) {
-        if (pgtable_get(m, area_r(m, id)->start)) {
+        if (pgtable_find(m, area_r(m, id)->start).maps) {
             return "vm: a lazily freed area is still mapped (I4)";
         }
     }

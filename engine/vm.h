@@ -275,6 +275,9 @@ void purge_vmap_area_lazy(struct machine *m, uint64_t start, uint64_t end, bool 
 /* __get_vm_area_node: with its guard page. ioremap aligns. 0: none. */
 uint32_t get_vm_area(struct machine *m, uint64_t size, enum vmap_kind kind);
 uint64_t vmalloc(struct machine *m, uint64_t size, gfp_t gfp);
+/* VM_ALLOW_HUGE_VMAP: on x86-64, from 2 MiB on, in large pages if the allocator has
+ * blocks of that order. */
+uint64_t vmalloc_huge(struct machine *m, uint64_t size, gfp_t gfp);
 void vfree(struct machine *m, uint64_t va);
 void vfree_deferred_run(struct machine *m);
 /* An area is gone, but nobody frees the pages that it had. */

@@ -11,9 +11,10 @@
 #include "pgtable.h"
 #include "vm.h"
 
-static uint64_t page_align(uint64_t size)
+static uint64_t align_up(uint64_t size, uint32_t shift)
 {
-    return (size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+    const uint64_t unit = (uint64_t)1 << shift;
+    return (size + unit - 1) & ~(unit - 1);
 }
 static uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -174,9 +175,11 @@ static uint32_t count_order(uint64_t size)
     return order;
 }
 
-uint32_t get_vm_area(struct machine *m, uint64_t size, enum vmap_kind kind)
+/* In units of 1 << shift bytes, and aligned to them. */
+static uint32_t get_area_of(struct machine *m, uint64_t size, enum vmap_kind kind,
+                            uint32_t shift)
 {
-    uint64_t align = 1;
+    uint64_t align = shift > PAGE_SHIFT ? (uint64_t)1 << shift : 1;
     uint32_t id = 0;
     fn_enter(&m->probe, FN___get_vm_area_node, size, kind == VMAP_IOREMAP);
     if (vm_in_interrupt(m)) {
@@ -184,7 +187,7 @@ uint32_t get_vm_area(struct machine *m, uint64_t size, enum vmap_kind kind)
         fn_leave(&m->probe);
         return 0;
     }
-    size = page_align(size);
+    size = align_up(size, shift);
     if (kind == VMAP_IOREMAP) {
         uint32_t order = count_order(size), most = m->vm->kspace.ioremap_max_order;
         align = (uint64_t)1 << (order < PAGE_SHIFT ? PAGE_SHIFT
@@ -199,6 +202,11 @@ uint32_t get_vm_area(struct machine *m, uint64_t size, enum vmap_kind kind)
     }
     fn_leave(&m->probe);
     return id;
+}
+
+uint32_t get_vm_area(struct machine *m, uint64_t size, enum vmap_kind kind)
+{
+    return get_area_of(m, size, kind, PAGE_SHIFT);
 }
 
 /* vunmap_range_noflush: the entries go, what TLBs hold stays. */
@@ -303,14 +311,16 @@ static void page_write(struct machine *m, struct page_writer *w, uint64_t frame)
 
 /* ---- vmalloc ---- */
 
-/* vm_area_alloc_pages: in bulk, at most 100 at a time; one by one when that does not
- * give all. */
-static uint64_t alloc_area_pages(struct machine *m, uint32_t id, gfp_t gfp, uint64_t nr)
+/* vm_area_alloc_pages: single pages in bulk, at most 100 at a time; one by one when that
+ * does not give all. Blocks of a higher order are made single pages of, and nr is a
+ * multiple of theirs. */
+static uint64_t alloc_area_pages(struct machine *m, uint32_t id, gfp_t gfp,
+                                 uint32_t order, uint64_t nr)
 {
     struct page_writer w = {.area = id, .most = nr};
     uint64_t pages[100];
     fn_enter(&m->probe, FN_vm_area_alloc_pages, gfp, nr);
-    while (w.nr < nr) {
+    while (!order && w.nr < nr) {
         uint64_t ask = min_u64(100, nr - w.nr);
         uint64_t got = alloc_pages_bulk_array(m, gfp & ~(gfp_t)__GFP_NOFAIL, ask, pages);
         for (uint64_t i = 0; i < got; i++) {
@@ -320,12 +330,18 @@ static uint64_t alloc_area_pages(struct machine *m, uint32_t id, gfp_t gfp, uint
             break;
         }
     }
+    gfp &= ~(gfp_t)(order ? __GFP_NOFAIL : 0);
     while (w.nr < nr) {
-        uint64_t frame = alloc_pages(m, gfp, 0);
+        const uint64_t frame = alloc_pages(m, gfp, order);
         if (frame == PFN_NONE) {
             break;
         }
-        page_write(m, &w, frame);
+        if (order) {
+            split_page(m, frame, order);
+        }
+        for (uint64_t i = 0; i < (uint64_t)1 << order; i++) {
+            page_write(m, &w, frame + i);
+        }
     }
     vm_w(m)->nr_vmalloc_pages += w.nr;
     fn_leave(&m->probe);
@@ -343,6 +359,23 @@ bool vmap_pages_range(struct machine *m, uint64_t va, uint64_t nr,
         all = pgtable_set(m, va + (i << PAGE_SHIFT), frame_of(m, i), flags);
     }
     pgtable_sync_mappings(m, va, va + (nr << PAGE_SHIFT));
+    fn_leave(&m->probe);
+    return all;
+}
+
+/* vmap_pages_range() with pages that lie together: by large entries. */
+static bool map_area_large(struct machine *m, uint32_t id, uint32_t shift)
+{
+    const uint64_t start = area_r(m, id)->start, nr = area_r(m, id)->nr_pages;
+    const uint64_t step = (uint64_t)1 << (shift - PAGE_SHIFT);
+    bool all = true;
+    fn_enter(&m->probe, FN_vmap_pages_range, start, start + (nr << PAGE_SHIFT));
+    for (uint64_t i = 0; i < nr && all; i += step) {
+        const uint64_t va = start + (i << PAGE_SHIFT);
+        const uint64_t pa = vmap_area_page(m, area_r(m, id), i) << PAGE_SHIFT;
+        all = vmap_range(m, va, va + (step << PAGE_SHIFT), pa, pgtable_kernel_flags(m),
+                         shift);
+    }
     fn_leave(&m->probe);
     return all;
 }
@@ -373,7 +406,8 @@ static void vunmap_area(struct machine *m, uint64_t va, bool free_pages);
 
 /* __vmalloc_area_node. The array of page pointers is vmalloc'ed itself when it is
  * larger than a page. */
-static bool fill_area(struct machine *m, uint32_t id, uint64_t nr, gfp_t gfp)
+static bool fill_area(struct machine *m, uint32_t id, uint64_t nr, uint32_t shift,
+                      gfp_t gfp)
 {
     const uint64_t va = area_r(m, id)->start, array = nr * (m->vm->kspace.bits / 8);
     const gfp_t nested = (gfp & GFP_RECLAIM_MASK) | __GFP_ZERO;
@@ -394,7 +428,7 @@ static bool fill_area(struct machine *m, uint32_t id, uint64_t nr, gfp_t gfp)
         struct vmap_area *a = area_w(m, id);
         a->detail = array_va;
         a->flags |= VMAP_PART;
-        uint64_t got = alloc_area_pages(m, id, gfp, nr);
+        uint64_t got = alloc_area_pages(m, id, gfp, shift - PAGE_SHIFT, nr);
         done = got == nr;
         if (!done) {
             probe(&m->probe, EV_VMALLOC_ERROR, nr << PAGE_SHIFT, got << PAGE_SHIFT);
@@ -412,7 +446,8 @@ static bool fill_area(struct machine *m, uint32_t id, uint64_t nr, gfp_t gfp)
             }
         }
         part->nr_pages = (uint32_t)got;
-        done = done && map_area(m, id);
+        done =
+            done && (shift > PAGE_SHIFT ? map_area_large(m, id, shift) : map_area(m, id));
         if (done) {
             area_w(m, id)->flags &= (uint8_t)~VMAP_PART;
         } else {
@@ -423,7 +458,16 @@ static bool fill_area(struct machine *m, uint32_t id, uint64_t nr, gfp_t gfp)
     return done;
 }
 
-uint64_t vmalloc(struct machine *m, uint64_t size, gfp_t gfp)
+static uint64_t vmalloc_by(struct machine *m, uint64_t size, uint32_t shift, gfp_t gfp)
+{
+    const uint32_t id = get_area_of(m, size, VMAP_VMALLOC, shift);
+    const uint64_t va = id ? area_r(m, id)->start : 0;
+    const uint64_t nr = align_up(size, shift) >> PAGE_SHIFT;
+    return id && fill_area(m, id, nr, shift, gfp) ? va : 0;
+}
+
+/* __vmalloc_node_range() */
+static uint64_t vmalloc_range(struct machine *m, uint64_t size, gfp_t gfp, uint32_t shift)
 {
     uint64_t va = 0;
     fn_enter(&m->probe, FN___vmalloc_node_range, size, gfp);
@@ -432,15 +476,26 @@ uint64_t vmalloc(struct machine *m, uint64_t size, gfp_t gfp)
     } else if (size >> PAGE_SHIFT > totalram_pages(m)) {
         vm_warn(m, BAD_VMALLOC_TOO_LARGE, size);
     } else {
-        uint32_t id = get_vm_area(m, size, VMAP_VMALLOC);
-        if (id) {
-            va = area_r(m, id)->start;
-            va = fill_area(m, id, page_align(size) >> PAGE_SHIFT, gfp) ? va : 0;
+        va = vmalloc_by(m, size, shift, gfp);
+        if (!va && shift > PAGE_SHIFT) {
+            va = vmalloc_by(m, size, PAGE_SHIFT, gfp);
         }
         probe(&m->probe, EV_VMALLOC, va, size);
     }
     fn_leave(&m->probe);
     return va;
+}
+
+uint64_t vmalloc(struct machine *m, uint64_t size, gfp_t gfp)
+{
+    return vmalloc_range(m, size, gfp, PAGE_SHIFT);
+}
+
+uint64_t vmalloc_huge(struct machine *m, uint64_t size, gfp_t gfp)
+{
+    const struct kspace *k = &m->vm->kspace;
+    const bool large = k->bits == 64 && size >> k->pmd_shift;
+    return vmalloc_range(m, size, gfp, large ? k->pmd_shift : PAGE_SHIFT);
 }
 
 void vm_lose_pages(struct machine *m, const struct vmap_area *gone)

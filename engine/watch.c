@@ -141,7 +141,7 @@ struct watch_value watch_read(const struct watch *w, const struct machine *m)
         put_bytes(&v, bytes, (size_t)w->b);
         break;
     case WATCH_ENTRY:
-        v.word[0] = pgtable_get(m, w->a);
+        v.word[0] = pgtable_find(m, w->a).value;
         break;
     case WATCH_VIRTUAL:
         read_virtual(&v, m, w->a, w->b);

@@ -24,7 +24,7 @@ struct world {
     uint32_t nr, nr_lazy;
     struct prng rng;
     uint32_t reports, last_reason;
-    uint64_t flushes;
+    uint64_t purges, seen_purges;
     const char *wrong;
 };
 
@@ -36,6 +36,7 @@ static void watch(struct probe *p, const struct event *ev)
         w->reports++;
         w->last_reason = ev->kind == EV_SLEEP_IN_ATOMIC ? 0 : (uint32_t)ev->arg[1];
     }
+    w->purges += ev->kind == EV_PURGE_VMAP_AREA_LAZY;
 }
 
 static uint64_t call(struct world *w, enum op_kind kind, uint64_t a, uint64_t b)
@@ -110,8 +111,9 @@ static uint64_t walk(const struct machine *m, uint64_t va)
     const struct mmu_bus bus = pgtable_bus(m);
     pgtable_mmu(m, &mmu);
     mmu_peek(&mmu, va, ACCESS_WRITE, &bus, &found);
-    return found.fault.kind == FAULT_NONE ? (found.entry & TLB_FRAME) >> PAGE_SHIFT
-                                          : PFN_NONE;
+    return found.fault.kind == FAULT_NONE
+               ? tlb_entry_translate(found.entry, va).v >> PAGE_SHIFT
+               : PFN_NONE;
 }
 
 static void check_area(struct world *w, const struct known *k)
@@ -136,8 +138,8 @@ static void check_area(struct world *w, const struct known *k)
 /* The purge that the kernel does when too much waits, or when it is asked. */
 static void purged_now(struct world *w)
 {
-    if (w->m->vm->nr_flushes != w->flushes) {
-        w->flushes = w->m->vm->nr_flushes;
+    if (w->purges != w->seen_purges) {
+        w->seen_purges = w->purges;
         w->nr_lazy = 0;
         if (w->m->vm->lazy.nr) {
             wrong(w, "something waits still after a purge");
@@ -181,8 +183,17 @@ static void do_vmap(struct world *w)
 static void do_ioremap(struct world *w)
 {
     uint64_t nr = 1 + prng_below(&w->rng, 40), frame = 0xfeb00 + prng_below(&w->rng, 64);
+    /* large pages, as long as there is room for them without a purge */
+    if (prng_one_in(&w->rng, 3) && lowest(w, (uint64_t)8 << 20, PAGE_SIZE) + (8 << 20) <
+                                       w->m->vm->kspace.vmalloc_end) {
+        nr += 500;
+        frame &= ~(uint64_t)511;
+    }
     uint64_t size = nr << PAGE_SHIFT, align = PAGE_SIZE;
-    while (align < size) {
+    const uint64_t most_align = (uint64_t)1 << (w->m->vm->kspace.bits == 64    ? 30
+                                                : w->m->vm->kspace.levels == 3 ? 21
+                                                                               : 22);
+    while (align < size && align < most_align) {
         align <<= 1;
     }
     uint64_t span = size + PAGE_SIZE, least = lowest(w, span, align);

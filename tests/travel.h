@@ -14,7 +14,7 @@
 #include "tap.h"
 #include "timeline.h"
 
-enum { TRAVEL_PAGES = 256, TRAVEL_OBJECTS = 256, TRAVEL_CACHES = 8 };
+enum { TRAVEL_PAGES = 256, TRAVEL_OBJECTS = 256, TRAVEL_CACHES = 8, TRAVEL_AREAS = 8 };
 
 /* Where machines get their memory. A huge one needs a host that does not touch it:
  * calloc() does, when the tests set MALLOC_PERTURB_. */
@@ -49,6 +49,8 @@ struct traveller {
     uint32_t nr_objects;
     uint64_t caches[TRAVEL_CACHES];
     uint32_t nr_caches;
+    uint64_t areas[TRAVEL_AREAS]; /* of ioremap */
+    uint32_t nr_areas;
     uint32_t hooked; /* operations that the live hook did */
     bool hook_busy;
     char problem[300];
@@ -316,6 +318,28 @@ static inline void travel_keep_object(struct traveller *tr, const struct op *op,
     }
 }
 
+/* Areas of the kernel's, in small pages and large ones. */
+static inline void travel_area_op(struct traveller *tr, struct op *op)
+{
+    static const uint64_t sizes[] = {1, 4096, 2 << 20, 2 << 20, (4 << 20) + 1};
+    struct prng *r = &tr->rand;
+    if (tr->nr_areas && (prng_one_in(r, 3) || tr->nr_areas == TRAVEL_AREAS)) {
+        const uint64_t i = prng_below(r, tr->nr_areas);
+        op->kind = OP_IOUNMAP;
+        op->arg[0] = tr->areas[i];
+        tr->areas[i] = tr->areas[--tr->nr_areas];
+    } else if (prng_one_in(r, 6)) {
+        op->kind = OP_VM_UNMAP_ALIASES;
+    } else if (prng_one_in(r, 20)) {
+        op->kind = OP_VMALLOC_HUGE;
+        op->arg[0] = 2 << 20;
+    } else {
+        op->kind = OP_IOREMAP;
+        op->arg[0] = 0xe0000000 + (prng_below(r, 4) << 21);
+        op->arg[1] = sizes[prng_below(r, sizeof sizes / sizeof sizes[0])];
+    }
+}
+
 static inline struct op travel_random_op(struct traveller *tr)
 {
     if (prng_one_in(&tr->rand, 5)) {
@@ -359,6 +383,10 @@ static inline struct op travel_random_op(struct traveller *tr)
         travel_object_op(tr, &op);
         return op;
     }
+    if (prng_one_in(r, 25)) {
+        travel_area_op(tr, &op);
+        return op;
+    }
     uint64_t what = prng_below(r, 100);
     if (what < 45 || (what < 80 && !tr->nr_pages)) {
         op.kind = OP_ALLOC_PAGES;
@@ -399,6 +427,8 @@ static inline void travel_keep(struct traveller *tr, const struct op *op, uint64
     if (op->kind == OP_ALLOC_PAGES && result != PFN_NONE && tr->nr_pages < TRAVEL_PAGES) {
         tr->pages[tr->nr_pages].pfn = result;
         tr->pages[tr->nr_pages++].order = (uint32_t)op->arg[1];
+    } else if (op->kind == OP_IOREMAP && result && tr->nr_areas < TRAVEL_AREAS) {
+        tr->areas[tr->nr_areas++] = result;
     }
     travel_keep_object(tr, op, result);
 }
