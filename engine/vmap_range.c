@@ -2,12 +2,12 @@
  * (pgtable.h).
  *
  * Models vmap_range_noflush() of mm/vmalloc.c and what arch/x86/mm/pgtable.c does for
- * it: where both addresses are multiples of a larger page, that much is left to be mapped
- * and the processor has such pages, one entry of an upper table maps it. When a table of
- * smaller pages stands there, left by a mapping that is gone, x86-64 frees it (after a
- * flush, for the paging-structure caches); PAE keeps it, because processes may have copied
- * the entry, and maps small pages. i386 without PAE never maps large pages here: its
- * kernel is built without HAVE_ARCH_HUGE_VMAP.
+ * it: where both addresses are multiples of a larger page, that much is left to be
+ * mapped and the processor has such pages, one entry of an upper table maps it. When a
+ * table of smaller pages stands there, left by a mapping that is gone, x86-64 frees it
+ * (after a flush, for the paging-structure caches); PAE keeps it, because processes may
+ * have copied the entry, and maps small pages. i386 without PAE never maps large pages
+ * here: its kernel is built without HAVE_ARCH_HUGE_VMAP.
  *
  * Left out: MTRRs (the kernel maps a range of several types in small pages).
  *
