@@ -98,6 +98,14 @@
     X(BULK_MANY, "more objects than one bulk operation may have")                        \
     X(SLAB_BUSY, "slab_mutex or a list_lock is held here: the CPU would wait for ever")  \
     X(SLUB_ONLY, "SLAB has this, SLUB has not")                                          \
+    X(FAULT_ATTR, "there is no such attribute, or it cannot have this value")            \
+    X(NO_POOL, "there is no such pool")                                                  \
+    X(POOL_SIZE, "a pool has 1 to 2147483647 elements, each of a byte or more")          \
+    X(POOL_WAITERS, "mempool_destroy while somebody waits for the pool or uses it")      \
+    X(ELEMENT, "mempool_free of what is no element of this pool")                        \
+    X(ELEMENT_TWICE, "mempool_free of what is in the reserve already")                   \
+    X(ELEMENT_GONE, "an element of the reserve was freed past the pool: left out")       \
+    X(ELEMENTS_GONE, "the pool's array was freed by somebody: its reserve is lost")      \
     X(SLAB_ONLY, "SLUB has this, SLAB has not")                                          \
     X(FREELIST, "Freechain corrupt: the rest of the freelist is lost")                   \
     X(RED_LEFT, "Left Redzone overwritten")                                              \

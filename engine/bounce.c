@@ -5,6 +5,7 @@
 #include "bad_reasons.h"
 #include "dma.h"
 #include "hardware.h"
+#include "mempool.h"
 #include "pgtable.h"
 
 void vm_copy_page(struct machine *m, uint64_t page_pa, uint64_t other_pa, uint64_t size,
@@ -61,7 +62,7 @@ static void make_pool(struct machine *m)
 static uint64_t mempool_alloc(struct machine *m, gfp_t gfp)
 {
     uint64_t frame;
-    fn_enter(&m->probe, FN_mempool_alloc, gfp);
+    fn_enter(&m->probe, FN_mempool_alloc, MEMPOOL_BOUNCE, gfp);
     gfp |= __GFP_NOMEMALLOC | __GFP_NORETRY | __GFP_NOWARN;
     frame = alloc_pages(m, gfp & ~(gfp_t)(__GFP_DIRECT_RECLAIM | __GFP_IO), 0);
     if (frame == PFN_NONE && m->dma->nr_pool) {
@@ -78,7 +79,7 @@ static uint64_t mempool_alloc(struct machine *m, gfp_t gfp)
 
 static void mempool_free(struct machine *m, uint64_t frame)
 {
-    fn_enter(&m->probe, FN_mempool_free, frame);
+    fn_enter(&m->probe, FN_mempool_free, frame, MEMPOOL_BOUNCE);
     struct dma_state *d = pool_w(m);
     if (d->nr_pool < BOUNCE_POOL) {
         d->pool[d->nr_pool++] = (uint32_t)frame;

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "alloc.h"
 #include "context.h"
+#include "fault_inject.h"
+#include "mempool.h"
 #include "mm_struct.h"
 #include "slab.h"
 #include "touch.h"
@@ -42,6 +44,8 @@ const char *machine_check(struct machine *m)
     why = why ? why : vm_check(m);
     why = why ? why : as_check(m);
     why = why ? why : hardware_check(m);
-    why = why ? why : touch_check(m);
-    return why ? why : slab_check(m);
+    why = why ? why : slab_check(m);
+    why = why ? why : fault_check(m);
+    why = why ? why : mempool_check(m);
+    return why ? why : touch_check(m);
 }

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "bad_reasons.h"
+#include "fault_inject.h"
 #include "inspect.h"
+#include "mempool.h"
 #include "mm.h"
 #include "mm_struct.h"
 #include "slab.h"
@@ -229,6 +231,18 @@ static void add_flag_names(struct text *t, uint64_t v)
     }
 }
 
+static void add_fault(struct text *t, uint64_t v)
+{
+    const char *name = v <= UINT32_MAX ? fault_point_name((uint32_t)v) : NULL;
+    add_name(t, &name, 1, name ? 0 : v);
+}
+
+static void add_fault_attr(struct text *t, uint64_t v)
+{
+    const char *name = v <= UINT32_MAX ? fault_field_name((uint32_t)v) : NULL;
+    add_name(t, &name, 1, name ? 0 : v);
+}
+
 static void add_place(struct text *t, uint64_t v)
 {
     static const char *const places[] = {"on the slab", "in a free object",
@@ -272,6 +286,9 @@ static const struct {
     {"l2use", add_l2_use},
     {"tlbflush", add_tlb_flush},
     {"cacheop", add_cache_op},
+    {"element", add_pfn},
+    {"fault", add_fault},
+    {"faultattr", add_fault_attr},
     {"place", add_place},
     {"slablist", add_slab_list},
     {"slabflags", add_flag_names},
@@ -331,12 +348,22 @@ static void add_cache(struct text *t, const struct machine *m, uint64_t v)
     }
 }
 
+static void add_mempool(struct text *t, const struct machine *m, uint64_t v)
+{
+    char name[SLAB_NAME + 40];
+    mempool_format(name, sizeof name, m, v);
+    add(t, name);
+}
+
 /* By type, those that ask the machine. */
 static const struct {
     const char *type;
     void (*add)(struct text *t, const struct machine *m, uint64_t v);
-} machine_types[] = {
-    {"zone", add_zone}, {"text", add_string}, {"lock", add_lock}, {"cache", add_cache}};
+} machine_types[] = {{"zone", add_zone},
+                     {"text", add_string},
+                     {"lock", add_lock},
+                     {"cache", add_cache},
+                     {"mempool", add_mempool}};
 
 static void add_value(struct text *t, const struct machine *m, const char *type,
                       uint64_t v)

@@ -10,6 +10,7 @@
 #include "bad_reasons.h"
 #include "boot.h"
 #include "context.h"
+#include "fault_inject.h"
 #include "mm_struct.h"
 #include "pgtable.h"
 #include "quiet.h"
@@ -194,6 +195,11 @@ FAST uint64_t dispatch(struct machine *m, const struct op *op)
     case OP_SPIN_UNLOCK:
         context_spin_unlock(m, arg[0]);
         break;
+    case OP_FAULT_ATTR:
+        return fault_set(m, arg[0], arg[1], (int64_t)arg[2]);
+    case OP_FAIL_NTH:
+        fault_set_nth(m, arg[0]);
+        break;
     case OP_LOAD_STATE:
         if (m->states) {
             m->states->load(m->states->ctx, m, arg[0]);
@@ -259,7 +265,8 @@ uint64_t machine_do(struct machine *m, const struct op *op)
         return result;
     }
     /* the two most frequent operations, unwatched, without run()'s detours */
-    if (m->probe.stop == UINT64_MAX && cpu_there && !mm->zones_locked && !m->vm->hung) {
+    if (m->probe.stop == UINT64_MAX && cpu_there && !mm->zones_locked && !m->vm->hung &&
+        !mm->faults.on) {
         if (op->kind == OP_ALLOC_PAGES) {
             return alloc_pages_quiet(m, (gfp_t)op->arg[0], op->arg[1]);
         }

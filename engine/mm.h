@@ -124,6 +124,24 @@ struct cpu {
     struct pcp pcps[MAX_ZONES];
 };
 
+/* fault_inject.h: requests that fail on purpose */
+enum fault_point { FAIL_PAGE_ALLOC, FAILSLAB, NR_FAULT_POINTS };
+struct fault_attr {
+    uint32_t probability, interval;
+    int32_t times, space;
+    uint64_t count; /* requests that interval has seen */
+    uint8_t ignore_gfp_wait, ignore_gfp_highmem;
+    uint16_t min_order;
+    uint32_t cache_filter;
+    uint64_t calls, injected;
+};
+struct fault_state {
+    uint32_t on;       /* somebody has set something; 0: all of this is 0 */
+    uint32_t fail_nth; /* so many requests from here one fails; 0: none */
+    uint64_t random;
+    struct fault_attr attr[NR_FAULT_POINTS];
+};
+
 struct mm {
     alignas(4096)
         uint64_t nr_ops; /* operations done since boot, the one under way included */
@@ -150,6 +168,7 @@ struct mm {
     uint64_t nr_leaked;    /* pages lost to bad_page() or to a free of too low an order */
     uint64_t nr_adopted;   /* reserved pages that were freed all the same */
     uint64_t vm_event[NR_VM_EVENTS];
+    struct fault_state faults;
     struct zone zones[MAX_ZONES]; /* by address; the first nr_zones are there */
 };
 _Static_assert(sizeof(struct mm) == 4096, "the root is one chunk");

@@ -14,6 +14,7 @@
 #include "alloc.h"
 #include "bad_reasons.h"
 #include "context.h"
+#include "fault_inject.h"
 #include "kmalloc.h"
 #include "slab_ops.h"
 #include "slub_debug.h"
@@ -56,10 +57,16 @@ FAST uint64_t alloc_object(struct machine *m, const struct kmem_cache *c, gfp_t 
     return UNLIKELY(m->config.slub) ? slub_alloc(m, c, gfp) : slab_alloc(m, c, gfp);
 }
 
+/* slab_pre_alloc_hook */
+FAST bool refused(struct machine *m, const struct kmem_cache *c, gfp_t gfp)
+{
+    return should_failslab(m, c->id, c->object_size, c->id == m->slab->kmem_cache, gfp);
+}
+
 uint64_t kmem_cache_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gfp)
 {
     fn_enter(&m->probe, FN_kmem_cache_alloc, c->id, gfp);
-    const uint64_t va = alloc_object(m, c, gfp);
+    const uint64_t va = refused(m, c, gfp) ? 0 : alloc_object(m, c, gfp);
     probe(&m->probe, EV_KMEM_CACHE_ALLOC, c->id, va, gfp);
     fn_leave(&m->probe);
     return va;
@@ -212,7 +219,7 @@ uint64_t kmalloc(struct machine *m, uint64_t size, gfp_t gfp)
     uint64_t va = ZERO_SIZE_PTR;
     if (LIKELY(size)) {
         const struct kmem_cache *c = cache_of_size(m, size, gfp);
-        va = c ? alloc_object(m, c, gfp) : 0;
+        va = c && !refused(m, c, gfp) ? alloc_object(m, c, gfp) : 0;
         if (UNLIKELY(c && (c->flags & SLAB_STORE_USER)) && va) {
             slub_debug_orig_size(m, c, va, size);
         }
@@ -453,7 +460,7 @@ uint64_t kmem_cache_alloc_bulk(struct machine *m, uint64_t id, gfp_t gfp, uint64
     slab_root_w(m)->nr_staged = slab_root_w(m)->answered = 0;
     if (nr > SLAB_MAX_BULK || !staged_w(m)) {
         probe(&m->probe, EV_BAD_CALL, OP_KMEM_CACHE_ALLOC_BULK, nr, BAD_BULK_MANY);
-    } else {
+    } else if (!refused(m, c, gfp)) {
         for (; got < nr; got++) {
             const uint64_t va = alloc_object(m, c, gfp);
             if (!va) {

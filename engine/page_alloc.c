@@ -15,6 +15,7 @@
 #include "alloc.h"
 #include "bad_reasons.h"
 #include "context.h"
+#include "fault_inject.h"
 #include "hardware.h"
 #include "vmstat.h"
 
@@ -411,9 +412,11 @@ FAST uint64_t __alloc_pages(struct machine *m, gfp_t gfp, uint64_t order)
         uint32_t o = (uint32_t)order;
         struct alloc_context ac = prepare_alloc_pages(m, gfp, o);
         uint32_t alloc_flags = WMARK_LOW | alloc_flags_nofragment(m, ac.preferred, gfp);
-        frame = get_page_from_freelist(m, gfp, o, alloc_flags, &ac);
-        if (frame == PFN_NONE) {
-            frame = alloc_pages_slowpath(m, gfp, o, &ac);
+        if (!should_fail_alloc_page(m, gfp, o)) {
+            frame = get_page_from_freelist(m, gfp, o, alloc_flags, &ac);
+            if (frame == PFN_NONE) {
+                frame = alloc_pages_slowpath(m, gfp, o, &ac);
+            }
         }
         if (frame != PFN_NONE) {
             probe(&m->probe, EV_MM_PAGE_ALLOC, frame, order, gfp, ac.migratetype);
@@ -491,6 +494,10 @@ uint64_t alloc_pages_bulk_array(struct machine *m, gfp_t gfp, uint64_t nr,
     fn_enter(&m->probe, FN___alloc_pages_bulk, gfp, nr);
     if (nr > 1 && nr <= INT32_MAX) {
         struct alloc_context ac = prepare_alloc_pages(m, gfp, 0);
+        if (should_fail_alloc_page(m, gfp, 0)) {
+            fn_leave(&m->probe);
+            return 0;
+        }
         uint32_t zone = bulk_zone(m, gfp, nr, &ac);
         n = zone == UINT32_MAX ? 0
                                : bulk_from_pcp(m, zone, gfp, nr, ac.migratetype, pages);

@@ -229,8 +229,10 @@ struct slab_root {
     uint64_t jiffies;    /* simulated time: each CPU's reap timer moves it on */
     uint64_t cpu_reaped[MAX_CPUS];             /* when it last ran there */
     uint64_t nr_reclaimable, nr_unreclaimable; /* pages, NR_SLAB_*_B */
-    alignas(4096) uint32_t cache[SLAB_SLOTS];  /* references by slot */
-    uint32_t used[SLAB_SLOTS];                 /* how often the slot was used */
+    uint32_t mempools;                         /* block: pools by slot (mempool.h) */
+    uint32_t nr_mempools;
+    alignas(4096) uint32_t cache[SLAB_SLOTS]; /* references by slot */
+    uint32_t used[SLAB_SLOTS];                /* how often the slot was used */
 };
 
 enum { SLAB_HZ = 250, REAPTIMEOUT_AC = 2 * SLAB_HZ, REAPTIMEOUT_NODE = 4 * SLAB_HZ };

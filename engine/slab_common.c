@@ -11,6 +11,7 @@
 #include "context.h"
 #include "inspect.h"
 #include "kmalloc.h"
+#include "mempool.h"
 #include "slab_ops.h"
 #include "slub_debug.h"
 
@@ -414,9 +415,11 @@ static uint64_t run(struct machine *m, const struct op *op)
     case OP_VALIDATE_SLAB_CACHE:
         might_sleep(m); /* it interrupts all CPUs and waits */
         return validate_slab_cache(m, cache_w(m, c));
-    default:
+    case OP_CACHE_REAP:
         cache_reap(m);
         return 0;
+    default:
+        return mempool_do(m, op);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "dma.h"
 #include "hardware.h"
 #include "inspect.h"
+#include "mempool.h"
 #include "pgtable.h"
 
 /* ---- creation ---- */
@@ -262,6 +263,9 @@ void vm_work(struct machine *m)
         vm->nesting++;
         if (work & WORK_KMAP) {
             kmap_resume(m);
+        }
+        if (work & WORK_MEMPOOL) {
+            mempool_resume(m);
         }
         if (work & WORK_VFREE) {
             vfree_deferred_run(m);

@@ -120,7 +120,7 @@ struct pkmap_slot {
 enum { PKMAP_BUCKETS = 128 };
 
 /* Work that waits until sleeping is allowed. */
-enum { WORK_DRAIN = 1, WORK_VFREE = 2, WORK_KMAP = 4 };
+enum { WORK_DRAIN = 1, WORK_VFREE = 2, WORK_KMAP = 4, WORK_MEMPOOL = 8 };
 
 /* The locks of these files. */
 enum vm_lock { VM_LOCK_VMAP = 1, VM_LOCK_KMAP = 2 };

@@ -19,6 +19,7 @@ static int open_api(lua_State *L)
     open_inspect(L);
     open_hw(L);
     open_slab(L);
+    open_mempool(L);
     open_space(L);
     open_ops(L);
     open_hooks(L);

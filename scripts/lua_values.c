@@ -132,10 +132,13 @@ void push_typed(lua_State *L, const struct machine *m, const char *type, uint64_
         push_page(L, value);
     } else if (strcmp(type, "cache") == 0) {
         push_cache(L, value);
+    } else if (strcmp(type, "mempool") == 0) {
+        push_mempool(L, value);
     } else if (strcmp(type, "bool") == 0) {
         lua_pushboolean(L, value != 0);
     } else if (strcmp(type, "zone") == 0 || strcmp(type, "ctx") == 0 ||
                strcmp(type, "wmark") == 0 || strcmp(type, "place") == 0 ||
+               strcmp(type, "fault") == 0 || strcmp(type, "faultattr") == 0 ||
                strcmp(type, "slablist") == 0) {
         value_format(text, sizeof text, m, type, value);
         lua_pushstring(L, text);
@@ -189,6 +192,12 @@ uint64_t check_typed(lua_State *L, int idx, const char *who, const char *name,
     if (strcmp(type, "cache") == 0) {
         return check_cache(L, idx, who);
     }
+    if (strcmp(type, "mempool") == 0) {
+        return check_mempool(L, idx, who);
+    }
+    if (strcmp(type, "element") == 0) {
+        return check_element(L, idx, who);
+    }
     if (strcmp(type, "order") == 0) {
         return check_order(L, idx, who);
     }
@@ -220,7 +229,8 @@ uint64_t check_typed(lua_State *L, int idx, const char *who, const char *name,
                    : 0;
     }
     /* 64-bit kernel addresses are negative numbers in Lua */
-    if ((strcmp(type, "addr") == 0 || strcmp(type, "x") == 0) && lua_isinteger(L, idx)) {
+    if ((strcmp(type, "addr") == 0 || strcmp(type, "x") == 0 || strcmp(type, "d") == 0) &&
+        lua_isinteger(L, idx)) {
         return (uint64_t)lua_tointeger(L, idx);
     }
     return check_count(L, idx, who, name);

@@ -1,7 +1,7 @@
 -- What scenarios are written with, made from the operations: contexts, sugar. This runs
 -- in every script's state before the script; its frames do not show in tracebacks.
--- prelude_memory.lua and prelude_workloads.lua follow in the same chunk, so that they
--- share its locals.
+-- prelude_memory.lua, prelude_pools.lua and prelude_workloads.lua follow in the same
+-- chunk, so that they share its locals.
 --
 -- SPDX-License-Identifier: GPL-3.0-or-later
 local set_cpu = __set_cpu

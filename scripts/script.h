@@ -163,6 +163,11 @@ bool to_page(lua_State *L, int idx, uint64_t *pfn);
 void push_cache(lua_State *L, uint64_t id); /* nil for 0 */
 uint64_t check_cache(lua_State *L, int idx, const char *who);
 
+/* lua_mempool.c */
+void push_mempool(lua_State *L, uint64_t id); /* nil for 0 */
+uint64_t check_mempool(lua_State *L, int idx, const char *who);
+uint64_t check_element(lua_State *L, int idx, const char *who);
+
 /* lua_hooks.c */
 void hooks_arm(struct script *sc); /* before timeline_do */
 void hooks_disarm(struct script *sc);
@@ -181,6 +186,7 @@ void open_inspect(lua_State *L);
 void open_hooks(lua_State *L);
 void open_hw(lua_State *L);
 void open_slab(lua_State *L);
+void open_mempool(lua_State *L);
 void open_space(lua_State *L); /* lua_space.c */
 void open_notes(lua_State *L);
 /* An error unless the value is the name of a view; who: what the message begins with. */

@@ -23,11 +23,12 @@ static bool bad(const char *row, const char *what, const char *detail)
 static bool type_known(const char *type)
 {
     static const char *const types[] = {
-        "pfn",     "order", "zone",     "mt",       "gfp",     "cpu",    "ctx",
-        "n",       "d",     "bool",     "wmark",    "aflags",  "reason", "op",
-        "lock",    "text",  "addr",     "list",     "x",       "access", "mesi",
-        "memtype", "l2use", "bus",      "tlbflush", "cacheop", "mode",   "prot",
-        "cache",   "place", "slablist", "slabflags"};
+        "pfn",      "order",     "zone",    "mt",      "gfp",   "cpu",
+        "ctx",      "n",         "d",       "bool",    "wmark", "aflags",
+        "reason",   "op",        "lock",    "text",    "addr",  "list",
+        "x",        "access",    "mesi",    "memtype", "l2use", "bus",
+        "tlbflush", "cacheop",   "mode",    "prot",    "cache", "place",
+        "slablist", "slabflags", "mempool", "element", "fault", "faultattr"};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         if (strcmp(types[i], type) == 0) {
             return true;

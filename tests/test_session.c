@@ -601,6 +601,8 @@ static void api_table(void)
                      : strncmp(e->name, "cache:", 6) == 0 ? "cache('l2')"
                      : strncmp(e->name, "kmem_cache:", 11) == 0
                          ? "(kmem_cache_init() and kmem_cache('kmalloc-64'))"
+                     : strncmp(e->name, "mempool:", 8) == 0
+                         ? "mempool_create(1, { size = 8 })"
                          : "zone.Normal",
                      colon + 1);
         } else {
