@@ -158,6 +158,7 @@ static uint64_t run_first(struct timeline *t, const struct op *op,
     t->run.nested = nested;
     t->run.record = record;
     t->run.live = t->hook && !t->redoing;
+    t->run.observed = t->observer && t->observer->pred && !t->redoing;
     run_op(t, op, &result);
     run_clear(t);
     return result;
@@ -166,7 +167,7 @@ static uint64_t run_first(struct timeline *t, const struct op *op,
 uint64_t do_one(struct timeline *t, const struct op *op, const struct entries *nested)
 {
     struct entries record = {0};
-    const bool plain = !nested && !t->hook && !t->asked;
+    const bool plain = !nested && !t->hook && !t->asked && !t->observer;
     const uint64_t result =
         plain ? machine_do(t->m, op) : run_first(t, op, nested, &record);
     const uint64_t nr_events = t->m->probe.n;
@@ -174,6 +175,9 @@ uint64_t do_one(struct timeline *t, const struct op *op, const struct entries *n
     t->pos.op++;
     t->nr_events += nr_events;
     t->since += op_cost(op->kind, nr_events);
+    if (t->observer && t->observer->at_end && !t->redoing) {
+        t->observer->at_end(t->observer->ctx, t->m);
+    }
     if (checkpoint_due(t, CHECKPOINT_FINE)) {
         checkpoint_consider(t, t->pos.branch, t->pos.op);
     }
@@ -218,6 +222,11 @@ void timeline_set_live_hook(struct timeline *t, event_fn *fn, void *ctx,
     for (size_t i = 0; kinds && i < sizeof t->hook_kinds / sizeof t->hook_kinds[0]; i++) {
         t->hook_kinds[i] = kinds[i];
     }
+}
+
+void timeline_observe(struct timeline *t, const struct search_calls *calls)
+{
+    t->observer = calls;
 }
 
 /* ---- what happened ---- */

@@ -91,6 +91,13 @@ typedef void event_fn(void *ctx, struct machine *m, const struct event *ev);
 void timeline_set_live_hook(struct timeline *t, event_fn *fn, void *ctx,
                             const uint64_t *kinds);
 
+/* pred and at_end of calls look on while timeline_do does something for the first time;
+ * what they answer does not matter, and they may only look. Inside an operation the
+ * position is still the one before it. An operation that timeline_interrupt does anew
+ * does not count. One observer, which must stay where it is; NULL removes it. */
+struct search_calls;
+void timeline_observe(struct timeline *t, const struct search_calls *calls);
+
 /* ---- travelling ---- */
 
 /* Go to a position. It is clamped to what exists: op to the branch's length, event to
@@ -106,22 +113,34 @@ bool timeline_step_event(struct timeline *t, int direction);
 typedef bool position_fn(void *ctx, struct machine *m, const struct event *ev);
 bool timeline_search(struct timeline *t, int direction, position_fn *pred, void *ctx,
                      bool (*interrupted)(void *ctx));
-/* The same, for a pred that compares an event's state with the one before: begin is
- * called with the machine as it is where a stretch begins that is then seen without a
- * gap (searching backwards goes through several, the latest first). Returns from a
- * search that was interrupted are told apart by *stopped, if it is not NULL. */
+/* The same, for a pred that compares an event's state with the one before, or that need
+ * not see them all. What is NULL is left out. Returns from a search that was interrupted
+ * are told apart by *stopped, if it is not NULL.
+ *
+ *   begin      called with the machine as it is where a stretch begins that is then seen
+ *              without a gap (searching backwards goes through several, the latest first)
+ *   at_end     the machine behind an operation, before the next one: what the operation
+ *              changed behind its last event is seen here. True: this is a match, at the
+ *              position between the two
+ *   kinds      pred is called at events of these kinds only (NR_EVENTS bits)
+ *   floor      operations before this one are not looked at; limit: nor from this one on
+ *              (0: all are) */
 struct search_calls {
     void (*begin)(void *ctx, struct machine *m);
     position_fn *pred;
+    bool (*at_end)(void *ctx, struct machine *m);
     bool (*interrupted)(void *ctx);
     void *ctx;
+    const uint64_t *kinds;
+    uint64_t floor, limit;
 };
 bool timeline_search_with(struct timeline *t, int direction,
                           const struct search_calls *calls, bool *stopped);
 
-/* The last event at or before the position (direction -1), or the first one behind it
- * (1), that changed what w watches; the position moves there. False: nothing did (the
- * position stays), or it was interrupted. */
+/* The last position up to here (direction -1), or the first one behind (1), at which what
+ * w watches is another one than at the position before; go there. That is an event, or
+ * the place between two operations where the first one has changed it behind its last
+ * event. False: there is none (the position stays), or it was interrupted. */
 struct watch;
 bool timeline_find_change(struct timeline *t, int direction, const struct watch *w,
                           bool (*interrupted)(void *ctx), void *interrupted_ctx);

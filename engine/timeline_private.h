@@ -103,9 +103,11 @@ struct run {
     bool (*watch)(void *ctx, struct machine *m,
                   const struct event *ev); /* true: stop here */
     void *watch_ctx;
-    uint64_t watch_from;    /* only events behind this one are watched */
+    const uint64_t *watch_kinds; /* NULL, or of these kinds only */
+    uint64_t watch_from;         /* only events behind this one are watched */
     struct entries *record; /* doing for the first time: nested operations go there */
     bool live;              /* and the live hook is called */
+    bool observed;          /* and the observer */
     uint64_t hook_at;       /* the event at which a hook is running; 0: none is */
     uint32_t
         nr_visited;  /* of what is nested at hook_at: so many has the hook run itself */
@@ -179,6 +181,7 @@ struct timeline {
     bool redoing; /* an interrupted operation is done anew: the script has seen its events
                    */
     uint64_t hook_kinds[(NR_EVENTS + 63) / 64];
+    const struct search_calls *observer; /* NULL: nobody looks on */
     struct strings strings;
     struct text_source texts;
     /* the last destroyed cache that was asked for, and its name's number */

@@ -12,30 +12,49 @@
 
 /* ---- one operation ---- */
 
-/* The number of the next event at which somebody wants to be called. */
-static uint64_t next_stop(const struct timeline *t, uint64_t n)
+/* The number of the next event at which somebody must be called, whatever its kind. */
+static uint64_t next_must(const struct timeline *t, uint64_t n)
 {
     const struct run *r = &t->run;
-    if (r->live || (t->asked && !t->asked->done)) {
-        return 0;
-    }
-    uint64_t stop = r->target;
+    uint64_t must = r->target;
     const uint32_t next = nested_from(r->nested, n + 1);
-    if (r->nested && next < r->nested->nr && r->nested->e[next].at < stop) {
-        stop = r->nested->e[next].at;
+    if (r->nested && next < r->nested->nr && r->nested->e[next].at < must) {
+        must = r->nested->e[next].at;
     }
+    return must;
+}
+
+/* Set when the probe calls next, behind event n. */
+static void set_stop(struct timeline *t, struct probe *p, uint64_t n)
+{
+    const struct run *r = &t->run;
+    p->kinds = NULL;
+    if (r->live || (t->asked && !t->asked->done)) {
+        p->stop = 0;
+        return;
+    }
+    p->must = p->stop = next_must(t, n);
     if (r->watch) {
-        uint64_t first = n > r->watch_from ? n + 1 : r->watch_from + 1;
-        stop = first < stop ? first : stop;
+        const uint64_t first = n > r->watch_from ? n + 1 : r->watch_from + 1;
+        p->stop = first < p->stop ? first : p->stop;
+        p->kinds = r->watch_kinds;
+    } else if (r->observed) {
+        p->stop = 0;
+        p->kinds = t->observer->kinds;
     }
-    return stop;
+}
+
+static bool has_kind(const uint64_t *kinds, uint16_t kind)
+{
+    return !kinds || (kinds[kind / 64] >> (kind % 64) & 1);
 }
 
 void on_event(struct probe *p, const struct event *ev)
 {
     struct timeline *t = p->slow_ctx;
     struct run *r = &t->run;
-    if (r->watch && ev->n > r->watch_from && r->watch(r->watch_ctx, t->m, ev)) {
+    if (r->watch && ev->n > r->watch_from && has_kind(r->watch_kinds, ev->kind) &&
+        r->watch(r->watch_ctx, t->m, ev)) {
         t->at = *ev;
         longjmp(r->out, 1);
     }
@@ -43,28 +62,36 @@ void on_event(struct probe *p, const struct event *ev)
         t->at = *ev;
         longjmp(r->out, 1);
     }
-    if (r->live && (t->hook_all || t->hook_kinds[ev->kind / 64] >> (ev->kind % 64) & 1)) {
+    if (r->observed && has_kind(t->observer->kinds, ev->kind)) {
+        t->observer->pred(t->observer->ctx, t->m, ev);
+    }
+    if (r->live && has_kind(t->hook_all ? NULL : t->hook_kinds, ev->kind)) {
         const uint64_t outer = r->hook_at;
         r->hook_at = ev->n;
         t->hook(t->hook_ctx, t->m, ev);
         r->hook_at = outer;
     }
+    if (p->kinds && ev->n < p->must) {
+        return; /* nothing else is to come here, and what comes next is known */
+    }
     deliver_nested(t, ev->n);
     if (t->asked && !t->asked->done && ev->n >= t->asked->from) {
         deliver_asked(t, ev->cpu);
     }
-    p->stop = next_stop(t, p->n);
+    set_stop(t, p, p->n);
 }
 
 bool run_op(struct timeline *t, const struct op *op, uint64_t *result)
 {
-    t->m->probe.stop = next_stop(t, 0);
+    set_stop(t, &t->m->probe, 0);
     if (setjmp(t->run.out)) {
         t->m->probe.stop = UINT64_MAX;
+        t->m->probe.kinds = NULL;
         return true;
     }
     *result = machine_do(t->m, op);
     t->m->probe.stop = UINT64_MAX;
+    t->m->probe.kinds = NULL;
     return false;
 }
 
@@ -100,9 +127,10 @@ void run_clear(struct timeline *t)
     t->run.target = NO_EVENT;
     t->run.nested = NULL;
     t->run.watch = NULL;
+    t->run.watch_kinds = NULL;
     t->run.watch_from = 0;
     t->run.record = NULL;
-    t->run.live = false;
+    t->run.live = t->run.observed = false;
     t->run.hook_at = t->run.ran_at = 0;
     t->run.nr_visited = 0;
 }
@@ -162,9 +190,9 @@ static uint64_t point_behind(const struct timeline *t)
 }
 
 /* Run the operations from pos up to op. True: stopped inside one of them by watch; pos.op
- * is that one. */
+ * is that one; or behind it, by at_end. */
 static bool run_on(struct timeline *t, uint64_t op, bool (*interrupted)(void *ctx),
-                   void *ctx)
+                   bool (*at_end)(void *ctx, struct machine *m), void *ctx)
 {
     struct full_op o;
     const uint32_t branch = t->pos.branch;
@@ -184,11 +212,15 @@ static bool run_on(struct timeline *t, uint64_t op, bool (*interrupted)(void *ct
         }
         t->pos.op++;
         t->since += op_cost(o.op.kind, o.nr_events);
+        if (at_end && at_end(ctx, t->m)) {
+            return true;
+        }
         if (t->pos.op == next_point) {
             arena_rejoin(&t->m->arena, checkpoint_before(t, branch, t->pos.op)->snap);
             t->since = t->not_before = 0;
             next_point = point_behind(t);
-        } else if (checkpoint_due(t, ladder(op - t->pos.op))) {
+        } else if (checkpoint_due(t, t->run.watch ? CHECKPOINT_FINE
+                                                  : ladder(op - t->pos.op))) {
             checkpoint_consider(t, branch, t->pos.op);
             next_point = point_behind(t); /* for that one, another may have gone */
         }
@@ -200,7 +232,7 @@ void travel_to_boundary(struct timeline *t, uint32_t branch, uint64_t op)
 {
     run_clear(t);
     start_from(t, branch, op);
-    run_on(t, op, NULL, NULL);
+    run_on(t, op, NULL, NULL, NULL);
     t->m->probe.n = 0;
     t->m->probe.depth = 0;
 }
@@ -306,7 +338,7 @@ bool timeline_step_event(struct timeline *t, int direction)
 /* ---- search ---- */
 
 struct search {
-    struct search_calls calls;
+    const struct search_calls *calls;
     struct timeline *t;
     bool first;   /* stop at the first match; else remember the last */
     bool stopped; /* interrupted */
@@ -315,31 +347,52 @@ struct search {
     struct position at;
 };
 
+static bool is_before(const struct search *s, uint64_t op, uint64_t event)
+{
+    return op < s->before_op || (op == s->before_op && event < s->before_event);
+}
+
+static bool match(struct search *s, uint64_t op, uint64_t event)
+{
+    s->found = true;
+    s->at = (struct position){s->t->pos.branch, op, event};
+    return s->first;
+}
+
 static bool search_watch(void *ctx, struct machine *m, const struct event *ev)
 {
     struct search *s = ctx;
     const uint64_t op = s->t->pos.op;
-    if (op == s->before_op && ev->n >= s->before_event) {
-        return false;
-    }
-    if (!s->calls.pred(s->calls.ctx, m, ev)) {
-        return false;
-    }
-    s->found = true;
-    s->at = (struct position){s->t->pos.branch, op, ev->n};
-    return s->first;
+    return is_before(s, op, ev->n) && s->calls->pred(s->calls->ctx, m, ev) &&
+           match(s, op, ev->n);
+}
+
+static bool search_end(void *ctx, struct machine *m)
+{
+    struct search *s = ctx;
+    const uint64_t op = s->t->pos.op;
+    return is_before(s, op, 0) && s->calls->at_end(s->calls->ctx, m) && match(s, op, 0);
+}
+
+static bool search_interrupted(void *ctx)
+{
+    const struct search *s = ctx;
+    return s->calls->interrupted && s->calls->interrupted(s->calls->ctx);
 }
 
 /* Watch everything from the boundary or event pos on, up to boundary op. */
 static bool watch_run(struct timeline *t, struct search *s, uint64_t op)
 {
-    uint64_t from_event = t->pos.event;
+    const struct search_calls *calls = s->calls;
+    bool (*at_end)(void *ctx, struct machine *m) = calls->at_end ? search_end : NULL;
+    const uint64_t from_event = t->pos.event;
     struct full_op o;
-    if (s->calls.begin) {
-        s->calls.begin(s->calls.ctx, t->m);
+    if (calls->begin) {
+        calls->begin(calls->ctx, t->m);
     }
     travel_to_boundary(t, t->pos.branch, t->pos.op);
     t->run.watch = search_watch;
+    t->run.watch_kinds = calls->kinds;
     t->run.watch_ctx = s;
     bool stopped = false;
     if (from_event && log_get(t, t->pos.branch, t->pos.op, &o)) {
@@ -348,34 +401,49 @@ static bool watch_run(struct timeline *t, struct search *s, uint64_t op)
         t->lost = stopped;
         t->pos.op += !stopped;
         t->run.watch_from = 0;
+        stopped = stopped || (at_end && at_end(s, t->m));
     }
-    stopped = stopped || run_on(t, op, s->calls.interrupted, s->calls.ctx);
+    stopped = stopped || run_on(t, op, search_interrupted, at_end, s);
     run_clear(t);
+    if (!t->lost) {
+        t->m->probe.n = t->m->probe.depth = 0;
+    }
     return stopped;
 }
 
 static bool search_forward(struct timeline *t, struct search *s)
 {
+    const uint32_t branch = t->pos.branch;
+    const struct position from = t->pos;
+    uint64_t end = branch_nr_ops(&t->branches[branch]);
+    if (s->calls->limit && s->calls->limit < end) {
+        end = s->calls->limit > from.op ? s->calls->limit : from.op;
+    }
     s->first = true;
     s->before_op = NO_EVENT;
-    watch_run(t, s, branch_nr_ops(&t->branches[t->pos.branch]));
+    if (end > from.op) {
+        watch_run(t, s, end);
+    }
+    s->stopped = !s->found && t->pos.op < end;
     if (s->found) {
         timeline_seek(t, s->at);
+    } else if (!s->stopped) {
+        timeline_seek(t, (struct position){branch, end, end == from.op ? from.event : 0});
     }
-    s->stopped = !s->found && t->pos.op < branch_nr_ops(&t->branches[t->pos.branch]);
     return s->found;
 }
 
 static bool search_backward(struct timeline *t, struct search *s)
 {
     const uint32_t branch = t->pos.branch;
+    const uint64_t floor = s->calls->floor > t->first_op ? s->calls->floor : t->first_op;
     uint64_t end = t->pos.op + (t->pos.event != 0);
-    s->before_op = t->pos.event ? t->pos.op : NO_EVENT;
+    s->before_op = t->pos.op;
     s->before_event = t->pos.event;
-    while (!s->found && end > t->first_op) {
+    while (!s->found && end > floor) {
         const struct checkpoint *c = checkpoint_before(t, branch, end - 1);
-        const uint64_t begin = c->op;
-        if (s->calls.interrupted && s->calls.interrupted(s->calls.ctx)) {
+        const uint64_t begin = c->op > floor ? c->op : floor;
+        if (search_interrupted(s)) {
             s->stopped = true;
             return false;
         }
@@ -395,7 +463,7 @@ static bool search_backward(struct timeline *t, struct search *s)
 bool timeline_search_with(struct timeline *t, int direction,
                           const struct search_calls *calls, bool *stopped)
 {
-    struct search s = {.calls = *calls, .t = t};
+    struct search s = {.calls = calls, .t = t};
     const bool found = direction >= 0 ? search_forward(t, &s) : search_backward(t, &s);
     if (stopped) {
         *stopped = s.stopped;
@@ -406,7 +474,8 @@ bool timeline_search_with(struct timeline *t, int direction,
 bool timeline_search(struct timeline *t, int direction, position_fn *pred, void *ctx,
                      bool (*interrupted)(void *ctx))
 {
-    const struct search_calls calls = {NULL, pred, interrupted, ctx};
+    const struct search_calls calls = {
+        .pred = pred, .interrupted = interrupted, .ctx = ctx};
     return timeline_search_with(t, direction, &calls, NULL);
 }
 
@@ -425,11 +494,16 @@ static void change_begin(void *ctx, struct machine *m)
     c->value = watch_read(c->w, m);
 }
 
-static bool changed(void *ctx, struct machine *m, const struct event *ev)
+static bool changed_behind(void *ctx, struct machine *m)
 {
     struct change *c = ctx;
-    (void)ev;
     return watch_changed(c->w, m, &c->value);
+}
+
+static bool changed(void *ctx, struct machine *m, const struct event *ev)
+{
+    (void)ev;
+    return changed_behind(ctx, m);
 }
 
 static bool change_interrupted(void *ctx)
@@ -444,15 +518,19 @@ bool timeline_find_change(struct timeline *t, int direction, const struct watch 
     const struct position from = t->pos;
     struct change c = {.w = w, .interrupted = interrupted};
     c.interrupted_ctx = interrupted_ctx;
-    const struct search_calls calls = {change_begin, changed, change_interrupted, &c};
-    struct event at;
-    if (direction < 0 && from.event && timeline_current_event(t, &at)) {
-        /* the event at the position itself may be the one */
-        timeline_step_event(t, -1);
-        c.value = watch_read(w, t->m);
-        timeline_seek(t, from);
-        if (watch_changed(w, t->m, &c.value)) {
-            return true;
+    const struct search_calls calls = {.begin = change_begin,
+                                       .pred = changed,
+                                       .at_end = changed_behind,
+                                       .interrupted = change_interrupted,
+                                       .ctx = &c};
+    if (direction < 0) { /* the position itself may be the one */
+        const struct watch_value here = watch_read(w, t->m);
+        if (timeline_step_event(t, -1)) {
+            c.value = watch_read(w, t->m);
+            timeline_seek(t, from);
+            if (memcmp(&here, &c.value, sizeof here) != 0) {
+                return true;
+            }
         }
     }
     const bool found = timeline_search_with(t, direction, &calls, NULL);

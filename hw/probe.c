@@ -7,6 +7,9 @@
 void probe_slow(struct probe *p, uint16_t kind, uint64_t a0, uint64_t a1, uint64_t a2,
                 uint64_t a3, uint64_t a4, uint64_t a5)
 {
+    if (p->kinds && p->n < p->must && !(p->kinds[kind / 64] >> (kind % 64) & 1)) {
+        return;
+    }
     const struct event ev = {.kind = kind,
                              .cpu = p->cpu,
                              .ctx = p->ctx,

@@ -43,6 +43,10 @@ struct probe {
     uint64_t stop;
     void (*slow)(struct probe *p, const struct event *ev);
     void *slow_ctx;
+    /* NULL, or of which kinds (a bit each) the hook wants to know; of the others only
+     * from event must on */
+    const uint64_t *kinds;
+    uint64_t must;
     /* the probe's owner: called when the hook has returned */
     void (*after)(struct probe *p);
     /* the probe's owner, NULL: nobody: called before an event is counted, by the files

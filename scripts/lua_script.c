@@ -154,10 +154,18 @@ static void remember(struct script *sc, uint32_t branch, uint64_t at)
     timeline_op(sc->session->timeline, branch, at, &sc->last);
 }
 
+static void keep_locals(lua_State *L, struct timeline *t, uint64_t at)
+{
+    struct buffer *locals = &script_of(L)->scratch;
+    buffer_clear(locals);
+    locals_text(L, locals);
+    timeline_set_locals(t, timeline_position(t).branch, at, buffer_of(locals));
+}
+
 /* Answer op from the record, or do it now. *mismatch is set to a text when the record
- * says otherwise. */
-static uint64_t answer_or_do(struct script *sc, const struct op *op, uint64_t *at,
-                             struct buffer *mismatch)
+ * says otherwise. L: whose locals are kept; NULL: none are. */
+static uint64_t answer_or_do(struct script *sc, lua_State *L, const struct op *op,
+                             uint64_t *at, struct buffer *mismatch)
 {
     struct timeline *t = sc->session->timeline;
     uint32_t branch = timeline_position(t).branch;
@@ -174,6 +182,9 @@ static uint64_t answer_or_do(struct script *sc, const struct op *op, uint64_t *a
     }
     struct position end = {branch, timeline_nr_ops(t, branch), 0};
     timeline_seek(t, end);
+    if (L && sc->session->keep_locals) { /* before: conditions are tested while it runs */
+        keep_locals(L, t, end.op);
+    }
     hooks_arm(sc);
     uint64_t result = timeline_do(t, op);
     hooks_disarm(sc);
@@ -191,14 +202,6 @@ static uint64_t do_for_user(struct script *sc, const struct op *op, uint64_t *at
     *at = timeline_position(t).op - 1;
     sc->fresh = true;
     return result;
-}
-
-static void keep_locals(lua_State *L, struct timeline *t, uint64_t at)
-{
-    struct buffer *locals = &script_of(L)->scratch;
-    buffer_clear(locals);
-    locals_text(L, locals);
-    timeline_set_locals(t, timeline_position(t).branch, at, buffer_of(locals));
 }
 
 uint64_t script_issue(lua_State *L, struct op *op)
@@ -224,7 +227,7 @@ uint64_t script_issue(lua_State *L, struct op *op)
     } else {
         struct buffer *mismatch = &sc->mismatch; /* hooks write into scratch */
         buffer_clear(mismatch);
-        result = answer_or_do(sc, op, &at, mismatch);
+        result = answer_or_do(sc, L, op, &at, mismatch);
         if (mismatch->len) {
             sandbox_break(L, buffer_of(mismatch));
         }
@@ -232,7 +235,7 @@ uint64_t script_issue(lua_State *L, struct op *op)
             hooks_replay(L, sc->branch, at);
         }
     }
-    if (sc->fresh && sc->session->keep_locals) {
+    if (sc->console && sc->session->keep_locals) {
         keep_locals(L, t, at);
     }
     sandbox_charge(&sc->sandbox, 50);
@@ -273,7 +276,7 @@ void script_note_outside(struct script *sc, enum note_kind kind, const char *tex
     struct buffer mismatch = {0};
     uint64_t at;
     sc->issuing = NULL;
-    answer_or_do(sc, &op, &at, &mismatch);
+    answer_or_do(sc, NULL, &op, &at, &mismatch);
     buffer_free(&mismatch);
 }
 

@@ -46,8 +46,10 @@ struct script {
     uint64_t hook_kinds[(NR_EVENTS + 63) / 64];
     struct machine *hook_machine; /* inside a hook: the machine at the event */
     const struct event *hook_event;
-    bool in_interrupt; /* inside interrupt(): operations run nested */
-    bool hook_failed;  /* a hook raised an error; its message is in hook_error */
+    bool hook_over;        /* that event's operation has ended */
+    uint64_t nr_lines_run; /* console: lines, and conditions, that may have set globals */
+    bool in_interrupt;     /* inside interrupt(): operations run nested */
+    bool hook_failed;      /* a hook raised an error; its message is in hook_error */
     struct buffer hook_error;
     bool traced; /* a hook's error has its traceback already: it came from a handler */
     uint32_t nr_pending[MAX_CPUS]; /* interrupts that wait until the CPU takes them */
@@ -78,6 +80,10 @@ struct session {
     enum session_state state;
     struct buffer error;
     uint32_t error_line;
+    /* whose locals are seen before operation locals_asked: the one before locals_found */
+    bool locals_known;
+    uint32_t locals_branch;
+    uint64_t locals_asked, locals_found;
     bool (*feed)(void *ctx, struct timeline *t);
     void *feed_ctx;
     /* of the file that it was loaded from (session_file.h) */
@@ -94,6 +100,17 @@ int script_call_machine(lua_State *L);
 void session_keep_error(struct session *s, lua_State *co);
 /* session.c */
 bool session_setup_config(struct session *s, char *err, size_t err_size);
+
+/* session_console.c: the console's state, or NULL: no memory. */
+struct script *session_console_state(struct session *s);
+enum { CONSOLE_STEPS = 100000000 }; /* instructions for a line */
+/* A local of a frame of the script's, as the operation before op saw it: the text of its
+ * value (*len bytes), or NULL. Conditions see those of frame 0. */
+const char *session_local(struct session *s, uint64_t op, uint32_t frame,
+                          const char *name, size_t *len);
+/* Argument: a coroutine that has returned values, or raised an error: as text to out. */
+int console_print_values(lua_State *L);
+int console_error_text(lua_State *L);
 
 static inline struct script *script_of(lua_State *L) { return sandbox_of(L)->host; }
 

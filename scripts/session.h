@@ -115,6 +115,9 @@ struct condition *session_condition(struct session *s, const char *expression, c
 enum verdict { VERDICT_NO, VERDICT_YES, VERDICT_ERROR };
 enum verdict condition_test(struct condition *c, struct machine *m,
                             const struct event *ev, char *buf, size_t size);
+/* The same behind the operation whose last event ev was. */
+enum verdict condition_test_behind(struct condition *c, struct machine *m,
+                                   const struct event *ev, char *buf, size_t size);
 void condition_forget(struct condition *c);
 
 /* Words that complete the last word of line at the console: calls fn for each. */

@@ -13,27 +13,79 @@
 
 #include "api.h"
 #include "describe.h"
+#include "expression.h"
 #include "script.h"
-
-enum { CONSOLE_STEPS = 100000000 };
 
 /* ---- the script's locals as globals ---- */
 
-/* Those of the selected frame at the last operation of the script's before the position
- * (what the user did there has none). */
-static struct script_frame locals_here(struct session *s)
+/* A frame of which nothing but the locals is known: the first ones of a text. */
+static struct script_frame innermost(const char *text)
 {
-    struct position at = timeline_position(s->timeline);
-    struct script_frame f = {.locals = ""};
-    uint64_t op = at.op + (at.event != 0);
-    while (op-- > 0) {
-        struct op_record r;
-        if (timeline_op(s->timeline, at.branch, op, &r) && r.op.origin == ORIGIN_SCRIPT) {
-            session_frame(s, at.branch, op, s->frame, &f);
-            break;
+    struct script_frame f = {.locals = text};
+    const char *end = *text == '#' ? text : strstr(text, "\n#");
+    f.locals_len = end ? (size_t)(end - text) : strlen(text);
+    return f;
+}
+
+/* Those of a frame at the last operation of the script's before operation op (what the user did has
+ * none). Whoever asks at each event asks for the same one again, or for the next. */
+static struct script_frame locals_before(struct session *s, uint64_t op, uint32_t frame)
+{
+    const struct timeline *t = s->timeline;
+    const uint32_t branch = timeline_position(t).branch;
+    const bool known = s->locals_known && s->locals_branch == branch;
+    struct op_record r;
+    uint64_t at = op;
+    if (op && op - 1 == timeline_nr_ops(t, branch)) {
+        const char *text = timeline_locals(t, branch, op - 1);
+        if (*text) { /* the one that is being done */
+            return innermost(text);
         }
     }
+    const bool on = known && op >= s->locals_asked;
+    while (at > (on ? s->locals_asked : 0) &&
+           !(timeline_op(t, branch, at - 1, &r) && r.op.origin == ORIGIN_SCRIPT)) {
+        at--;
+    }
+    at = on && at == s->locals_asked ? s->locals_found : at;
+    if (op <= timeline_nr_ops(t, branch)) {
+        s->locals_known = true;
+        s->locals_branch = branch;
+        s->locals_asked = op;
+        s->locals_found = at;
+    }
+    struct script_frame f = innermost("");
+    if (at && !frame) {
+        f = innermost(timeline_locals(t, branch, at - 1));
+    } else if (at) {
+        session_frame(s, branch, at - 1, frame, &f);
+    }
     return f;
+}
+
+/* At the position; inside a condition, at the event that it is tested at. */
+static uint64_t ops_here(const struct script *sc)
+{
+    const struct position at = timeline_position(sc->session->timeline);
+    return at.op + (sc->hook_event ? !sc->hook_over : at.event != 0);
+}
+
+const char *session_local(struct session *s, uint64_t op, uint32_t frame,
+                          const char *name, size_t *len)
+{
+    const size_t name_len = strlen(name);
+    const struct script_frame f = locals_before(s, op, frame);
+    for (const char *line = f.locals; name_len && line < f.locals + f.locals_len;) {
+        const char *end = line + strcspn(line, "\n");
+        if (strncmp(line, name, name_len) == 0 &&
+            strncmp(line + name_len, " = ", 3) == 0) {
+            const char *value = line + name_len + 3;
+            *len = (size_t)(end - value);
+            return value;
+        }
+        line = *end ? end + 1 : end;
+    }
+    return NULL;
 }
 
 /* Push what a line "name = value" says: texts and tables as their constructors, and what
@@ -87,23 +139,19 @@ static bool push_event_field(lua_State *L, const char *name)
 
 static int find_local(lua_State *L)
 {
-    struct session *s = script_of(L)->session;
+    struct script *sc = script_of(L);
     const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-    size_t len = strlen(name);
+    size_t len;
     if (push_event_field(L, name)) {
         return 1;
     }
-    const struct script_frame f = locals_here(s);
-    for (const char *line = f.locals; len && line < f.locals + f.locals_len;) {
-        const char *end = line + strcspn(line, "\n");
-        if (strncmp(line, name, len) == 0 && strncmp(line + len, " = ", 3) == 0) {
-            const char *value = line + len + 3;
-            push_parsed(L, value, (size_t)(end - value));
-            return 1;
-        }
-        line = *end ? end + 1 : end;
+    const char *value = session_local(sc->session, ops_here(sc),
+                                      sc->looking ? 0 : sc->session->frame, name, &len);
+    if (value) {
+        push_parsed(L, value, len);
+    } else {
+        lua_pushnil(L);
     }
-    lua_pushnil(L);
     return 1;
 }
 
@@ -149,10 +197,12 @@ static int open_console(lua_State *L)
     lua_pushcfunction(L, find_local);
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
+    lua_pop(L, 1);
+    expression_open(L);
     return 0;
 }
 
-static struct script *console_of(struct session *s)
+struct script *session_console_state(struct session *s)
 {
     if (!s->console) {
         s->console = script_create(s, true);
@@ -214,7 +264,7 @@ static int start_line(lua_State *L)
 }
 
 /* Argument: the coroutine that has returned its values. */
-static int print_values(lua_State *L)
+int console_print_values(lua_State *L)
 {
     lua_State *co = lua_tothread(L, 1);
     struct buffer *out = &script_of(L)->out;
@@ -235,7 +285,7 @@ static int print_values(lua_State *L)
     return 0;
 }
 
-static int error_text(lua_State *L)
+int console_error_text(lua_State *L)
 {
     lua_State *co = lua_tothread(L, 1);
     struct script *sc = script_of(L);
@@ -275,7 +325,7 @@ static bool run_line(struct script *sc, const char *line)
                       CONSOLE_STEPS / 1000000);
         return false;
     }
-    lua_pushcfunction(L, status == LUA_OK ? print_values : error_text);
+    lua_pushcfunction(L, status == LUA_OK ? console_print_values : console_error_text);
     lua_pushvalue(L, 1);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
         return take_error(sc);
@@ -285,7 +335,7 @@ static bool run_line(struct script *sc, const char *line)
 
 bool session_console(struct session *s, const char *line, char **out)
 {
-    struct script *sc = console_of(s);
+    struct script *sc = session_console_state(s);
     if (!sc) {
         *out = buffer_copy_string("out of memory");
         return false;
@@ -293,113 +343,11 @@ bool session_console(struct session *s, const char *line, char **out)
     buffer_clear(&sc->out);
     sc->hook_event = NULL;
     sc->hook_machine = NULL;
+    sc->nr_lines_run++;
     bool good = run_line(sc, line);
     lua_settop(sc->sandbox.L, 0);
     *out = buffer_copy_string(buffer_of(&sc->out));
     return good;
-}
-
-/* ---- conditions ---- */
-
-enum { CONDITION_STEPS = 10000000 };
-
-struct condition {
-    struct script *sc;
-    lua_State *co;   /* runs it, again and again */
-    int ref, co_ref; /* its function and its coroutine in the registry */
-};
-
-/* Argument: the expression as light userdata. Answers the references of both. */
-static int compile_condition(lua_State *L)
-{
-    const char *expression = lua_touserdata(L, 1);
-    const char *chunk = lua_pushfstring(L, "return %s", expression);
-    if (sandbox_load(L, chunk, strlen(chunk), "=condition") != LUA_OK) {
-        return lua_error(L);
-    }
-    const int ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_State *co = lua_newthread(L);
-    lua_pushinteger(L, luaL_ref(L, LUA_REGISTRYINDEX));
-    lua_pushinteger(L, ref);
-    lua_pushlightuserdata(L, co);
-    return 3;
-}
-
-struct condition *session_condition(struct session *s, const char *expression, char *err,
-                                    size_t err_size)
-{
-    struct script *sc = console_of(s);
-    struct condition *c = sc ? malloc(sizeof *c) : NULL;
-    if (!c) {
-        snprintf(err, err_size, "out of memory");
-        return NULL;
-    }
-    lua_State *L = sc->sandbox.L;
-    lua_settop(L, 0);
-    sc->sandbox.steps = CONSOLE_STEPS;
-    lua_pushcfunction(L, compile_condition);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)expression);
-    if (lua_pcall(L, 1, 3, 0) != LUA_OK) {
-        snprintf(err, err_size, "%s",
-                 lua_isstring(L, -1) ? lua_tostring(L, -1) : "it is no expression");
-        lua_settop(L, 0);
-        free(c);
-        return NULL;
-    }
-    *c = (struct condition){.sc = sc,
-                            .co = lua_touserdata(L, 3),
-                            .ref = (int)lua_tointeger(L, 2),
-                            .co_ref = (int)lua_tointeger(L, 1)};
-    lua_settop(L, 0);
-    return c;
-}
-
-void condition_forget(struct condition *c)
-{
-    if (c) {
-        luaL_unref(c->sc->sandbox.L, LUA_REGISTRYINDEX, c->ref);
-        luaL_unref(c->sc->sandbox.L, LUA_REGISTRYINDEX, c->co_ref);
-        free(c);
-    }
-}
-
-enum verdict condition_test(struct condition *c, struct machine *m,
-                            const struct event *ev, char *buf, size_t size)
-{
-    struct script *sc = c->sc;
-    lua_State *L = sc->sandbox.L;
-    sc->hook_machine = m;
-    sc->hook_event = ev;
-    sc->looking = true;
-    sc->sandbox.steps = CONDITION_STEPS;
-    sc->sandbox.broken = false;
-    lua_rawgeti(c->co, LUA_REGISTRYINDEX, c->ref);
-    const int status = sandbox_resume(&sc->sandbox, c->co, 0);
-    const bool holds = status == LUA_OK && lua_toboolean(c->co, 1);
-    if (buf) {
-        buffer_clear(&sc->out);
-        if (status == LUA_YIELD) {
-            buffer_string(&sc->out, "it takes too long");
-        } else {
-            lua_settop(L, 0);
-            lua_pushcfunction(L, status == LUA_OK ? print_values : error_text);
-            lua_rawgeti(L, LUA_REGISTRYINDEX, c->co_ref);
-            lua_pcall(L, 1, 0, 0); /* out of memory: less text */
-        }
-        const char *text = buffer_of(&sc->out);
-        snprintf(buf, size, "%.*s", (int)strcspn(text, "\n"), text);
-    }
-    if (status == LUA_OK) {
-        lua_settop(c->co, 0);
-    } else {
-        lua_resetthread(c->co);
-        lua_settop(c->co, 0);
-    }
-    lua_settop(L, 0);
-    sc->looking = false;
-    sc->hook_machine = NULL;
-    sc->hook_event = NULL;
-    return status != LUA_OK ? VERDICT_ERROR : holds ? VERDICT_YES : VERDICT_NO;
 }
 
 /* ---- completion ---- */
@@ -457,7 +405,9 @@ static void offer_keys(lua_State *L, const struct completing *c, size_t prefix_l
 static void offer_locals(lua_State *L, const struct completing *c)
 {
     char name[160];
-    const struct script_frame f = locals_here(script_of(L)->session);
+    const struct script *sc = script_of(L);
+    const struct script_frame f =
+        locals_before(sc->session, ops_here(sc), sc->session->frame);
     for (const char *line = f.locals; line < f.locals + f.locals_len;) {
         size_t len = strcspn(line, " \n");
         snprintf(name, sizeof name, "%.*s", (int)len, line);
@@ -505,7 +455,7 @@ static int complete(lua_State *L)
 void session_complete(struct session *s, const char *line,
                       void (*fn)(void *ctx, const char *word), void *ctx)
 {
-    struct script *sc = console_of(s);
+    struct script *sc = session_console_state(s);
     if (!sc) {
         return;
     }

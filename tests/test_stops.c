@@ -50,21 +50,7 @@ static bool differs(size_t a, size_t b)
     return memcmp(&value[a], &value[b], sizeof value[a]) != 0;
 }
 
-/* The event behind position i: a change at an operation's end, behind its last event, is
- * seen at the next event. */
-static bool changed_at(size_t i)
-{
-    if (!i || !at[i].event) {
-        return false;
-    }
-    size_t before = i - 1;
-    if (!at[before].event && before && at[i].event == 1) {
-        while (before && !at[before].event) {
-            before--;
-        }
-    }
-    return differs(i, before);
-}
+static bool changed_at(size_t i) { return i && differs(i, i - 1); }
 
 static bool is_at(const struct timeline *t, size_t i)
 {
@@ -90,10 +76,7 @@ static void check_watch(struct timeline *t, const struct watch *w, const char *n
         }
         timeline_seek(t, at[from]);
         bool found = timeline_find_change(t, 1, w, NULL, NULL);
-        /* from a boundary, what changed behind the last event is not seen again */
-        if (at[from].event || next == nr || at[next].event != 1) {
-            good = good && found == (next < nr) && is_at(t, found ? next : from);
-        }
+        good = good && found == (next < nr) && is_at(t, found ? next : from);
         timeline_seek(t, at[from]);
         found = timeline_find_change(t, -1, w, NULL, NULL);
         good = good && found == (last != 0) && is_at(t, found ? last : from);

@@ -190,17 +190,26 @@ static void changes_begin(void *ctx, struct machine *m)
     c->value = watch_read(&c->w, m);
 }
 
-static bool changes_at(void *ctx, struct machine *m, const struct event *ev)
+static bool note_change(struct changes *c, const struct machine *m, uint64_t event)
 {
-    struct changes *c = ctx;
     if (watch_changed(&c->w, m, &c->value)) {
         struct position at = timeline_position(c->a->t);
-        at.event = ev->n;
+        at.event = event;
         c->list[c->nr % MAX_HISTORY].at = at;
         watch_format(c->list[c->nr % MAX_HISTORY].now, sizeof c->list[0].now, &c->w, m);
         c->nr++;
     }
     return false;
+}
+
+static bool changes_at(void *ctx, struct machine *m, const struct event *ev)
+{
+    return note_change(ctx, m, ev->n);
+}
+
+static bool changes_behind(void *ctx, struct machine *m)
+{
+    return note_change(ctx, m, 0);
 }
 
 static bool changes_interrupted(void *ctx)
@@ -221,7 +230,11 @@ void run_history(struct app *a, const char *args)
     a->has_asked = true;
     const struct position from = timeline_position(a->t);
     timeline_seek(a->t, (struct position){from.branch, timeline_first_op(a->t), 0});
-    const struct search_calls calls = {changes_begin, changes_at, changes_interrupted, c};
+    const struct search_calls calls = {.begin = changes_begin,
+                                       .pred = changes_at,
+                                       .at_end = changes_behind,
+                                       .interrupted = changes_interrupted,
+                                       .ctx = c};
     timeline_search_with(a->t, 1, &calls, NULL);
     timeline_seek(a->t, from);
     char name[128], title[96];

@@ -132,20 +132,52 @@ bool event_arg_named(const struct event *ev, const char *name, uint64_t *value)
     return find_arg(ev, name, NULL, value);
 }
 
-bool event_touches_pfn(const struct event *ev, uint64_t p)
+/* Which arguments of a kind of event say what blocks it is about: bits. */
+struct block_args {
+    bool known;
+    uint8_t pfns, orders;
+};
+
+static struct block_args block_args_of(uint16_t kind)
 {
-    const struct event_info *info = event_info(ev->kind);
+    const struct event_info *info = event_info(kind);
+    struct block_args b = {.known = true};
     char name[32], type[32];
-    uint64_t order = 0, found = 0;
-    event_arg(ev, "order", &order);
-    if (find_arg(ev, "found", "order", &found) ||
-        find_arg(ev, "fallback_order", "order", &found)) {
-        order = found > order ? found : order;
-    }
-    uint64_t size = order < 64 ? (uint64_t)1 << order : 1;
     for (uint32_t i = 0;
          info && i < PROBE_ARGS && arg_describe(info->args, i, name, type); i++) {
-        if (!strcmp(type, "pfn") && p >= ev->arg[i] && p - ev->arg[i] < size) {
+        b.pfns |= (uint8_t)(!strcmp(type, "pfn") << i);
+        if (!strcmp(type, "order") &&
+            (!b.orders || !strcmp(name, "found") || !strcmp(name, "fallback_order"))) {
+            b.orders |= (uint8_t)(1u << i);
+        }
+    }
+    return b;
+}
+
+/* Every event is asked when a page is watched: the table is read once. */
+static const struct block_args *block_args(uint16_t kind)
+{
+    static struct block_args args[NR_EVENTS];
+    if (!args[kind].known) {
+        args[kind] = block_args_of(kind);
+    }
+    return &args[kind];
+}
+
+bool event_names_pfn(uint16_t kind) { return block_args(kind)->pfns != 0; }
+
+bool event_touches_pfn(const struct event *ev, uint64_t p)
+{
+    const struct block_args *b = block_args(ev->kind);
+    uint64_t order = 0;
+    for (uint32_t i = 0; b->orders >> i; i++) {
+        if (b->orders >> i & 1 && ev->arg[i] > order) {
+            order = ev->arg[i];
+        }
+    }
+    const uint64_t size = order < 64 ? (uint64_t)1 << order : 1;
+    for (uint32_t i = 0; b->pfns >> i; i++) {
+        if (b->pfns >> i & 1 && p >= ev->arg[i] && p - ev->arg[i] < size) {
             return true;
         }
     }

@@ -115,6 +115,8 @@ bool event_arg(const struct event *ev, const char *type, uint64_t *value);
 bool event_arg_named(const struct event *ev, const char *name, uint64_t *value);
 /* Does the event concern this page (it lies in a block that the event names)? */
 bool event_touches_pfn(const struct event *ev, uint64_t pfn);
+/* Do events of this kind name blocks at all? */
+bool event_names_pfn(uint16_t kind);
 /* Is the operation a note that a person should stop at? */
 bool op_is_note(const struct op *op);
 bool op_is_stop_note(const struct op *op);

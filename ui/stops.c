@@ -19,10 +19,18 @@ static bool at_events(enum stop_kind kind)
 void stops_changed(struct stops *s)
 {
     memset(s->kinds, 0, sizeof s->kinds);
-    s->all = false;
+    s->all = s->ends = s->values = false;
     for (int i = 0; i < s->nr; i++) {
         const struct stop *stop = &s->list[i];
-        if (stop->enabled && stop->kind == STOP_EVENT) {
+        s->values |= stop->enabled && stop->kind == STOP_VALUE;
+        s->ends |=
+            stop->enabled && (stop->kind == STOP_CHANGE || stop->kind == STOP_VALUE);
+        if (stop->enabled && stop->kind == STOP_PAGE) {
+            for (uint16_t kind = 1; kind < NR_EVENTS; kind++) {
+                const uint64_t one = event_names_pfn(kind);
+                s->kinds[kind / 64] |= one << (kind % 64);
+            }
+        } else if (stop->enabled && stop->kind == STOP_EVENT) {
             s->kinds[stop->what / 64] |= UINT64_C(1) << (stop->what % 64);
         } else if (stop->enabled && at_events(stop->kind)) {
             s->all = true;
@@ -145,6 +153,8 @@ bool stops_events(const struct stops *s)
     return false;
 }
 
+const uint64_t *stops_kinds(const struct stops *s) { return s->all ? NULL : s->kinds; }
+
 /* ---- searching ---- */
 
 /* The innermost frame of this function, or NULL. */
@@ -166,25 +176,38 @@ static void see_frame(struct stop *stop, const struct machine *m)
     stop->entered = f ? f->event_entered : 0;
 }
 
-void stops_begin(struct stops *s, struct machine *m)
+/* Its value as text: at ev, or behind the operation whose last event that was. */
+static void read_value(const struct stop *stop, struct machine *m, const struct event *ev,
+                       bool inside, char text[STOP_TEXT])
 {
+    if (inside || !ev) {
+        condition_test(stop->expression, m, ev, text, STOP_TEXT);
+    } else {
+        condition_test_behind(stop->expression, m, ev, text, STOP_TEXT);
+    }
+}
+
+void stops_begin(struct stops *s, struct machine *m, const struct event *last,
+                 bool inside)
+{
+    s->seen = last ? *last : (struct event){0};
     for (int i = 0; i < s->nr; i++) {
         struct stop *stop = &s->list[i];
         if (stop->kind == STOP_CHANGE) {
             stop->last = watch_read(&stop->watch, m);
         } else if (stop->kind == STOP_VALUE) {
-            condition_test(stop->expression, m, NULL, stop->last_text,
-                           sizeof stop->last_text);
+            read_value(stop, m, last, inside, stop->last_text);
         } else if (stop->kind == STOP_RETURN) {
             see_frame(stop, m);
         }
     }
 }
 
-static bool value_changed(struct stop *stop, struct machine *m, const struct event *ev)
+static bool value_changed(struct stop *stop, struct machine *m, const struct event *ev,
+                          bool inside)
 {
     char now[STOP_TEXT];
-    condition_test(stop->expression, m, ev, now, sizeof now);
+    read_value(stop, m, ev, inside, now);
     if (!strcmp(now, stop->last_text)) {
         return false;
     }
@@ -218,7 +241,7 @@ static bool is_hit(struct stops *s, struct stop *stop, struct machine *m,
     case STOP_CHANGE:
         return watch_changed(&stop->watch, m, &stop->last);
     case STOP_VALUE:
-        return value_changed(stop, m, ev);
+        return value_changed(stop, m, ev, true);
     case STOP_WHEN: {
         enum verdict v = condition_test(stop->expression, m, ev, NULL, 0);
         if (v == VERDICT_ERROR) {
@@ -257,10 +280,28 @@ struct stop *stops_at(struct stops *s, struct machine *m, const struct event *ev
         return NULL;
     }
     struct stop *first = NULL;
+    s->seen = *ev;
     for (int i = 0; i < s->nr; i++) { /* all of them: each keeps what it saw last */
         struct stop *stop = &s->list[i];
         if (stop->enabled && at_events(stop->kind) && is_hit(s, stop, m, ev) && !first &&
             stop_holds(s, stop, m, ev)) {
+            first = stop;
+        }
+    }
+    return first;
+}
+
+struct stop *stops_at_end(struct stops *s, struct machine *m)
+{
+    struct stop *first = NULL;
+    const struct event *ev = s->seen.kind ? &s->seen : NULL;
+    for (int i = 0; i < s->nr; i++) {
+        struct stop *stop = &s->list[i];
+        const bool hit =
+            stop->enabled &&
+            ((stop->kind == STOP_CHANGE && watch_changed(&stop->watch, m, &stop->last)) ||
+             (stop->kind == STOP_VALUE && value_changed(stop, m, ev, false)));
+        if (hit && !first && stop_holds(s, stop, m, NULL)) {
             first = stop;
         }
     }

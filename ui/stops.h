@@ -8,6 +8,8 @@
  *   OP        an operation       its first event
  *   PAGE      a pfn              each event that names a block with this page in it
  *   CHANGE    watch              each event behind which the watched thing is another one
+ *                                than behind the event before (an operation's end, which
+ *                                is where a person sees its last event, belongs to that)
  *   VALUE     text               the same of an expression's value
  *   WHEN      text               each event at which the expression is true
  *
@@ -15,7 +17,8 @@
  * events: travel.c looks for them (stops_places).
  *
  * Calls while searching: stops_begin where a stretch of events begins, then stops_at at
- * each event of it.
+ * each event of it (or only at those of stops_kinds), and stops_at_end at the end of each
+ * operation if stops_ends.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef UI_STOPS_H
@@ -61,6 +64,8 @@ struct stops {
     int nr, last_number;
     uint64_t kinds[(NR_EVENTS + 63) / 64]; /* of events that may stop, if not all may */
     bool all;
+    bool ends, values;     /* there are CHANGE or VALUE; VALUE */
+    struct event seen;     /* the last one, for VALUE at an operation's end */
     bool backwards;        /* ignore counts do not count */
     char error[STOP_TEXT]; /* what a condition could not tell */
 };
@@ -82,9 +87,20 @@ void stops_changed(struct stops *s);
 bool stops_places(const struct stops *s);
 bool stops_events(const struct stops *s);
 
-void stops_begin(struct stops *s, struct machine *m);
+/* The kinds of events that may stop, a bit each; NULL: all. */
+const uint64_t *stops_kinds(const struct stops *s);
+/* Must operations' ends be looked at? */
+static inline bool stops_ends(const struct stops *s) { return s->ends; }
+
+/* last: the event before; NULL: none, or stops_values() does not hold. Inside an
+ * operation (inside) the machine is at that event, else behind the operation. */
+void stops_begin(struct stops *s, struct machine *m, const struct event *last,
+                 bool inside);
+static inline bool stops_values(const struct stops *s) { return s->values; }
 /* The first one that stops here, or NULL. */
 struct stop *stops_at(struct stops *s, struct machine *m, const struct event *ev);
+/* The same behind an operation, where ends are looked at. */
+struct stop *stops_at_end(struct stops *s, struct machine *m);
 /* The same at the place where operation op, issued by this line, begins; before: the line
  * of the operation before it. */
 struct stop *stops_at_place(struct stops *s, uint64_t op, uint32_t line, uint32_t before);

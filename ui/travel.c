@@ -330,25 +330,56 @@ enum travel travel_finish(struct app *a, int direction)
 /* A search through what is recorded, between two operations' beginnings. */
 struct hunt {
     struct app *a;
-    uint64_t floor, limit; /* operations that count: floor <= op < limit */
-    struct stop *which;    /* the last one that stopped; NULL: only the bounds did */
+    struct stop *which; /* the last one that stopped */
 };
+
+static void keep_event(void *ctx, struct machine *m, const struct event *ev)
+{
+    (void)m;
+    *(struct event *)ctx = *ev;
+}
+
+/* The last event up to the position. */
+static bool last_event(struct app *a, struct event *ev)
+{
+    const struct position at = timeline_position(a->t);
+    if (timeline_current_event(a->t, ev)) {
+        return true;
+    }
+    for (uint64_t op = at.op, nr = 0; op-- > timeline_first_op(a->t);) {
+        if (nr_events_of(a, at.branch, op, &nr) && nr) {
+            timeline_events(a->t, at.branch, op, keep_event, ev);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void begin_stops(struct app *a, struct machine *m)
+{
+    struct event last;
+    const bool known = stops_values(&a->stops) && last_event(a, &last);
+    stops_begin(&a->stops, m, known ? &last : NULL, timeline_position(a->t).event != 0);
+}
 
 static void hunt_begin(void *ctx, struct machine *m)
 {
     struct hunt *h = ctx;
-    stops_begin(&h->a->stops, m);
+    begin_stops(h->a, m);
 }
 
 static bool hunt_at(void *ctx, struct machine *m, const struct event *ev)
 {
     struct hunt *h = ctx;
-    const uint64_t op = timeline_position(h->a->t).op;
-    if (op < h->floor || op >= h->limit) {
-        h->which = NULL;
-        return true;
-    }
     struct stop *stop = stops_at(&h->a->stops, m, ev);
+    h->which = stop ? stop : h->which;
+    return stop != NULL;
+}
+
+static bool hunt_end(void *ctx, struct machine *m)
+{
+    struct hunt *h = ctx;
+    struct stop *stop = stops_at_end(&h->a->stops, m);
     h->which = stop ? stop : h->which;
     return stop != NULL;
 }
@@ -357,6 +388,22 @@ static bool hunt_interrupted(void *ctx)
 {
     const struct hunt *h = ctx;
     return interrupted(h->a);
+}
+
+/* Search through the operations from floor on, up to limit (0: all). */
+static bool hunt_through(struct hunt *h, int direction, uint64_t floor, uint64_t limit,
+                         bool *stopped)
+{
+    const struct stops *s = &h->a->stops;
+    const struct search_calls calls = {.begin = hunt_begin,
+                                       .pred = hunt_at,
+                                       .at_end = stops_ends(s) ? hunt_end : NULL,
+                                       .interrupted = hunt_interrupted,
+                                       .ctx = h,
+                                       .kinds = stops_kinds(s),
+                                       .floor = floor,
+                                       .limit = limit};
+    return timeline_search_with(h->a->t, direction, &calls, stopped);
 }
 
 /* The next operation (in that direction, op itself included) at whose beginning a line or
@@ -404,14 +451,14 @@ static enum travel continue_back(struct app *a, struct stop **which)
     if (s.op == timeline_first_op(a->t) && s.n <= 1) {
         place = UINT64_MAX;
     }
-    struct hunt h = {a, place == UINT64_MAX ? 0 : place, UINT64_MAX, NULL};
+    struct hunt h = {a, NULL};
     if (stops_events(&a->stops)) {
-        const struct search_calls calls = {hunt_begin, hunt_at, hunt_interrupted, &h};
         bool stopped = false;
         if (!from.event && s.nr) { /* its last event is where we are */
             timeline_seek(a->t, (struct position){s.branch, s.op, s.nr});
         }
-        const bool found = timeline_search_with(a->t, -1, &calls, &stopped);
+        const bool found =
+            hunt_through(&h, -1, place == UINT64_MAX ? 0 : place, 0, &stopped);
         if (stopped) {
             return TRAVEL_INTERRUPTED;
         }
@@ -438,11 +485,11 @@ static enum travel continue_recorded(struct app *a, struct stop **which)
     const uint64_t end = timeline_nr_ops(a->t, s.branch);
     struct stop *placed;
     const uint64_t place = next_place(a, s.branch, s.op + 1, 1, &placed);
-    struct hunt h = {a, 0, place, NULL};
+    struct hunt h = {a, NULL};
     if (stops_events(&a->stops)) {
-        const struct search_calls calls = {hunt_begin, hunt_at, hunt_interrupted, &h};
         bool stopped = false;
-        const bool found = timeline_search_with(a->t, 1, &calls, &stopped);
+        const bool found =
+            hunt_through(&h, 1, 0, place == UINT64_MAX ? 0 : place, &stopped);
         if (found && h.which) {
             struct position at = timeline_position(a->t);
             go(a, at.branch, at.op, at.event);
@@ -462,44 +509,56 @@ static enum travel continue_recorded(struct app *a, struct stop **which)
     return TRAVEL_MOVED;
 }
 
-/* One operation that has just been done. */
-struct look_op {
+/* Looking on while the script does something new. */
+struct look_on {
     struct app *a;
-    uint64_t found; /* the first event that stops; 0: none */
-    struct stop *which;
+    struct stop *which; /* the first one that stopped; NULL: none yet */
+    struct position at; /* there */
 };
 
-static void look_at(void *ctx, struct machine *m, const struct event *ev)
+static bool look_at(void *ctx, struct machine *m, const struct event *ev)
 {
-    struct look_op *l = ctx;
-    if (!l->found) {
-        l->which = stops_at(&l->a->stops, m, ev);
-        l->found = l->which ? ev->n : 0;
+    struct look_on *l = ctx;
+    if (!l->which && (l->which = stops_at(&l->a->stops, m, ev))) {
+        l->at = timeline_position(l->a->t);
+        l->at.event = ev->n;
     }
+    return false;
+}
+
+static bool look_behind(void *ctx, struct machine *m)
+{
+    struct look_on *l = ctx;
+    if (!l->which && (l->which = stops_at_end(&l->a->stops, m))) {
+        l->at = timeline_position(l->a->t);
+    }
+    return false;
 }
 
 /* Let the script go on, an operation at a time. */
-static enum travel continue_live(struct app *a, struct stop **which)
+static enum travel go_on(struct app *a, const struct look_on *l, struct stop **which)
 {
-    const bool events = stops_events(&a->stops);
-    stops_begin(&a->stops, timeline_machine(a->t));
     for (uint64_t op = timeline_position(a->t).op;; op++) {
         enum travel result = need_op(a, op);
         const uint32_t branch = timeline_position(a->t).branch;
-        struct op_record rec;
         struct stop *placed = NULL;
-        struct look_op l = {a, 0, NULL};
         if (result != TRAVEL_MOVED) {
             return result;
         }
         const bool place =
             stops_places(&a->stops) && next_place(a, branch, op, 1, &placed) == op;
-        if (events && timeline_op(a->t, branch, op, &rec) && rec.nr_events) {
-            timeline_events(a->t, branch, op, look_at, &l);
+        if (place) {
+            go(a, branch, op, 1);
+            *which = placed;
+            return TRAVEL_BREAK;
         }
-        if (place || l.found) {
-            go(a, branch, op, place ? 1 : l.found);
-            *which = place ? placed : l.which;
+        if (l->which && l->at.op <= op + (l->at.event == 0)) {
+            if (l->at.event) {
+                go(a, branch, l->at.op, l->at.event);
+            } else {
+                timeline_seek(a->t, (struct position){branch, l->at.op, 0});
+            }
+            *which = l->which;
             return TRAVEL_BREAK;
         }
         if (interrupted(a)) {
@@ -507,6 +566,24 @@ static enum travel continue_live(struct app *a, struct stop **which)
             return TRAVEL_INTERRUPTED;
         }
     }
+}
+
+static enum travel continue_live(struct app *a, struct stop **which)
+{
+    const struct stops *s = &a->stops;
+    struct look_on l = {.a = a};
+    const struct search_calls calls = {.pred = look_at,
+                                       .at_end = stops_ends(s) ? look_behind : NULL,
+                                       .ctx = &l,
+                                       .kinds = stops_kinds(s)};
+    const bool events = stops_events(s);
+    if (events) {
+        begin_stops(a, timeline_machine(a->t));
+        timeline_observe(a->t, &calls);
+    }
+    const enum travel result = go_on(a, &l, which);
+    timeline_observe(a->t, NULL);
+    return result;
 }
 
 enum travel travel_continue(struct app *a, int direction, struct stop **which)
