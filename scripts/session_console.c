@@ -27,8 +27,9 @@ static struct script_frame innermost(const char *text)
     return f;
 }
 
-/* Those of a frame at the last operation of the script's before operation op (what the user did has
- * none). Whoever asks at each event asks for the same one again, or for the next. */
+/* Those of a frame at the last operation of the script's before operation op (what the
+ * user did has none). Whoever asks at each event asks for the same one again, or for the
+ * next. */
 static struct script_frame locals_before(struct session *s, uint64_t op, uint32_t frame)
 {
     const struct timeline *t = s->timeline;
