@@ -14,6 +14,7 @@
 #include "pane.h"
 #include "popup.h"
 #include "session_file.h"
+#include "slabs.h"
 #include "status.h"
 #include "travel.h"
 
@@ -293,6 +294,7 @@ void app_moved(struct app *a, struct position from)
 static void find_lit(struct app *a)
 {
     const struct pane_kind *p = pane_kind(a->focus);
+    slabs_light_lines(a);
     if (a->focus != PANE_PHYSMAP &&
         (view_number(VIEW_HARDWARE, a->focus) || view_number(VIEW_SPACE, a->focus) ||
          a->focus == PANE_SLABS) &&

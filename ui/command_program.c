@@ -119,6 +119,13 @@ void run_close(struct app *a, const char *args)
     a->narration.top = 0;
     a->buddy.has_cursor = a->pcp.has_cursor = a->map.has_cursor = false;
     a->buddy.chain = a->pcp.chain = -1;
+    a->objects.has_cursor = false;
+    if (a->focus == PANE_SLABS && a->objects.opened) {
+        app_focus(a, PANE_CACHES);
+    } else {
+        a->objects.pinned = false;
+    }
+    a->objects.opened = false;
     hw_focus_forget(a);
 }
 

@@ -68,6 +68,18 @@ void run_slabtop(struct app *a, const char *args)
     free(list);
 }
 
+void run_sort(struct app *a, const char *args)
+{
+    if (!*args || args[1] || !strchr(OBJECTS_SORT_KEYS, *args)) {
+        app_message(a, MESSAGE_ERROR,
+                    "sort wants one of slabtop's keys: a, b, c, l, n, o, p, s, u, v.");
+        return;
+    }
+    a->objects.sort = *args;
+    app_focus(a, PANE_CACHES);
+    app_message(a, MESSAGE_INFO, "The caches stand by %s.", objects_sort_name(*args));
+}
+
 /* ---- kmem -s, -S ---- */
 
 void kmem_caches(struct app *a, struct text_buf *b, const char *name)

@@ -53,6 +53,7 @@ void hw_focus_forget(struct app *a)
     s->cache_pinned = s->tlb_pinned = false;
     s->walk.has_cursor = s->walk.pinned = false;
     s->memory.has_cursor = s->has_lit = false;
+    s->nr_lit_lines = 0;
     s->space.has_cursor = s->windows.has_cursor = false;
 }
 
@@ -346,6 +347,17 @@ bool hw_follow_set(const struct app *a, enum hw_part part, uint32_t *set, uint32
     *set = t->set;
     *way = t->way;
     return true;
+}
+
+bool hw_lit_line(const struct app *a, enum hw_part part, uint32_t set, uint32_t way)
+{
+    for (uint32_t i = 0; i < a->hw.nr_lit_lines; i++) {
+        const struct hw_touch *t = &a->hw.lit_lines[i];
+        if (t->part == part && t->set == set && t->way == way) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int hw_follow_part(const struct app *a, enum hw_part first, enum hw_part last)

@@ -34,6 +34,8 @@ bool hw_touched(const struct app *a, enum hw_part part, uint32_t set, uint32_t w
 int hw_next(const struct app *a, enum hw_part part, uint32_t set, uint32_t way);
 /* The set that a pane should show: touched last, or to be probed; false: none of them. */
 bool hw_follow_set(const struct app *a, enum hw_part part, uint32_t *set, uint32_t *way);
+/* Is it a line of the object that was selected last? */
+bool hw_lit_line(const struct app *a, enum hw_part part, uint32_t set, uint32_t way);
 /* The part of which that is so, among first .. last; -1: none. */
 int hw_follow_part(const struct app *a, enum hw_part first, enum hw_part last);
 

@@ -179,7 +179,7 @@ static int way_marks(const struct app *a, enum hw_part part, uint32_t set, uint3
     const struct sets_state *s = &a->hw.sets[part];
     const bool cursor = focused && s->has_cursor && s->set == set && s->way == way;
     return (hw_touched(a, part, set, way) ? MARK_CHANGED : 0) |
-           (cursor ? MARK_SELECTED : 0);
+           (cursor || hw_lit_line(a, part, set, way) ? MARK_SELECTED : 0);
 }
 
 static void draw_ways(const struct app *a, const struct sets_kind *k, enum hw_part part,

@@ -28,7 +28,7 @@ struct hw_touch {
     uint32_t way; /* CACHE_NO_WAY: only the set is known */
 };
 
-enum { HW_MAX_TOUCHED = 64 };
+enum { HW_MAX_TOUCHED = 64, HW_MAX_LIT_LINES = 1024 };
 
 /* The access in view: the one under way, or the last one before the position. Kept up to
  * date by hw_focus_refresh. */
@@ -180,6 +180,9 @@ struct hw_state {
     struct memory_state memory;
     struct space_state space;
     struct windows_state windows;
+    /* the lines of an object that was selected last, where CPUs' caches hold them */
+    struct hw_touch lit_lines[HW_MAX_LIT_LINES];
+    uint32_t nr_lit_lines;
     bool has_lit; /* a frame that was selected last: it lights up in the memory map */
     uint64_t lit;
 };

@@ -18,7 +18,8 @@ enum hint {
     HINT_RUNNING = 32, /* while it runs by itself */
     HINT_SANDBOX = 64, /* in the free sandbox */
     HINT_MAP = 128,    /* in the memory map */
-    HINT_CELL = 256    /* in a pane with a cursor */
+    HINT_CELL = 256,   /* in a pane with a cursor */
+    HINT_OPENED = 512  /* in what Enter has opened from a list */
 };
 
 struct key_row {

@@ -343,6 +343,12 @@ static void slub_event(struct app *a, const struct event *ev)
     case EV_SLUB_UNFREEZE:
         come(a, ev, AT_NODE, PFN_FORMAT ", now %llu", frame, three);
         break;
+    case EV_SLUB_DEBUG_ALLOC:
+        come(a, ev, AT_NODE, PFN_FORMAT " gives it, checked", frame);
+        break;
+    case EV_SLUB_DEBUG_FREE:
+        come(a, ev, AT_ITS_SLAB, PFN_FORMAT " takes it, checked, %llu out", frame, three);
+        break;
     case EV_SLUB_DISCARD:
         come(a, ev, AT_PAGES, PFN_FORMAT " go back", frame);
         break;

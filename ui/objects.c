@@ -201,6 +201,23 @@ static void gather_lit(struct app *a)
     }
 }
 
+/* The object that the last operation on the cache answered, or took back. */
+static uint64_t last_object(const struct app *a)
+{
+    const struct op_events *e = &a->objects.last;
+    uint64_t va;
+    for (uint64_t n = e->first + e->nr; n-- > e->first;) {
+        const struct event *ev = op_events_get(e, n);
+        if (ev && event_arg_named(ev, "ptr", &va)) {
+            const struct object_view o = object_view(a->model.m, va);
+            if (o.state != OBJECT_NONE && o.cache == a->objects.cache) {
+                return o.va;
+            }
+        }
+    }
+    return 0;
+}
+
 void objects_refresh(struct app *a)
 {
     struct objects_state *s = &a->objects;
@@ -220,6 +237,9 @@ void objects_refresh(struct app *a)
     }
     gather_lit(a);
     object_path_refresh(a);
+    if (!s->last_va && s->path.there && !s->path.live) {
+        s->last_va = last_object(a);
+    }
 }
 
 bool objects_is_lit(const struct app *a, uint64_t va, uint64_t pfn, uint32_t index)

@@ -35,6 +35,8 @@ struct pane_kind {
     void (*turn)(struct app *a, int by);  /* ] (1) and [ (-1): another one of what it
                                              shows; may be NULL: another zone */
     bool columns;                         /* uses left and right */
+    /* what the hint line says of Enter and of ]; NULL: what the table of keys says */
+    const char *enter_hint, *turn_hint;
 };
 
 #define PANE(id, object) extern const struct pane_kind pane_##object;

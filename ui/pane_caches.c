@@ -56,13 +56,24 @@ static void fit(struct app *a, int w, int h)
     }
 }
 
+/* A count in five columns. */
+static const char *brief(char buf[24], uint64_t n)
+{
+    snprintf(buf, 24, n < 100000 ? "%" PRIu64 : "%" PRIu64 "k",
+             n < 100000 ? n : n / 1000);
+    return buf;
+}
+
 /* Name, then what fits: the names of what is narrow. */
 static void narrow(char *buf, size_t size, int w, const struct cache_view *v)
 {
     if (v) {
         const double use = v->num_objs ? objects_percent(v->active_objs, v->num_objs) : 0;
-        int n = snprintf(buf, size, "%-18.18s %5" PRIu64 " %5" PRIu64, v->name,
-                         v->num_objs, v->active_objs);
+        const bool cut = strlen(v->name) > 18;
+        char objs[24], active[24], slabs[24];
+        int n = snprintf(buf, size, "%-*.*s%s %5s %5s", cut ? 17 : 18, cut ? 17 : 18,
+                         v->name, cut ? "~" : "", brief(objs, v->num_objs),
+                         brief(active, v->active_objs));
         if (w >= 37) {
             n += snprintf(buf + n, size - (size_t)n, " %3.0f%%", use);
         }
@@ -70,7 +81,7 @@ static void narrow(char *buf, size_t size, int w, const struct cache_view *v)
             n += snprintf(buf + n, size - (size_t)n, " %6u", v->size);
         }
         if (w >= 51) {
-            n += snprintf(buf + n, size - (size_t)n, " %5" PRIu64, v->num_slabs);
+            n += snprintf(buf + n, size - (size_t)n, " %5s", brief(slabs, v->num_slabs));
         }
         if (w >= 58) {
             snprintf(buf + n, size - (size_t)n, " %6" PRIu64 "K", objects_bytes(v) >> 10);
@@ -131,6 +142,13 @@ static bool key(struct app *a, int k, int w, int h)
     (void)w;
     struct cache_view *list = sorted(a, &nr);
     const int row = row_of(list, nr, s->cache);
+    if (k == K_ENTER && list && nr) {
+        choose(a, list[row].id);
+        s->opened = true;
+        free(list);
+        app_focus(a, PANE_SLABS);
+        return true;
+    }
     a->caches.selected = s->pinned ? row : -1;
     const bool used = pane_list_key(&a->caches, k, (int)nr, app_max_int(1, h - 1), row);
     if (used && a->caches.selected < 0) {
@@ -197,9 +215,11 @@ static bool changed(const struct app *a)
 const struct pane_kind pane_caches = {
     .name = "Caches",
     .short_name = "Caches",
-    .about = "All caches of objects in slabtop's columns; [ and ] change the order, the "
-             "cursor chooses the cache of the pane Slabs, Enter tells its geometry. The "
-             "one that the last event touched is lit.",
+    .about =
+        "All caches of objects in slabtop's columns; [ and ] change the order, :sort "
+        "takes slabtop's letters. The cursor chooses the cache of the pane Slabs, "
+        "Enter opens it, Esc comes back. The one that the last event touched is "
+        "lit.",
     .title = title,
     .fit = fit,
     .draw = draw,
@@ -209,4 +229,6 @@ const struct pane_kind pane_caches = {
     .changed = changed,
     .find = find,
     .turn = turn,
+    .enter_hint = "open",
+    .turn_hint = "other order",
 };

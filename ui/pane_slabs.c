@@ -467,4 +467,5 @@ const struct pane_kind pane_slabs = {
     .scale = scale,
     .turn = slabs_turn,
     .columns = true,
+    .turn_hint = "other cache",
 };

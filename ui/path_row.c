@@ -55,7 +55,7 @@ void object_path_draw(const struct app *a, struct grid *g, struct rect r)
     char text[128];
     int x = r.x, y = r.y;
     if (!p->there || !p->nr) {
-        grid_text_cut(g, x, y, r.w, "Nothing has been done to its objects of late.",
+        grid_text_cut(g, x, y, r.w, "Nothing was done to its objects of late.",
                       a->glyphs->more, ST_FAINT, 0);
         return;
     }

@@ -95,6 +95,9 @@ int slabs_text(const struct app *a, struct grid *g, struct rect r, int x,
  * lines. As many of these rows as r has. */
 void slabs_words(const struct app *a, struct grid *g, struct rect r);
 
+/* The lines of the selected object light up in the panes of caches. */
+void slabs_light_lines(struct app *a);
+
 /* ---- the pane's functions (pane.h) ---- */
 
 void slabs_fit(struct app *a, int w, int h);

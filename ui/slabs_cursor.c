@@ -79,6 +79,35 @@ void slabs_fit(struct app *a, int w, int h)
 
 /* ---- moving ---- */
 
+void slabs_light_lines(struct app *a)
+{
+    static const enum hw_part parts[] = {PART_L1D, PART_L2};
+    const struct machine *m = a->model.m;
+    struct hw_state *hw = &a->hw;
+    const struct object_view o =
+        object_view(m, a->objects.has_cursor ? slabs_object(a) : 0);
+    struct cache_view c;
+    uint32_t set, way;
+    hw->nr_lit_lines = 0;
+    if (o.state == OBJECT_NONE || !cache_view(m, o.cache, &c)) {
+        return;
+    }
+    const struct memory_at at = memory_translate(m, a->cpu, NULL, o.va);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const struct cache *cache = shown_cpu(a) ? shown_part(a, parts[i]) : NULL;
+        const uint64_t line = cache ? cache->config.line_bytes : 0;
+        for (uint64_t pa = line ? at.pa & ~(line - 1) : 0;
+             line && at.via != VIA_NOTHING && pa < at.pa + c.size &&
+             hw->nr_lit_lines < HW_MAX_LIT_LINES;
+             pa += line) {
+            if (memory_holder(m, a->cpu, parts[i], pa, &set, &way)) {
+                hw->lit_lines[hw->nr_lit_lines++] =
+                    (struct hw_touch){(uint8_t)parts[i], true, set, way};
+            }
+        }
+    }
+}
+
 static void aim(struct app *a)
 {
     const uint64_t va = slabs_object(a);

@@ -27,7 +27,16 @@ static void draw_bytes(const struct app *a, struct grid *g, struct rect r,
     const size_t n = hw_read_virt(a->model.m, a->cpu, v->va, false, bytes, NULL, want);
     const uint32_t word = object_word(a->model.m);
     const bool chained = c.min_num && v->state != OBJECT_IN_USE;
-    int x = grid_text(g, r.x, r.y, "bytes        ", ST_DIM, 0);
+    uint64_t next;
+    int x = r.x;
+    if (chained && object_next(a->model.m, v, &next)) {
+        x = grid_printf(g, x, r.y, ST_DIM, 0, "at +%u ", c.offset);
+        x = next ? grid_printf(g, x, r.y, ST_POINTER, 0, "next 0x%" PRIx64, next)
+                 : grid_text(g, x, r.y, "0, it is the last", ST_POINTER, 0);
+        x = grid_text(g, x, r.y, "; bytes ", ST_DIM, 0);
+    } else {
+        x = grid_text(g, x, r.y, "bytes        ", ST_DIM, 0);
+    }
     size_t i = 0;
     for (; i < n && x + 3 <= r.x + r.w; i++) {
         const bool link = chained && i >= c.offset && i < c.offset + word;
@@ -66,7 +75,12 @@ void slabs_words(const struct app *a, struct grid *g, struct rect r)
     const uint64_t va = slabs_object(a);
     const struct object_view v = object_view(a->model.m, va);
     char text[300];
-    if (v.state == OBJECT_NONE || !r.h) {
+    if (!r.h) {
+        return;
+    }
+    if (v.state == OBJECT_NONE) {
+        slabs_text(a, g, r, r.x, "Arrows choose an object: whose it is, and who had it.",
+                   ST_FAINT, 0);
         return;
     }
     int x =

@@ -209,6 +209,9 @@ void now_draw(const struct app *a, struct grid *g)
 
 /* ---- the hint line ---- */
 
+/* Those that have their place before all others. */
+enum { FIRST_HINTS = HINT_ANY | HINT_OPENED };
+
 static unsigned wanted_hints(const struct app *a)
 {
     const struct model *md = &a->model;
@@ -224,7 +227,24 @@ static unsigned wanted_hints(const struct app *a)
     hints |= a->sandbox ? HINT_SANDBOX : 0;
     hints |= a->focus == PANE_PHYSMAP || pane_kind(a->focus)->scale ? HINT_MAP : 0;
     hints |= pane_kind(a->focus)->details ? HINT_CELL : 0;
+    hints |= a->focus == PANE_SLABS && a->objects.opened ? HINT_OPENED : 0;
     return hints;
+}
+
+/* A row of the table of keys, in the words of the focused pane where it has its own. */
+static struct key_row hint_row(const struct app *a, size_t i)
+{
+    const struct pane_kind *p = pane_kind(a->focus);
+    struct key_row k = key_row(i);
+    const char *own = k.code == K_ENTER ? p->enter_hint
+                      : k.code == ']'   ? p->turn_hint
+                                        : NULL;
+    if (own) {
+        k.hint = own;
+        k.hint_len = (int)strlen(own);
+        k.hints |= HINT_CELL;
+    }
+    return k;
 }
 
 /* Is a key's hint of use now? At the end of a finished lesson there is no next step. */
@@ -278,9 +298,9 @@ static void draw_hints(const struct app *a, struct grid *g, struct rect r)
     unsigned wanted = wanted_hints(a);
     int always = 0, all = 0, x = r.x + 1;
     for (size_t i = 0; i < keys_count(); i++) {
-        struct key_row k = key_row(i);
+        struct key_row k = hint_row(a, i);
         all += hint_applies(a, &k, wanted, true) ? hint_width(&k) : 0;
-        always += hint_applies(a, &k, wanted & HINT_ANY, false) ? hint_width(&k) : 0;
+        always += hint_applies(a, &k, wanted & FIRST_HINTS, false) ? hint_width(&k) : 0;
     }
     bool wide = all <= r.w - 2;
     int spare = r.w + 1 - always;
@@ -297,11 +317,11 @@ static void draw_hints(const struct app *a, struct grid *g, struct rect r)
         wide = false;
     }
     for (size_t i = 0; i < keys_count(); i++) {
-        struct key_row k = key_row(i);
+        struct key_row k = hint_row(a, i);
         if (!hint_applies(a, &k, wanted, wide)) {
             continue;
         }
-        if (!(k.hints & wanted & HINT_ANY)) {
+        if (!(k.hints & wanted & FIRST_HINTS)) {
             if (hint_width(&k) > spare) {
                 continue;
             }
