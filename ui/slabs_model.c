@@ -65,7 +65,8 @@ bool slabs_shape(const struct app *a, int w, int h, struct slabs_shape *s)
     }
     s->cell = cell_width(a, &s->v, s->detail);
     s->per_row = app_max_int(1, room / s->cell);
-    if (s->per_row > 8 && s->per_row < (int)s->v.num) { /* rows begin at round addresses */
+    if (s->per_row > 8 && s->per_row < (int)s->v.num) {
+        /* rows begin at round addresses */
         s->per_row -= s->per_row % (s->per_row > 16 ? 16 : 8);
     }
     s->rows = 1 + ((int)s->v.num + s->per_row - 1) / s->per_row;
