@@ -90,6 +90,44 @@ matches "$out" 'nothing is launched yet' "requests before launch are refused"
 matches "$out" 'missing.lua' "a file that is not there is told"
 is "$status" 0 "the sandbox"
 
+# Each frame of the stack has its own variables.
+cp "$MMSCOPE_SOURCE/tests/transcripts/small.lua" .
+talk <<'END'
+initialize
+launch {"program":"small.lua"}
+setFunctionBreakpoints {"breakpoints":[{"name":"expand"}]}
+configurationDone
+continue
+stackTrace {"threadId":1}
+scopes {"frameId":1}
+variables {"variablesReference":1000}
+scopes {"frameId":12}
+variables {"variablesReference":1001}
+evaluate {"expression":"n + i","context":"hover","frameId":12}
+evaluate {"expression":"n","context":"watch","frameId":11}
+disconnect
+END
+frames=$(printf '%s\n' "$out" | grep '"command":"stackTrace"')
+matches "$frames" '"id":11,"name":"take\(\)","line":8,' "the script's innermost function"
+matches "$frames" '"id":12,"name":"take_many\(\)","line":15,' "the one that called it"
+matches "$frames" '"id":13,"name":"function <small.lua:23>","line":26,' "and so on"
+matches "$out" '"scopes":\[[^]]*"name":"Arguments","variablesReference":1000,' "a kernel function has arguments"
+matches "$out" '"variables":\[{"name":"zone","value":"Normal"' "with their values"
+outer=$(printf '%s\n' "$out" | sed -n 's/.*"scopes":\[{"name":"Script locals","variablesReference":\([0-9]*\),.*/\1/p' | tail -n 1)
+ok=$([ "${outer:-0}" -gt 1000 ] && echo yes)
+is "$ok" yes "an outer function of the script's has other variables"
+matches "$out" '"result":"3"' "an expression sees the variables of its frame"
+talk <<END
+initialize
+launch {"program":"small.lua"}
+setFunctionBreakpoints {"breakpoints":[{"name":"expand"}]}
+configurationDone
+continue
+variables {"variablesReference":$outer}
+disconnect
+END
+matches "$out" '"name":"n","value":"2".*"name":"i","value":"1"' "which are told"
+
 printf 'hello\n' | "$MMSCOPE" dap >raw 2>err
 is $? 2 "who speaks something else is told"
 done_testing

@@ -27,6 +27,7 @@ static struct {
     size_t head, nr;
     bool done, got_line;
     char line[1024];
+    char path[1024]; /* the name of a file that is completed */
     char history_file[512];
     FILE *nowhere;
     char **words; /* of the completion under way */
@@ -112,6 +113,19 @@ static char *next_word(const char *text, int state)
     return NULL;
 }
 
+/* A name of a file: readline's own function wants the whole path, but only what stands
+ * behind its last / is replaced here (that is a word's end, since it divides in Lua). */
+static char *next_file(const char *text, int state)
+{
+    char *path = rl_filename_completion_function(cmd.path, state);
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    (void)text;
+    if (slash) {
+        memmove(path, slash + 1, strlen(slash + 1) + 1);
+    }
+    return path;
+}
+
 static void forget_words(void)
 {
     for (size_t i = 0; i < cmd.nr_words; i++) {
@@ -124,9 +138,13 @@ static char **complete(const char *text, int start, int end)
 {
     (void)start;
     forget_words();
-    rl_attempted_completion_over = 1; /* never file names */
+    rl_attempted_completion_over = 1; /* file names only where they belong */
     char line[1024];
     snprintf(line, sizeof line, "%.*s", end, rl_line_buffer);
+    if (command_completes_files(line)) {
+        snprintf(cmd.path, sizeof cmd.path, "%s", strrchr(line, ' ') + 1);
+        return rl_completion_matches(text, next_file);
+    }
     command_complete(cmd.app, line, collect, NULL);
     return rl_completion_matches(text, next_word);
 }

@@ -5,8 +5,11 @@
 
 #include "describe.h"
 #include "hw_focus.h"
+#include "objects.h"
 #include "popup.h"
+#include "screen_words.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +174,20 @@ static void offer_word(void *ctx, const char *word)
     offer(o->prefix, word, o->fn, o->ctx);
 }
 
+static void complete_kmem(struct app *a, const struct offering *o)
+{
+    size_t nr;
+    struct cache_view *list = objects_caches(a->model.m, &nr);
+    static const char *const options[] = {"-i", "-f", "-s", "-S", "-p"};
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        offer(o->prefix, options[i], o->fn, o->ctx);
+    }
+    for (size_t i = 0; i < nr; i++) {
+        offer(o->prefix, list[i].name, o->fn, o->ctx);
+    }
+    free(list);
+}
+
 static void complete_argument(struct app *a, enum complete_kind kind, const char *prefix,
                               void (*fn)(void *ctx, const char *word), void *ctx)
 {
@@ -203,6 +220,20 @@ static void complete_argument(struct app *a, enum complete_kind kind, const char
             offer(prefix, targets[i], fn, ctx);
         }
         session_complete(a->session, prefix, fn, ctx);
+        break;
+    case COMPLETE_ADDRESS:
+        offer(prefix, "phys", fn, ctx);
+        break;
+    case COMPLETE_LUA:
+        session_complete(a->session, prefix, fn, ctx);
+        break;
+    case COMPLETE_MARK:
+        for (int i = 0; i < a->nr_marks; i++) {
+            offer(prefix, a->marks[i].name, fn, ctx);
+        }
+        break;
+    case COMPLETE_KMEM:
+        complete_kmem(a, &(struct offering){prefix, fn, ctx});
         break;
     case COMPLETE_ZONE:
         for (uint32_t i = 0; i < machine_nr_zones(a->model.m); i++) {
@@ -281,6 +312,22 @@ static void complete_argument(struct app *a, enum complete_kind kind, const char
     }
 }
 
+/* The command that line is about, once there is a blank behind it. */
+static const struct command_row *command_of(const char *line)
+{
+    char name[32], others[200];
+    line += strspn(line, " ");
+    const size_t len = strncmp(line, "x/", 2) == 0 ? 1 : strcspn(line, " ");
+    snprintf(name, sizeof name, "%.*s", len < sizeof name ? (int)len : 0, line);
+    return line[len] ? command_resolve(name, others, sizeof others) : NULL;
+}
+
+bool command_completes_files(const char *line)
+{
+    const struct command_row *row = command_of(line);
+    return row && row->complete == COMPLETE_FILE;
+}
+
 void command_complete(struct app *a, const char *line,
                       void (*fn)(void *ctx, const char *word), void *ctx)
 {
@@ -291,14 +338,22 @@ void command_complete(struct app *a, const char *line,
         session_complete(a->session, line, fn, ctx);
         return;
     }
-    char name[32];
     const char *last = strrchr(line, ' ') + 1;
-    snprintf(name, sizeof name, "%.*s", len < sizeof name ? (int)len : 0, line);
-    char others[200];
-    const struct command_row *row = command_resolve(name, others, sizeof others);
+    const struct command_row *row = command_of(line);
     if (row) {
         complete_argument(a, row->complete, last, fn, ctx);
     } else {
         session_complete(a->session, line, fn, ctx);
+    }
+    /* an address, wherever it stands: that is typed most often, and worst */
+    const char *word = line + strlen(line);
+    while (word > line && isalnum((unsigned char)word[-1])) {
+        word--;
+    }
+    const bool wanted =
+        row && (row->complete == COMPLETE_ADDRESS || row->complete == COMPLETE_TARGET ||
+                row->complete == COMPLETE_MEMORY);
+    if (*word == '0' || (!*word && wanted)) {
+        screen_words(a, word, fn, ctx);
     }
 }

@@ -10,6 +10,10 @@ enum complete_kind {
     COMPLETE_NONE,
     COMPLETE_EVENT,
     COMPLETE_TARGET,
+    COMPLETE_ADDRESS, /* or a page's number: those that are on the screen */
+    COMPLETE_LUA,
+    COMPLETE_MARK,
+    COMPLETE_KMEM,
     COMPLETE_INFO,
     COMPLETE_FILE,
     COMPLETE_CONFIG, /* NAME= of an option of the machine */
@@ -46,6 +50,9 @@ void command_run(struct app *a, const char *line);
  * cut at the cursor). */
 void command_complete(struct app *a, const char *line,
                       void (*fn)(void *ctx, const char *word), void *ctx);
+
+/* Is the last word of line to be the name of a file? */
+bool command_completes_files(const char *line);
 
 /* The help screen's text; of one command if it is given. malloced; NULL: no memory. */
 char *help_text(const char *command);

@@ -23,7 +23,14 @@
 enum { MAX_QUEUE = 64, MAX_MESSAGE = 16 << 20 };
 
 /* What a variablesReference stands for. */
-enum scope { SCOPE_LOCALS = 1, SCOPE_CPU, SCOPE_ZONES, SCOPE_CACHES, SCOPE_ZONE };
+enum scope {
+    SCOPE_LOCALS = 1, /* of the script's innermost frame */
+    SCOPE_CPU,
+    SCOPE_ZONES,
+    SCOPE_CACHES,
+    SCOPE_ARGUMENTS = 1000,                     /* + the kernel's frame, innermost 0 */
+    SCOPE_OUTER = SCOPE_ARGUMENTS + PROBE_STACK /* + the script's frame */
+};
 
 struct dap {
     FILE *in, *out;
@@ -381,24 +388,19 @@ static void add_kernel_frame(struct dap *d, json_t *list, int id,
     json_array_append_new(list, frame);
 }
 
-/* "\tfile:line: in function 'name'" */
-static void add_script_frames(struct dap *d, json_t *list, int id,
-                              const struct site *site)
+/* All of a scenario's Lua is in its one file. */
+static void add_script_frames(struct dap *d, json_t *list, int id)
 {
-    const char *at = site->stack ? site->stack : "";
-    char file[1024], what[200];
-    (void)d;
-    for (; *at; at += strcspn(at, "\n"), at += *at == '\n') {
-        uint32_t line;
-        while (*at == '\t' || *at == ' ') {
-            at++;
+    const struct model *md = &d->app.model;
+    struct script_frame f;
+    for (uint32_t i = 0; session_frame(d->session, md->at.branch, md->view.op, i, &f);
+         i++) {
+        json_t *frame = json_pack("{s:i, s:s, s:i, s:i}", "id", id++, "name", f.name,
+                                  "line", (int)f.line, "column", f.line ? 1 : 0);
+        if (f.line) {
+            json_object_set_new(frame, "source", script_source(session_name(d->session)));
         }
-        if (sscanf(at, "%1023[^:\n]:%" SCNu32 ": in %199[^\n]", file, &line, what) == 3) {
-            json_t *frame =
-                json_pack("{s:i, s:s, s:i, s:i, s:o}", "id", id++, "name", what, "line",
-                          (int)line, "column", 1, "source", script_source(file));
-            json_array_append_new(list, frame);
-        }
+        json_array_append_new(list, frame);
     }
 }
 
@@ -413,16 +415,7 @@ static void stack_trace(struct dap *d, const json_t *request)
         for (uint32_t i = md->depth; i > 0; i--) {
             add_kernel_frame(d, list, id++, &md->stack[i - 1]);
         }
-        const struct site site = timeline_site(d->app.t, md->view.rec.op.site);
-        const size_t before = json_array_size(list);
-        add_script_frames(d, list, id, &site);
-        if (json_array_size(list) == before && site.line) {
-            json_array_append_new(list,
-                                  json_pack("{s:i, s:s, s:i, s:i, s:o}", "id", id, "name",
-                                            session_title(d->session), "line",
-                                            (int)site.line, "column", 1, "source",
-                                            script_source(session_name(d->session))));
-        }
+        add_script_frames(d, list, id);
     }
     const int total = (int)json_array_size(list);
     respond(d, request,
@@ -435,12 +428,30 @@ static json_t *scope(const char *name, int reference)
                      "expensive", 0);
 }
 
+/* Frames are numbered from 1: the kernel's, innermost first, then the script's. */
+static bool is_script_frame(const struct dap *d, json_int_t id, uint32_t *n)
+{
+    const json_int_t depth = d->app.model.depth;
+    *n = id > depth ? (uint32_t)(id - depth - 1) : 0;
+    return id > depth;
+}
+
 static void scopes(struct dap *d, const json_t *request)
 {
-    respond(d, request,
-            json_pack("{s:[o, o, o, o]}", "scopes", scope("Script locals", SCOPE_LOCALS),
-                      scope("CPU", SCOPE_CPU), scope("Zones", SCOPE_ZONES),
-                      scope("Caches", SCOPE_CACHES)));
+    const json_int_t id = json_integer_value(
+        json_object_get(json_object_get(request, "arguments"), "frameId"));
+    uint32_t n;
+    json_t *list = json_array();
+    const bool in_script = is_script_frame(d, id, &n);
+    json_array_append_new(
+        list, scope("Script locals", n ? SCOPE_OUTER + (int)n : SCOPE_LOCALS));
+    if (!in_script && id > 0) {
+        json_array_append_new(list, scope("Arguments", SCOPE_ARGUMENTS + (int)id - 1));
+    }
+    json_array_append_new(list, scope("CPU", SCOPE_CPU));
+    json_array_append_new(list, scope("Zones", SCOPE_ZONES));
+    json_array_append_new(list, scope("Caches", SCOPE_CACHES));
+    respond(d, request, json_pack("{s:o}", "scopes", list));
 }
 
 __attribute__((format(printf, 3, 4))) static void
@@ -455,18 +466,35 @@ add_variable(json_t *list, const char *name, const char *format, ...)
                                           "variablesReference", 0));
 }
 
-static void add_locals(struct dap *d, json_t *list)
+static void add_locals(struct dap *d, json_t *list, uint32_t n)
 {
     const struct model *md = &d->app.model;
-    const char *at =
-        md->has_op ? timeline_locals(d->app.t, md->at.branch, md->view.op) : "";
-    while (*at) {
+    struct script_frame f = {.locals = ""};
+    if (md->has_op) {
+        session_frame(d->session, md->at.branch, md->view.op, n, &f);
+    }
+    for (const char *at = f.locals; at < f.locals + f.locals_len;) {
         const size_t len = strcspn(at, "\n"), name_len = strcspn(at, " \n");
         char name[160];
         snprintf(name, sizeof name, "%.*s", (int)name_len, at);
         const size_t skip = len > name_len + 3 ? name_len + 3 : len;
         add_variable(list, name, "%.*s", (int)(len - skip), at + skip);
         at += len + (at[len] == '\n');
+    }
+}
+
+static void add_arguments(struct dap *d, json_t *list, uint32_t n)
+{
+    const struct model *md = &d->app.model;
+    if (n >= md->depth) {
+        return;
+    }
+    const struct probe_frame *f = &md->stack[md->depth - 1 - n];
+    char name[32], type[32], value[128];
+    for (uint32_t i = 0;
+         i < PROBE_FRAME_ARGS && arg_describe(fn_info(f->fn)->args, i, name, type); i++) {
+        value_format(value, sizeof value, md->m, type, f->arg[i]);
+        add_variable(list, name, "%s", value);
     }
 }
 
@@ -522,22 +550,20 @@ static void add_caches(struct dap *d, json_t *list)
 static void variables(struct dap *d, const json_t *request)
 {
     json_t *list = json_array();
-    switch (json_integer_value(
-        json_object_get(json_object_get(request, "arguments"), "variablesReference"))) {
-    case SCOPE_LOCALS:
-        add_locals(d, list);
-        break;
-    case SCOPE_CPU:
+    const json_int_t reference = json_integer_value(
+        json_object_get(json_object_get(request, "arguments"), "variablesReference"));
+    if (reference == SCOPE_LOCALS) {
+        add_locals(d, list, 0);
+    } else if (reference == SCOPE_CPU) {
         add_cpu(d, list);
-        break;
-    case SCOPE_ZONES:
+    } else if (reference == SCOPE_ZONES) {
         add_zones(d, list);
-        break;
-    case SCOPE_CACHES:
+    } else if (reference == SCOPE_CACHES) {
         add_caches(d, list);
-        break;
-    default:
-        break;
+    } else if (reference >= SCOPE_OUTER) {
+        add_locals(d, list, (uint32_t)(reference - SCOPE_OUTER));
+    } else if (reference >= SCOPE_ARGUMENTS) {
+        add_arguments(d, list, (uint32_t)(reference - SCOPE_ARGUMENTS));
     }
     respond(d, request, json_pack("{s:o}", "variables", list));
 }
@@ -545,6 +571,12 @@ static void variables(struct dap *d, const json_t *request)
 static void evaluate(struct dap *d, const json_t *request)
 {
     const char *expression = arguments_string(request, "expression");
+    uint32_t n;
+    is_script_frame(d,
+                    json_integer_value(json_object_get(
+                        json_object_get(request, "arguments"), "frameId")),
+                    &n);
+    session_select_frame(d->session, n); /* whose variables the expression sees */
     if (!strcmp(arguments_string(request, "context"), "repl")) {
         const struct position from = timeline_position(d->app.t);
         char *text = run_command(d, expression);
