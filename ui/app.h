@@ -85,6 +85,7 @@ struct popup {
         char *label, *command;
     } choices[MAX_CHOICES];
     int nr_choices, selected;
+    char other[32]; /* "d:how they differ" on the lower edge, of branches; "": none */
 };
 
 enum message_kind { MESSAGE_NONE, MESSAGE_INFO, MESSAGE_ERROR };

@@ -5,6 +5,8 @@
 #include "command_run.h"
 
 #include "describe.h"
+#include "hardware.h"
+#include "objects.h"
 #include "pane.h"
 #include "popup.h"
 
@@ -15,11 +17,17 @@
 
 enum { MAX_BRANCH_NAME = 48 };
 
+enum { NR_COUNTERS = 10 };
+static const char *const counter_names[NR_COUNTERS] = {
+    "L1I misses",  "L1D accesses", "L1D misses",       "L2 accesses", "L2 misses",
+    "DTLB misses", "STLB misses",  "page-table walks", "cycles",      "objects in use"};
+
 /* What is compared of a machine at a branch's end. */
 struct ends {
     uint64_t ops, events, digest;
     uint64_t free[MAX_NR_ZONES], pcp[MAX_NR_ZONES];
-    uint64_t blocks[MAX_NR_ZONES][MAX_ORDER];
+    uint64_t blocks[MAX_NR_ZONES][MAX_ORDER][MIGRATE_TYPES];
+    uint64_t counter[NR_COUNTERS];
 };
 
 static uint32_t branch_by_name(const struct app *a, const char *name)
@@ -48,6 +56,33 @@ static uint64_t common_ops(const struct app *a, uint32_t x, uint32_t y)
     return common;
 }
 
+/* All CPUs' together. */
+static void count(const struct machine *m, uint64_t counter[NR_COUNTERS])
+{
+    size_t nr;
+    for (uint32_t cpu = 0; cpu < machine_nr_cpus(m); cpu++) {
+        const struct memsys *s = hardware_cpu(m, cpu);
+        const struct memsys_tally *n = s ? &s->s->n : NULL;
+        const uint64_t of_cpu[] = {n ? tally_l1_misses(n, SIDE_I) : 0,
+                                   n ? tally_l1_accesses(n, SIDE_D) : 0,
+                                   n ? tally_l1_misses(n, SIDE_D) : 0,
+                                   n ? tally_l2_accesses(n) : 0,
+                                   n ? tally_l2_misses(n) : 0,
+                                   n ? n->tlb_miss[SIDE_D] : 0,
+                                   n ? n->stlb_miss : 0,
+                                   n ? n->walks : 0,
+                                   s ? access_cycles_of(s).total : 0};
+        for (size_t i = 0; i < sizeof of_cpu / sizeof of_cpu[0]; i++) {
+            counter[i] += of_cpu[i];
+        }
+    }
+    struct cache_view *list = objects_caches(m, &nr);
+    for (size_t i = 0; i < nr; i++) {
+        counter[NR_COUNTERS - 1] += list[i].in_use;
+    }
+    free(list);
+}
+
 static void look_at_end(struct app *a, uint32_t branch, struct ends *e)
 {
     timeline_seek(a->t, (struct position){branch, timeline_nr_ops(a->t, branch), 0});
@@ -59,9 +94,13 @@ static void look_at_end(struct app *a, uint32_t branch, struct ends *e)
         e->free[z] = zone_view(m, z).free;
         e->pcp[z] = zone_view(m, z).pcp_pages;
         for (uint32_t order = 0; order < m->config.max_order; order++) {
-            e->blocks[z][order] = free_area_count(m, z, order);
+            for (int mt = 0; mt < MIGRATE_TYPES; mt++) {
+                e->blocks[z][order][mt] =
+                    freelist_count(m, z, order, (enum migratetype)mt);
+            }
         }
     }
+    count(m, e->counter);
 }
 
 /* The events of one operation as text, a line each. */
@@ -162,6 +201,9 @@ void run_branch_diff(struct app *a, const char *args)
              timeline_branch(a->t, x).name, timeline_branch(a->t, y).name, "difference");
     put_row(&b, "operations", e[0].ops, e[1].ops);
     put_row(&b, "events", e[0].events, e[1].events);
+    for (int i = 0; i < NR_COUNTERS; i++) {
+        put_row(&b, counter_names[i], e[0].counter[i], e[1].counter[i]);
+    }
     for (uint32_t z = 0; z < machine_nr_zones(a->model.m); z++) {
         char what[64];
         const char *name = zone_view(a->model.m, z).name;
@@ -170,8 +212,11 @@ void run_branch_diff(struct app *a, const char *args)
         snprintf(what, sizeof what, "%s: on per-CPU lists", name);
         put_row(&b, what, e[0].pcp[z], e[1].pcp[z]);
         for (uint32_t order = 0; order < a->model.m->config.max_order; order++) {
-            snprintf(what, sizeof what, "%s: blocks of order %u", name, order);
-            put_row(&b, what, e[0].blocks[z][order], e[1].blocks[z][order]);
+            for (int mt = 0; mt < MIGRATE_TYPES; mt++) {
+                snprintf(what, sizeof what, "%s: order %u, %s", name, order,
+                         type_name((enum migratetype)mt));
+                put_row(&b, what, e[0].blocks[z][order][mt], e[1].blocks[z][order][mt]);
+            }
         }
     }
     if (e[0].digest == e[1].digest) {

@@ -3,6 +3,7 @@
  *
  *   commands.c          the table, lines, completion
  *   command_time.c      going through time, branches
+ *   branch_tree.c       a picture of the branches
  *   command_branch.c    how two branches differ
  *   command_compare.c   the same script on two machines
  *   command_break.c     breakpoints and watchpoints
@@ -33,6 +34,8 @@
  * args is not a number, that is said). */
 bool selected_page(struct app *a, const char *args, uint64_t *p);
 
+/* branch_tree.c: the branches as a picture, to choose one. */
+void branch_tree(struct app *a);
 /* command_branch.c: an operation of a timeline's branch, and the number of the first
  * event in which two of them differ, with those events (empty: it has no further one); 0:
  * they have the same ones. */

@@ -258,34 +258,11 @@ bool first_word_is(const char *args, const char *word, const char **rest)
     return true;
 }
 
-static void list_branches(struct app *a)
-{
-    popup_choice(a, "Branches");
-    uint32_t here = timeline_position(a->t).branch;
-    for (uint32_t i = 0; i < timeline_nr_branches(a->t); i++) {
-        struct branch_info b = timeline_branch(a->t, i);
-        char command[32];
-        snprintf(command, sizeof command, "branch %u", i);
-        if (i == 0) {
-            popup_add(a, command, "%s %-16s %llu operations", here == i ? "*" : " ",
-                      b.name, (unsigned long long)b.nr_ops);
-        } else {
-            popup_add(a, command, "%s %-16s %llu operations, left %s after %llu",
-                      here == i ? "*" : " ", b.name, (unsigned long long)b.nr_ops,
-                      timeline_branch(a->t, b.parent).name,
-                      (unsigned long long)b.fork_op);
-        }
-        if (here == i) {
-            a->popup.selected = (int)i < MAX_CHOICES ? (int)i : 0;
-        }
-    }
-}
-
 void run_branch(struct app *a, const char *args)
 {
     const char *name;
     if (!*args || !strcmp(args, "list")) {
-        list_branches(a);
+        branch_tree(a);
         return;
     }
     struct position at = timeline_position(a->t);

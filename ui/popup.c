@@ -130,6 +130,16 @@ static int text_rows(const struct popup *p, int w)
     return rows;
 }
 
+/* As wide as its widest choice, where there is room for it. */
+static int choice_width(const struct app *a)
+{
+    int w = app_min_int(a->cols - 4, 84);
+    for (int i = 0; i < a->popup.nr_choices; i++) {
+        w = app_max_int(w, text_width(a->popup.choices[i].label) + 8);
+    }
+    return app_min_int(w, a->cols - 4);
+}
+
 static struct rect popup_rect(const struct app *a)
 {
     const struct popup *p = &a->popup;
@@ -140,6 +150,7 @@ static struct rect popup_rect(const struct app *a)
         h = NR_GFP_ROWS + 7;
         break;
     case POPUP_CHOICE:
+        w = choice_width(a);
         h = p->nr_choices + 4;
         break;
     case POPUP_QUIT:
@@ -197,6 +208,24 @@ static void run_choice(struct app *a)
     if (*command) {
         app_command(a, command);
     }
+}
+
+/* In the tree of branches: the one we are on, and the selected one. */
+static void run_other(struct app *a)
+{
+    unsigned chosen;
+    char command[64];
+    const uint32_t here = timeline_position(a->t).branch;
+    if (sscanf(a->popup.choices[a->popup.selected].command, "branch %u", &chosen) != 1) {
+        return;
+    }
+    if (chosen == here) {
+        app_message(a, MESSAGE_INFO, "This is where we are: select another one.");
+        return;
+    }
+    snprintf(command, sizeof command, "branch-diff %u, %u", here, chosen);
+    popup_close(a);
+    app_command(a, command);
 }
 
 static bool alloc_key(struct app *a, int key)
@@ -264,6 +293,8 @@ bool popup_key(struct app *a, int key)
     if (p->kind == POPUP_CHOICE) {
         if (key == K_ENTER && p->nr_choices) {
             run_choice(a);
+        } else if (key == 'd' && *p->other && p->nr_choices) {
+            run_other(a);
         } else if (key >= '1' && key <= '9' && key - '1' < p->nr_choices) {
             p->selected = key - '1';
             run_choice(a);
@@ -386,7 +417,10 @@ static void draw_choice(const struct app *a, struct grid *g, struct rect r)
         grid_text_cut(g, r.x + 5, y, r.w - 8, p->choices[n].label, a->glyphs->more,
                       ST_POPUP, marks);
     }
-    footer(g, r, "Enter:choose  Esc:close");
+    char keys[64];
+    snprintf(keys, sizeof keys, "Enter:choose  %s%sEsc:close", p->other,
+             *p->other ? "  " : "");
+    footer(g, r, keys);
 }
 
 static void draw_alloc(const struct app *a, struct grid *g, struct rect r)
