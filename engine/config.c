@@ -428,6 +428,21 @@ static int get_ratio(char *buf, size_t size, const struct machine_config *c)
     return t.len;
 }
 
+static bool set_pcp(struct machine_config *c, const char *value, struct error e)
+{
+    bool on;
+    if (!parse_bool(value, &on)) {
+        return FAIL(e, "pcp=%.40s: use true or false", value);
+    }
+    c->no_pcp = !on;
+    return true;
+}
+
+static int get_pcp(char *buf, size_t size, const struct machine_config *c)
+{
+    return snprintf(buf, size, "%s", c->no_pcp ? "false" : "true");
+}
+
 static bool set_pcp_cold(struct machine_config *c, const char *value, struct error e)
 {
     return parse_bool(value, &c->pcp_cold) ||
@@ -696,6 +711,11 @@ static const struct option {
     {{"lowmem_reserve_ratio", "ZONE:RATIO,...", "vm.lowmem_reserve_ratio at boot"},
      set_ratio,
      get_ratio},
+    {{"pcp", "true|false",
+      "false: no per-CPU lists, each page comes from the buddy system; no kernel is like "
+      "that"},
+     set_pcp,
+     get_pcp},
     {{"pcp_cold", "true|false",
       "as kernels before 4.15: __GFP_COLD takes from a per-CPU list's cold end"},
      set_pcp_cold,

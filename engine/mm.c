@@ -100,6 +100,7 @@ bool mm_create(struct machine *m, uint64_t max_pfn)
     mm->has_dma32 = c->arch == ARCH_X86_64;
     mm->has_highmem = c->arch != ARCH_X86_64;
     mm->pcp_cold = c->pcp_cold;
+    mm->no_pcp = c->no_pcp;
     for (gfp_t bits = 0; bits < 16; bits++) {
         mm->gfp_zone[bits] = (uint8_t)zone_for_bits(mm, bits);
     }

@@ -151,7 +151,7 @@ struct mm {
     uint32_t pcp_cold;    /* option: __GFP_COLD takes from the cold end */
     uint8_t gfp_zone[16]; /* the highest zone type allowed, by the four zone bits */
     uint32_t first_zone[MAX_NR_ZONES]; /* where the zonelist for that type begins */
-    uint32_t pad;
+    uint32_t no_pcp;    /* option: pages go to and come from the buddy system alone */
     uint64_t max_pfn;   /* frames 0 .. max_pfn - 1 can exist */
     uint64_t nr_frames; /* max_pfn rounded up to whole top blocks: size of the table */
     uint64_t totalreserve_pages;

@@ -103,7 +103,7 @@ FAST uint64_t rmqueue(struct machine *m, uint32_t zone, uint32_t order, gfp_t gf
     if ((gfp & __GFP_NOFAIL) && order > 1) {
         probe(&m->probe, EV_WARN_ALLOC, order, gfp);
     }
-    if (order <= PAGE_ALLOC_COSTLY_ORDER) {
+    if (order <= PAGE_ALLOC_COSTLY_ORDER && !m->mm->no_pcp) {
         frame = rmqueue_pcplist(m, zone, order, mt, alloc_flags, gfp);
     }
     if (frame == PFN_NONE) {
@@ -492,7 +492,7 @@ uint64_t alloc_pages_bulk_array(struct machine *m, gfp_t gfp, uint64_t nr,
 {
     uint64_t n = 0;
     fn_enter(&m->probe, FN___alloc_pages_bulk, gfp, nr);
-    if (nr > 1 && nr <= INT32_MAX) {
+    if (nr > 1 && nr <= INT32_MAX && !m->mm->no_pcp) {
         struct alloc_context ac = prepare_alloc_pages(m, gfp, 0);
         if (should_fail_alloc_page(m, gfp, 0)) {
             fn_leave(&m->probe);
@@ -524,7 +524,7 @@ FAST void free_the_page(struct machine *m, uint64_t frame, uint32_t order)
     page->cpu = m->probe.cpu;
     page->op = (uint32_t)m->mm->nr_ops;
     probe(&m->probe, EV_MM_PAGE_FREE, frame, order);
-    if (order <= PAGE_ALLOC_COSTLY_ORDER) {
+    if (order <= PAGE_ALLOC_COSTLY_ORDER && !m->mm->no_pcp) {
         free_unref_page(m, frame, order);
     } else {
         uint32_t zone = page_r(m, frame)->zone;

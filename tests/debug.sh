@@ -126,7 +126,7 @@ matches "$out" 'vmalloc, operation [0-9]+, CPU' "info vmalloc"
 matches "$out" '^ *[0-9]+ +2 0xff' "info pkmap"
 matches "$out" 'tunables' "slabinfo"
 matches "$out" 'there is no nosuch' "a cache that is not there is told"
-debug three.lua 'compare pcp_cold=true' 'compare ram=128M' 'compare' 'compare ram=nonsense'
+debug three.lua 'compare pcp_cold=true' 'compare ram=128M' 'compare close' 'compare' 'compare ram=nonsense'
 matches "$out" 'does the same on both: [0-9]+ operations' "compare: what makes no difference"
 matches "$out" 'The first [0-9]+ operations are the same. Operation [0-9]+ is not:' "and where two machines part"
 matches "$out" 'Their events part at number [0-9]+' "at which event"

@@ -85,6 +85,8 @@ int main(void)
     accepts("lowmem_reserve_ratio", "Normal:8");
     accepts("kernel", "none");
     accepts("pcp_cold", "on");
+    accepts("pcp", "off");
+    refuses("pcp", "some", "true or false");
     accepts("min_free_kbytes", "4096");
 
     refuses("arch", "arm", "i386");
@@ -112,7 +114,8 @@ int main(void)
     round_trip("arch=x86_64 ram=32M memmap=0-64K,1M-33M,33M-34M:reserved kernel=none "
                "max_order=3");
     round_trip(
-        "arch=x86_64 ram=1T kernel=16M-48M min_free_kbytes=1000 pcp_cold=true slab=slub");
+        "arch=x86_64 ram=1T kernel=16M-48M min_free_kbytes=1000 pcp=false pcp_cold=true "
+        "slab=slub");
     round_trip("arch=i386 ram=1G "
                "lowmem_reserve_ratio=DMA:256,DMA32:256,Normal:8,HighMem:0,Movable:0");
 

@@ -256,8 +256,36 @@ static void bulk(void)
     machine_destroy(m);
 }
 
+/* pcp=false: what is freed merges at once, and no page waits on a list. */
+static void without_lists(void)
+{
+    struct machine_config c = bare_config(4096 + 16384, 0, 11);
+    c.no_pcp = true;
+    struct machine *m = boot(&c);
+    const uint32_t z = zone_by_type(m, ZONE_NORMAL);
+    const uint64_t free = zone_view(m, z).free, blocks = free_area_count(m, z, 10);
+    uint64_t page[64];
+    struct event_log log = {0};
+    watch(m, &log);
+    for (uint32_t i = 0; i < 64; i++) {
+        page[i] = take(m, GFP_KERNEL, i % 4);
+        ok(page[i] != PFN_NONE && !pcp_view(m, z, 0).count, "a page, and none beside it");
+    }
+    is_u64(run_op(m, OP_ALLOC_PAGES_BULK, GFP_KERNEL, 40), 1, "there is no bulk without");
+    for (uint32_t i = 0; i < 64; i++) {
+        give(m, page[i], i % 4);
+    }
+    ok(!find_event(&log, EV_PCP_EMPTY) && !find_event(&log, EV_PCP_TAKE),
+       "no list is asked");
+    is_u64(zone_view(m, z).free, free - 1, "all is free again but the bulk's one page");
+    is_u64(free_area_count(m, z, 10), blocks - 1, "and merged as far as it can be");
+    is_str(machine_check(m), NULL, "the machine is sound");
+    machine_destroy(m);
+}
+
 int main(void)
 {
+    without_lists();
     refill_and_order();
     free_factor_doubles();
     high_orders_go_back_at_once();

@@ -6,6 +6,7 @@
 #include "api.h"
 #include "card.h"
 #include "commands.h"
+#include "compare.h"
 #include "describe.h"
 #include "hardware.h"
 #include "hw_focus.h"
@@ -116,6 +117,7 @@ void app_init(struct app *a, struct session *s, enum glyph_set set)
 void app_free(struct app *a)
 {
     popup_close(a);
+    compare_close(a->compare);
     free(a->prompt_matches);
     free(a->hw.walk.rows);
     stops_clear(&a->stops);
@@ -394,6 +396,9 @@ void app_key(struct app *a, int key)
     }
     if (popup_key(a, key)) {
         app_layout(a);
+        return;
+    }
+    if (compare_key(a, key)) {
         return;
     }
     if (card_key(a, key)) {
@@ -677,7 +682,12 @@ void app_draw(const struct app *a, struct grid *g)
     }
     now_draw(a, g);
     draw_rules(a, g);
-    hint_draw(a, g);
+    if (a->compare) {
+        compare_draw(a, g);
+    }
+    if (!a->compare || a->prompt_open) {
+        hint_draw(a, g);
+    }
     popup_draw(a, g);
     draw_matches(a, g);
 }

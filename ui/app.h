@@ -182,6 +182,7 @@ struct app {
     struct stops stops;
     char todo[256];  /* commands of the breakpoint that was reached, divided by ; */
     bool keeps_todo; /* whoever drives the app runs them itself */
+    struct compare *compare; /* compare.h: over the panes; NULL: none */
     struct bookmark marks[MAX_MARKS];
     int nr_marks;
     int last_stop; /* number of the breakpoint that the last run stopped at; 0: none */

@@ -4,9 +4,8 @@
 #define _XOPEN_SOURCE 700
 #include "command_run.h"
 
+#include "compare.h"
 #include "describe.h"
-#include "hardware.h"
-#include "objects.h"
 #include "pane.h"
 #include "popup.h"
 
@@ -16,11 +15,6 @@
 #include <string.h>
 
 enum { MAX_BRANCH_NAME = 48 };
-
-enum { NR_COUNTERS = 10 };
-static const char *const counter_names[NR_COUNTERS] = {
-    "L1I misses",  "L1D accesses", "L1D misses",       "L2 accesses", "L2 misses",
-    "DTLB misses", "STLB misses",  "page-table walks", "cycles",      "objects in use"};
 
 /* What is compared of a machine at a branch's end. */
 struct ends {
@@ -56,33 +50,6 @@ static uint64_t common_ops(const struct app *a, uint32_t x, uint32_t y)
     return common;
 }
 
-/* All CPUs' together. */
-static void count(const struct machine *m, uint64_t counter[NR_COUNTERS])
-{
-    size_t nr;
-    for (uint32_t cpu = 0; cpu < machine_nr_cpus(m); cpu++) {
-        const struct memsys *s = hardware_cpu(m, cpu);
-        const struct memsys_tally *n = s ? &s->s->n : NULL;
-        const uint64_t of_cpu[] = {n ? tally_l1_misses(n, SIDE_I) : 0,
-                                   n ? tally_l1_accesses(n, SIDE_D) : 0,
-                                   n ? tally_l1_misses(n, SIDE_D) : 0,
-                                   n ? tally_l2_accesses(n) : 0,
-                                   n ? tally_l2_misses(n) : 0,
-                                   n ? n->tlb_miss[SIDE_D] : 0,
-                                   n ? n->stlb_miss : 0,
-                                   n ? n->walks : 0,
-                                   s ? access_cycles_of(s).total : 0};
-        for (size_t i = 0; i < sizeof of_cpu / sizeof of_cpu[0]; i++) {
-            counter[i] += of_cpu[i];
-        }
-    }
-    struct cache_view *list = objects_caches(m, &nr);
-    for (size_t i = 0; i < nr; i++) {
-        counter[NR_COUNTERS - 1] += list[i].in_use;
-    }
-    free(list);
-}
-
 static void look_at_end(struct app *a, uint32_t branch, struct ends *e)
 {
     timeline_seek(a->t, (struct position){branch, timeline_nr_ops(a->t, branch), 0});
@@ -100,7 +67,7 @@ static void look_at_end(struct app *a, uint32_t branch, struct ends *e)
             }
         }
     }
-    count(m, e->counter);
+    machine_counters(m, e->counter);
 }
 
 /* The events of one operation as text, a line each. */

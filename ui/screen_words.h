@@ -7,8 +7,8 @@
 
 #include "app.h"
 
-/* Calls fn for each that begins with prefix, "0x1810" also for what is shown as 1810, from
- * the focused pane on: what is looked at comes first. */
+/* Calls fn for each that begins with prefix, "0x1810" also for what is shown as 1810;
+ * from the focused pane on: what is looked at comes first. */
 void screen_words(const struct app *a, const char *prefix,
                   void (*fn)(void *ctx, const char *word), void *ctx);
 
