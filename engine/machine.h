@@ -93,12 +93,11 @@ struct machine_config {
     /* option, kernels before 4.15: __GFP_COLD takes from the cold end of a per-CPU
      * list */
     bool pcp_cold;
+    bool no_pcp;     /* option: no per-CPU lists, to see what they are good for */
     bool slub;       /* SLUB rather than SLAB */
     bool slab_merge; /* caches that are alike become one */
     /* SLUB: as the kernel's parameter of the same name, checked; "": none */
     char slub_debug[SLUB_DEBUG_TEXT];
-    bool no_pcp;         /* option: no per-CPU lists, to see what they are good for */
-    bool slub;           /* SLUB rather than SLAB */
     uint32_t cache_line; /* cache_line_size(); 0: the architecture's usual one */
     uint32_t reap_ops;   /* cache_reap() runs after so many operations on objects; 0:
                             only when asked for */
