@@ -162,6 +162,9 @@ static bool test_native(struct condition *c, struct machine *m, const struct eve
                         bool over, char *buf, size_t size, enum verdict *verdict)
 {
     struct value v;
+    if (!ev && c->sc->session->frame) { /* it knows the innermost frame only */
+        return false;
+    }
     if (c->lines_run != c->sc->nr_lines_run) {
         if (c->native ? !native_holds(c) : !c->impure) {
             make_native(c);

@@ -146,8 +146,9 @@ static int find_local(lua_State *L)
     if (push_event_field(L, name)) {
         return 1;
     }
-    const char *value = session_local(sc->session, ops_here(sc),
-                                      sc->looking ? 0 : sc->session->frame, name, &len);
+    /* a condition at an event asks where the event is, not where somebody looks */
+    const uint32_t frame = sc->looking && sc->hook_event ? 0 : sc->session->frame;
+    const char *value = session_local(sc->session, ops_here(sc), frame, name, &len);
     if (value) {
         push_parsed(L, value, len);
     } else {

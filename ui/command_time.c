@@ -70,6 +70,7 @@ static void travel(struct app *a, const char *args, travel_fn *fn, int direction
     if (!parse_count(a, args, &count)) {
         return;
     }
+    session_select_frame(a->session, 0);
     for (; count && result == TRAVEL_MOVED; count--) {
         const struct position before = timeline_position(a->t);
         result = fn(a, direction);
@@ -125,6 +126,7 @@ static bool continue_to(struct app *a, int direction)
 {
     struct position from = timeline_position(a->t);
     struct stop *which;
+    session_select_frame(a->session, 0);
     enum travel result = travel_continue(a, direction, &which);
     travelled(a, result, from);
     if (result == TRAVEL_BREAK && which) {
