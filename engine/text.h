@@ -21,12 +21,11 @@ __attribute__((format(printf, 2, 3)))
 static inline void
 text_put(struct text *t, const char *format, ...)
 {
-    char nowhere[1];
     size_t len = (size_t)t->len;
     va_list ap;
     va_start(ap, format);
     int n = len < t->size ? vsnprintf(t->buf + len, t->size - len, format, ap)
-                          : vsnprintf(nowhere, sizeof nowhere, format, ap);
+                          : vsnprintf(NULL, 0, format, ap);
     va_end(ap);
     t->len += n > 0 ? n : 0;
 }
