@@ -12,7 +12,7 @@
 #include "objects.h"
 #include "pane.h"
 
-enum { FAR = 256 }; /* operations that are looked back at */
+enum { FAR = 4096 }; /* operations that are looked back at */
 
 enum place {
     AT_END,
@@ -65,6 +65,15 @@ static bool has_shared(const struct app *a)
     return array_view(a->model.m, a->objects.cache, UINT32_MAX, &v);
 }
 
+/* Is the place there at all? A cache with debugging leaves nothing with CPUs. */
+static bool is_there(const struct app *a, int where)
+{
+    const bool cpus =
+        where == AT_FREELIST || where == AT_CPU_SLAB || where == AT_CPU_PARTIAL;
+    return where == AT_SHARED ? has_shared(a)
+                              : !cpus || !objects_debugs(a->model.m, a->objects.cache);
+}
+
 /* ---- which operation ---- */
 
 static uint32_t cache_at(const struct machine *m, uint64_t va)
@@ -101,6 +110,18 @@ static uint32_t cache_of_op(const struct machine *m, const struct op_record *rec
     }
 }
 
+/* The same of those that make and tune caches, and of those that access objects. */
+static uint32_t cache_of_other(const struct machine *m, const struct op_record *rec)
+{
+    if (rec->op.kind == OP_LOAD || rec->op.kind == OP_STORE) {
+        return cache_at(m, rec->op.arg[0]);
+    }
+    const uint64_t id = rec->op.kind == OP_KMEM_CACHE_CREATE ? rec->result
+                        : rec->op.kind == OP_TUNE_CPUCACHE   ? rec->op.arg[0]
+                                                             : 0;
+    return id && cache_r(m, id) ? (uint32_t)id : 0;
+}
+
 /* The first operation, going back from the position, that was about the cache (0: about
  * any). False: none of late. */
 static bool last_op(const struct app *a, uint32_t cache, uint64_t *op, uint32_t *which)
@@ -113,6 +134,7 @@ static bool last_op(const struct app *a, uint32_t cache, uint64_t *op, uint32_t 
             return false;
         }
         *which = cache_of_op(md->m, &rec);
+        *which = *which || cache ? *which : cache_of_other(md->m, &rec);
         if (*which && (!cache || *which == cache)) {
             *op = at - 1;
             return true;
@@ -162,8 +184,8 @@ static void come(struct app *a, const struct event *ev, int where, const char *f
     for (int i = 0; route[i] != AT_END && route[i] != where; i++) {
         const int at = route[i];
         if (*places[at].passed && p->nr && where != AT_OBJECT && !came_to(p, at) &&
-            (at != AT_SHARED || has_shared(a))) {
-            const char *words = p->frees && at == AT_FREELIST ? "has another slab"
+            is_there(a, at)) {
+            const char *words = p->frees && at == AT_FREELIST ? "is another slab's"
                                 : p->frees && at == AT_SHARED ? "full"
                                 : p->frees                    ? ""
                                                               : places[at].passed;
@@ -439,8 +461,7 @@ int object_path_ahead(const struct app *a, int i)
 {
     const uint8_t *route = route_of(a);
     for (int n = 0; route[n] != AT_END; n++) {
-        if (!came_to(&a->objects.path, route[n]) &&
-            (route[n] != AT_SHARED || has_shared(a)) && i-- == 0) {
+        if (!came_to(&a->objects.path, route[n]) && is_there(a, route[n]) && i-- == 0) {
             return route[n];
         }
     }

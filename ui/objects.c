@@ -6,6 +6,7 @@
 #include "objects.h"
 
 #include "object_path.h"
+#include "slub_debug.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,6 +39,12 @@ double objects_percent(uint64_t part, uint64_t whole)
 uint64_t objects_bytes(const struct cache_view *v)
 {
     return v->num_slabs << v->order << PAGE_SHIFT;
+}
+
+bool objects_debugs(const struct machine *m, uint32_t cache)
+{
+    const struct kmem_cache *c = cache ? cache_r(m, cache) : NULL;
+    return c && m->config.slub && slub_debugs(c);
 }
 
 static double key_of(const struct cache_view *v, char key)
@@ -138,14 +145,25 @@ int objects_row(char *buf, size_t size, const struct cache_view *v)
 
 /* ---- the operation in view ---- */
 
-static uint32_t cache_of(const struct machine *m, const struct event *ev)
+/* An address in the object that an event is about: handed out, taken back; accessed, if
+ * that is what was asked for (allocators access objects of their own all the time). */
+static bool event_object(const struct model *md, const struct event *ev, uint64_t *va)
 {
+    const uint16_t kind = md->view.rec.op.kind;
+    return event_arg_named(ev, "ptr", va) ||
+           (ev->kind == EV_ACCESS && (kind == OP_LOAD || kind == OP_STORE) &&
+            event_arg_named(ev, "va", va));
+}
+
+static uint32_t cache_of(const struct model *md, const struct event *ev)
+{
+    const struct machine *m = md->m;
     uint64_t value;
     struct cache_view v;
     if (event_arg(ev, "cache", &value)) {
         return cache_view(m, (uint32_t)value, &v) ? (uint32_t)value : 0;
     }
-    return event_arg_named(ev, "ptr", &value) ? object_view(m, value).cache : 0;
+    return event_object(md, ev, &value) ? object_view(m, value).cache : 0;
 }
 
 uint32_t objects_touched(const struct app *a)
@@ -153,7 +171,7 @@ uint32_t objects_touched(const struct app *a)
     const struct model *md = &a->model;
     for (uint64_t n = md->has_op ? md->happened : 0; n > 0; n--) {
         const struct event *ev = op_events_get(&md->view, n);
-        const uint32_t id = ev ? cache_of(md->m, ev) : 0;
+        const uint32_t id = ev ? cache_of(md, ev) : 0;
         if (!ev || id) {
             return id;
         }
@@ -188,13 +206,13 @@ static void gather_lit(struct app *a)
         if (!ev) {
             continue;
         }
-        if (event_arg_named(ev, "ptr", &va) && object_view(md->m, va).state) {
+        if (event_object(md, ev, &va) && object_view(md->m, va).state) {
             s->last_va = object_view(md->m, va).va;
             add_lit(s, s->last_va, PFN_NONE, 0);
         } else if (event_arg_named(ev, "object", &index) && event_arg(ev, "pfn", &pfn)) {
             add_lit(s, 0, pfn, (uint32_t)index);
         }
-        if (cache_of(md->m, ev) == s->cache && event_arg(ev, "pfn", &pfn)) {
+        if (cache_of(md, ev) == s->cache && event_arg(ev, "pfn", &pfn)) {
             const uint32_t slab = slab_of_page(md->m, pfn);
             s->moving = slab && is_nowhere(md->m, slab, s->cache) ? slab : s->moving;
         }

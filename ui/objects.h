@@ -18,6 +18,8 @@ void objects_sort(struct cache_view *list, size_t nr, char key);
 const char *objects_sort_name(char key); /* "objects" */
 /* 100 of nothing. */
 double objects_percent(uint64_t part, uint64_t whole);
+/* SLUB's debugging: CPUs keep nothing of such a cache. */
+bool objects_debugs(const struct machine *m, uint32_t cache);
 uint64_t objects_bytes(const struct cache_view *v); /* of its slabs */
 /* slabtop's columns, and a cache in them. */
 int objects_head(char *buf, size_t size);

@@ -258,7 +258,7 @@ static void draw_cpu_slab(const struct app *a, struct grid *g, struct rect r,
     }
     if (!v->slab) {
         grid_text(g, r.x + 7, r.y, "no slab", ST_FAINT, 0);
-        return;
+        return; /* with debugging never one */
     }
     const struct slab_view s = slab_view(a->model.m, v->slab);
     grid_printf(g, r.x + 7, r.y, ST_NORMAL,
@@ -291,8 +291,11 @@ static void draw_store(const struct app *a, struct grid *g, struct rect r,
     const uint32_t first = store_first(a, sh, store, r.w);
     const int width = store_entry_width(a, sh);
     if (!v.avail) {
-        x = grid_text(g, x, r.y, sh->slub ? "freelist empty" : "empty", ST_FAINT,
-                      row && sh->slub ? MARK_SELECTED : 0);
+        x = grid_text(g, x, r.y,
+                      !sh->slub                                      ? "empty"
+                      : objects_debugs(a->model.m, a->objects.cache) ? "debugging: none"
+                                                                     : "freelist empty",
+                      ST_FAINT, row && sh->slub ? MARK_SELECTED : 0);
         if (!sh->slub) {
             draw_array_rest(g, x, r, &v);
         }
