@@ -118,7 +118,7 @@ static const struct screen screens[] = {
     {"objects-80x24-opened", 80, 24, GLYPHS_UTF8, "cN4\1\1\r\2\2", "objects"},
     {"objects-80x24-chain", 80, 24, GLYPHS_ASCII, "cNN5z\2\4", "objects:slab=slub"},
     {"objects-120x40-chain", 120, 40, GLYPHS_UTF8, "nnnnn5z\2", "objects:slab=slub"},
-    {"objects-120x40-freed", 120, 40, GLYPHS_UTF8, "cNNNN5\2\r", "objects:slab=slub"},
+    {"objects-120x40-freed", 120, 40, GLYPHS_UTF8, "cNNNNN5\2\r", "objects:slab=slub"},
     {"objects-80x24-new-slab", 80, 24, GLYPHS_UTF8, "nnssssssssssssss5z",
      "objects:slab=slub"},
     {"objects-120x40-x86-64", 120, 40, GLYPHS_UTF8, "nnssssssssssss",
