@@ -166,6 +166,39 @@ struct tlb_view hw_tlb_entry(const struct machine *m, uint32_t cpu, enum hw_part
     return v;
 }
 
+/* ---- paging-structure caches ---- */
+
+uint32_t hw_psc_ways(const struct machine *m, uint32_t cpu, uint32_t level)
+{
+    const struct memsys *sys = hardware_cpu(m, cpu);
+    const bool some = sys && sys->has_psc && level >= 2 && level <= MMU_MAX_LEVELS;
+    return some ? sys->config.psc[level] : 0;
+}
+
+struct psc_view hw_psc_entry(const struct machine *m, uint32_t cpu, uint32_t level,
+                             uint32_t way)
+{
+    struct psc_view v = {0};
+    if (way >= hw_psc_ways(m, cpu, level)) {
+        return v;
+    }
+    const struct memsys *sys = hardware_cpu(m, cpu);
+    const struct cache *c = &sys->psc[level];
+    struct cache_set *s = cache_set_at(c, 0);
+    v.valid = s->key[way] != CACHE_NO_KEY;
+    if (v.valid) {
+        const uint64_t next = *cache_home(c, s, way);
+        v.asid = tlb_key_asid(s->key[way]);
+        v.shift = sys->s->mmu.paging == PAGING_I386 ? 22 : 12 + 9 * (level - 1);
+        v.va = (s->key[way] ^ tlb_space(v.asid)) << v.shift;
+        v.table = next & TLB_FRAME;
+        v.perms = (next & PTE_U ? CACHE_U : 0) | (next & PTE_W ? CACHE_W : 0) |
+                  (next & PTE_NX ? 0 : CACHE_X);
+        v.age = cache_peek_age(c, 0, way);
+    }
+    return v;
+}
+
 /* ---- the next access ---- */
 
 static void look_in(const struct cache *c, uint64_t line, uint64_t key,

@@ -57,6 +57,20 @@ struct tlb_view {
 struct tlb_view hw_tlb_entry(const struct machine *m, uint32_t cpu, enum hw_part part,
                              uint32_t set, uint32_t way);
 
+/* One entry of a paging-structure cache (hw/psc.h): level 2 leads to page tables. */
+struct psc_view {
+    bool valid;
+    uint64_t va; /* the first that it is for */
+    uint32_t shift, asid;
+    uint64_t table; /* physical address of the table below */
+    uint32_t perms; /* CACHE_U, W, X: of the entries so far */
+    uint32_t age;
+};
+/* Ways of that level's; 0: the CPU has none. */
+uint32_t hw_psc_ways(const struct machine *m, uint32_t cpu, uint32_t level);
+struct psc_view hw_psc_entry(const struct machine *m, uint32_t cpu, uint32_t level,
+                             uint32_t way);
+
 /* ---- the next access ---- */
 
 /* Where one level would look. */

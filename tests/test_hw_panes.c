@@ -347,6 +347,77 @@ static void test_needle(void)
     is_u64(memory_needle("", n), 0, "nothing is nothing");
 }
 
+/* ---- hits and misses by set ---- */
+
+/* What the hardware itself has counted of a part, misses and all. */
+static void counters_of(const struct memsys *ms, enum hw_part part, uint64_t *all,
+                        uint64_t *missed)
+{
+    const struct memsys_tally *n = &ms->s->n;
+    const enum side side = part == PART_L1I || part == PART_ITLB ? SIDE_I : SIDE_D;
+    *all = part == PART_STLB ? n->stlb_access : n->tlb_access[side];
+    *missed = part == PART_STLB ? n->stlb_miss : n->tlb_miss[side];
+    if (part == PART_L1I || part == PART_L1D) {
+        *all = tally_l1_accesses(n, side);
+        *missed = tally_l1_misses(n, side);
+    }
+}
+
+/* Parts whose sums over all sets are not the hardware's own counters. */
+static unsigned wrong_tallies(struct bench *b)
+{
+    static const enum hw_part parts[] = {PART_L1I, PART_L1D, PART_ITLB, PART_DTLB,
+                                         PART_STLB};
+    const struct machine *m = timeline_machine(b->a.t);
+    unsigned wrong = 0;
+    for (uint32_t cpu = 0; cpu < machine_nr_cpus(m); cpu++) {
+        for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+            const struct cache *c = hw_cache(m, cpu, parts[i]);
+            uint64_t hits = 0, misses = 0, all, missed;
+            for (uint32_t set = 0; c && set < c->config.sets; set++) {
+                const struct set_counts n =
+                    set_tally_of(&b->a.hw.tally, cpu, parts[i], set);
+                hits += n.hits;
+                misses += n.misses;
+            }
+            counters_of(hw_memsys(m, cpu), parts[i], &all, &missed);
+            wrong += c && (misses != missed || hits + misses != all);
+        }
+    }
+    return wrong;
+}
+
+/* On and back at random: the sums are the counters, which lie in the machine. */
+static void test_set_tally(struct bench *b, const char *name)
+{
+    static const char *const moves[] = {"event", "event-back"};
+    unsigned wrong = 0, checked = 0;
+    app_command(&b->a, "heat misses");
+    wrong += wrong_tallies(b);
+    const uint64_t last = timeline_nr_ops(b->a.t, 0);
+    for (int i = 0; i < 60; i++) {
+        const struct position from = timeline_position(b->a.t);
+        if (i % 3 == 0) {
+            const uint64_t first = timeline_first_op(b->a.t);
+            const struct position to = {0, first + prng_below(&b->r, last - first + 1),
+                                        0};
+            timeline_seek(b->a.t, to);
+            app_moved(&b->a, from);
+        } else {
+            app_command(&b->a, moves[prng_below(&b->r, 2)]);
+        }
+        app_draw(&b->a, &b->g);
+        if (!timeline_position(b->a.t).event) {
+            wrong += wrong_tallies(b);
+            checked++;
+        }
+    }
+    is_u64(wrong, 0, "%s: misses by set add up to the counters, on and back", name);
+    ok(checked > 15, "%s: at %u positions", name, checked);
+    timeline_seek(b->a.t, (struct position){0, last, 0});
+    app_command(&b->a, "heat contents");
+}
+
 /* ---- all of it ---- */
 
 static void test_machine(const char *machine, uint64_t seed)
@@ -383,6 +454,7 @@ static void test_machine(const char *machine, uint64_t seed)
     test_tree(&b, machine);
     test_next_mapped(&b, machine);
     test_search(&b, machine);
+    test_set_tally(&b, machine);
     ok(machine_check(timeline_machine(b.a.t)) == NULL, "%s: the machine is sound",
        machine);
     close_bench(&b);

@@ -120,6 +120,7 @@ void app_free(struct app *a)
     compare_close(a->compare);
     free(a->prompt_matches);
     free(a->hw.walk.rows);
+    set_tally_free(&a->hw.tally);
     stops_clear(&a->stops);
     record_stop(a);
     if (a->pagemap) {

@@ -83,6 +83,32 @@ void run_cache(struct app *a, const char *args)
     show_part(a, args, PART_L1I, PART_L2, PANE_CACHE, &a->hw.cache, &a->hw.cache_pinned);
 }
 
+void run_heat(struct app *a, const char *args)
+{
+    static const char *const names[NR_HEATS] = {"contents", "misses", "hits"};
+    int at = *args ? NR_HEATS : (int)(a->hw.heat + 1) % NR_HEATS;
+    for (int i = 0; i < NR_HEATS && at == NR_HEATS; i++) {
+        at = strcmp(args, names[i]) ? at : i;
+    }
+    if (at == NR_HEATS) {
+        app_message(a, MESSAGE_ERROR, "heat %s: contents, misses and hits are there.",
+                    args);
+        return;
+    }
+    a->hw.heat = (enum heat_kind)at;
+    set_tally_stop(&a->hw.tally);
+    if (at != HEAT_CONTENTS) {
+        struct sets_state *s =
+            &a->hw.sets[a->focus == PANE_TLB ? a->hw.tlb : a->hw.cache];
+        s->zoom = sets_zoom(s) < SETS_HEAT ? SETS_HEAT : s->zoom;
+        set_tally_refresh(&a->hw.tally, a->t);
+    }
+    app_message(a, MESSAGE_INFO, "Heat maps of caches and TLBs show %s.",
+                at == HEAT_CONTENTS ? "what sets hold"
+                : at == HEAT_MISSES ? "each set's misses"
+                                    : "each set's hits");
+}
+
 void run_tlb(struct app *a, const char *args)
 {
     show_part(a, args, PART_ITLB, PART_STLB, PANE_TLB, &a->hw.tlb, &a->hw.tlb_pinned);

@@ -288,6 +288,9 @@ void hw_focus_refresh(struct app *a)
     if (!shown_cpu(a)) {
         return;
     }
+    if (a->hw.heat != HEAT_CONTENTS) {
+        set_tally_refresh(&a->hw.tally, a->t);
+    }
     if (md->has_op) {
         f->side = op_side(&md->view);
         f->cpu = md->view.rec.op.cpu;

@@ -266,9 +266,10 @@ static uint32_t level_glyph(const struct glyphs *gl, uint64_t part, uint64_t who
     return levels[(n > 8 ? 8 : n) - 1];
 }
 
-/* What is in the sets of a cell. */
+/* What is in the sets of a cell, and what was counted there. */
 struct heat {
     uint64_t used, other, whole;
+    uint64_t hits, misses;
     bool touched, next;
 };
 
@@ -285,6 +286,10 @@ static struct heat heat_of(const struct app *a, const struct sets_kind *k,
         h.used += used;
         h.other += other;
         h.whole += c->config.ways;
+        const struct set_counts n =
+            set_tally_of(&a->hw.tally, a->cpu, part, (uint32_t)set);
+        h.hits += n.hits;
+        h.misses += n.misses;
     }
     for (uint32_t i = 0; i < f->nr_touched; i++) {
         h.touched = h.touched ||
@@ -294,12 +299,43 @@ static struct heat heat_of(const struct app *a, const struct sets_kind *k,
     return h;
 }
 
+/* What is counted of a cell: 0 where the map shows contents. */
+static uint64_t counted(const struct app *a, const struct heat *h)
+{
+    return a->hw.heat == HEAT_MISSES ? h->misses : a->hw.heat == HEAT_HITS ? h->hits : 0;
+}
+
+/* The most of any cell: the full height of the glyphs. */
+static uint64_t most_counted(const struct app *a, enum hw_part part, int shift)
+{
+    const struct cache *c = shown_part(a, part);
+    uint64_t most = 0, sum = 0;
+    for (uint64_t set = 0; a->hw.heat != HEAT_CONTENTS && set < c->config.sets; set++) {
+        const struct set_counts n =
+            set_tally_of(&a->hw.tally, a->cpu, part, (uint32_t)set);
+        sum = (set & (((uint64_t)1 << shift) - 1) ? sum : 0) +
+              (a->hw.heat == HEAT_MISSES ? n.misses : n.hits);
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
+/* Misses are warmer the more there are. */
+static int count_style(const struct app *a, uint64_t n, uint64_t most)
+{
+    return !n                         ? ST_HOLE
+           : a->hw.heat == HEAT_HITS  ? ST_LINE_CLEAN
+           : n * 2 > most && most > 1 ? ST_STALE
+                                      : ST_WARN;
+}
+
 static void draw_heat(const struct app *a, const struct sets_kind *k, enum hw_part part,
                       struct grid *g, struct rect r, bool focused)
 {
     const struct sets_state *s = &a->hw.sets[part];
     const struct cache *c = shown_part(a, part);
     const int shift = heat_shift(s), label = label_cols(c);
+    const uint64_t most = most_counted(a, part, shift);
     for (int i = 0; i < s->rows; i++) {
         const int64_t row = s->top + i;
         if (row >= nr_rows(s, c)) {
@@ -312,13 +348,16 @@ static void draw_heat(const struct app *a, const struct sets_kind *k, enum hw_pa
             const uint32_t cell = first + (uint32_t)x;
             const struct heat h = heat_of(a, k, part, cell, shift);
             const bool cursor = focused && s->has_cursor && s->set >> shift == cell;
-            const int style = h.next    ? ST_HINT_KEY
-                              : h.other ? k->other_style
-                              : h.used  ? k->used_style
-                                        : ST_HOLE;
-            grid_put(g, r.x + label + x, r.y + i,
-                     h.next ? a->glyphs->here : level_glyph(a->glyphs, h.used, h.whole),
-                     style,
+            const bool contents = a->hw.heat == HEAT_CONTENTS;
+            const int style = h.next      ? ST_HINT_KEY
+                              : !contents ? count_style(a, counted(a, &h), most)
+                              : h.other   ? k->other_style
+                              : h.used    ? k->used_style
+                                          : ST_HOLE;
+            const uint32_t glyph = contents
+                                       ? level_glyph(a->glyphs, h.used, h.whole)
+                                       : level_glyph(a->glyphs, counted(a, &h), most);
+            grid_put(g, r.x + label + x, r.y + i, h.next ? a->glyphs->here : glyph, style,
                      (h.touched ? MARK_CHANGED : 0) | (cursor ? MARK_SELECTED : 0));
         }
     }
@@ -333,6 +372,25 @@ static int legend(struct grid *g, int x, int y, int end, uint32_t ch, int style,
     }
     grid_put(g, x, y, ch, style, 0);
     return grid_text(g, x + 2, y, word, ST_DIM, 0) + 2;
+}
+
+/* What is counted, since when, and what the highest glyph means. */
+static void draw_count_legend(const struct app *a, enum hw_part part, int shift,
+                              struct grid *g, struct rect r)
+{
+    const bool misses = a->hw.heat == HEAT_MISSES;
+    const uint64_t most = most_counted(a, part, shift);
+    const int end = r.x + r.w;
+    char words[64];
+    snprintf(words, sizeof words, "%s since operation %llu", misses ? "misses" : "hits",
+             (unsigned long long)a->hw.tally.from_op);
+    int x = r.x;
+    if (x + text_width(words) <= end) {
+        x = grid_text(g, x, r.y, words, ST_DIM, 0) + 2;
+    }
+    snprintf(words, sizeof words, "%llu, the most of a cell", (unsigned long long)most);
+    x = legend(g, x, r.y, end, a->glyphs->level8, count_style(a, most, most), words);
+    legend(g, x, r.y, end, a->glyphs->here, ST_HINT_KEY, "probed next");
 }
 
 static void draw_legend(const struct app *a, const struct sets_kind *k, enum hw_part part,
@@ -355,12 +413,23 @@ static void draw_legend(const struct app *a, const struct sets_kind *k, enum hw_
             x = grid_printf(g, x, r.y, ST_NORMAL, 0, "-%llu",
                             (((unsigned long long)(set >> shift) + 1) << shift) - 1);
         }
-        x = grid_printf(g, x, r.y, ST_NORMAL, 0, ": %llu of %llu",
-                        (unsigned long long)h.used, (unsigned long long)h.whole);
-        x = h.other ? grid_printf(g, x, r.y, k->other_style, 0, ", %llu %s",
-                                  (unsigned long long)h.other, k->other_word)
-                    : x;
+        if (a->hw.heat == HEAT_CONTENTS) {
+            x = grid_printf(g, x, r.y, ST_NORMAL, 0, ": %llu of %llu",
+                            (unsigned long long)h.used, (unsigned long long)h.whole);
+            x = h.other ? grid_printf(g, x, r.y, k->other_style, 0, ", %llu %s",
+                                      (unsigned long long)h.other, k->other_word)
+                        : x;
+        } else {
+            x = grid_printf(g, x, r.y, h.misses ? ST_WARN : ST_NORMAL, 0, ": %llu missed",
+                            (unsigned long long)h.misses);
+            x = grid_printf(g, x, r.y, ST_NORMAL, 0, ", %llu hit",
+                            (unsigned long long)h.hits);
+        }
         x += 2;
+    }
+    if (a->hw.heat != HEAT_CONTENTS) {
+        draw_count_legend(a, part, shift, g, (struct rect){x, r.y, end - x, 1});
+        return;
     }
     char words[48];
     snprintf(words, sizeof words, "%u set%s a cell", 1u << shift, shift ? "s" : "");

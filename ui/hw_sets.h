@@ -50,6 +50,37 @@ void sets_scale(struct app *a, enum hw_part part, int by);
 /* The next part that this processor has. */
 enum hw_part sets_turn(const struct app *a, enum hw_part first, enum hw_part last,
                        enum hw_part part, int by);
+/* Columns of a row: as many as fit, those first in by_rank before others; a gap of one
+ * cell behind each but one (-1: behind all). */
+enum { SETS_MAX_COLUMNS = 12 };
+struct sets_columns {
+    int x[SETS_MAX_COLUMNS], w[SETS_MAX_COLUMNS]; /* w 0: not shown */
+    int used;                                     /* cells of the row */
+};
+struct sets_columns sets_columns(const int *want, int nr, const unsigned char *by_rank,
+                                 size_t nr_ranks, int without_gap, int room);
+/* Are its lines numbered by age? */
+bool sets_has_ages(const struct cache *c);
+
+/* ---- what both panes do alike ---- */
+
+/* Rows above the sets: the part's geometry, its counts. */
+int sets_head_rows(int h);
+/* "12 asked, 3 missed (25.0%): 3 cold ..."; why: NULL when causes are not told. Answers
+ * where it ends. */
+int sets_draw_counts(struct grid *g, int x, int y, int w, const char *asked, uint64_t all,
+                     uint64_t missed, const struct miss_causes *why);
+/* The part that the pane shows: what happens is followed unless it is pinned, and one
+ * that the processor has not is passed over. */
+enum hw_part sets_follow(const struct app *a, enum hw_part first, enum hw_part last,
+                         enum hw_part part, bool pinned);
+/* [ and ]: another part, that stays in view. */
+enum hw_part sets_turn_pane(struct app *a, enum hw_part first, enum hw_part last,
+                            enum hw_part part, bool *pinned, int by);
+void sets_title(const struct app *a, enum hw_part part, char *buf, size_t size);
+/* Did the last step touch one of these? */
+bool sets_changed(const struct app *a, enum hw_part first, enum hw_part last);
+
 /* The way under the cursor, else what is followed; false: neither. */
 bool sets_at(const struct app *a, enum hw_part part, uint32_t *set, uint32_t *way);
 

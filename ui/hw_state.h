@@ -5,6 +5,7 @@
 #define UI_HW_STATE_H
 
 #include "hw_memory.h"
+#include "set_tally.h"
 
 /* A cache or TLB as sets by ways, seen from near or far. */
 struct sets_state {
@@ -170,10 +171,15 @@ struct windows_state {
     int touched; /* by the last event; -1: none */
 };
 
+/* What the heat map of a cache or TLB shows. */
+enum heat_kind { HEAT_CONTENTS, HEAT_MISSES, HEAT_HITS, NR_HEATS };
+
 struct hw_state {
     struct hw_focus focus;
     uint64_t stamp; /* counts moves */
     struct sets_state sets[NR_PARTS];
+    enum heat_kind heat;
+    struct set_tally tally; /* counts while it is not HEAT_CONTENTS */
     enum hw_part cache, tlb;
     bool cache_pinned, tlb_pinned; /* the user chose it; else it follows what happens */
     struct walk_state walk;

@@ -8,12 +8,15 @@
  * and V(alid). Age 0 is the line used last (LRU) or filled last (FIFO); a tree-PLRU set
  * shows its tree: each node points to the half where the next line goes.
  *
- * Left out: misses by set (the hardware counts them for a whole cache only), how long ago
- * a set was used, write-combining buffers.
+ * The heat map can show each set's misses or hits instead (set_tally.h). Below stand the
+ * write-combining buffers, where there are any and there is room.
+ *
+ * Left out: how long ago a set was used.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 
+#include "hw_buffers.h"
 #include "hw_focus.h"
 #include "hw_sets.h"
 
@@ -97,11 +100,6 @@ static int state_style(char state)
     }
 }
 
-static bool has_ages(const struct cache *c)
-{
-    return c->config.policy == POLICY_LRU || c->config.policy == POLICY_FIFO;
-}
-
 /* ---- the tree of a PLRU set, a column a level ---- */
 
 static int tree_cols(const struct cache *c)
@@ -147,17 +145,13 @@ enum column {
     NR_COLUMNS
 };
 
-struct columns {
-    int x[NR_COLUMNS], w[NR_COLUMNS]; /* w 0: not shown */
-};
-
-static struct columns columns_of(const struct app *a, enum hw_part part, int room)
+static struct sets_columns columns_of(const struct app *a, enum hw_part part, int room)
 {
     const struct cache *c = shown_part(a, part);
     const bool virtual_tags = is_virtual(a, part);
     int want[NR_COLUMNS] = {
         [COL_STATE] = 1,
-        [COL_AGE] = has_ages(c) ? 4 : tree_cols(c) + 1,
+        [COL_AGE] = sets_has_ages(c) ? 4 : tree_cols(c) + 1,
         [COL_TAG] = tag_digits(a, part),
         [COL_VA] = virtual_tags ? hw_va_digits(a) : 0,
         [COL_PA] = hw_pa_digits(a),
@@ -166,25 +160,14 @@ static struct columns columns_of(const struct app *a, enum hw_part part, int roo
             virtual_tags && shown_cpu(a)->config.tagging == TAG_VIVT_ASID ? 4 : 0,
         [COL_DATA] = 0,
     };
-    const enum column by_rank[] = {COL_STATE, virtual_tags ? COL_VA : COL_PA,
-                                   COL_AGE,   virtual_tags ? COL_PERMS : COL_TAG,
-                                   COL_PA,    COL_TAG,
-                                   COL_PERMS, COL_ASID};
-    struct columns cols = {0};
-    for (size_t i = 0; i < sizeof by_rank / sizeof by_rank[0]; i++) {
-        const enum column n = by_rank[i];
-        if (want[n] && !cols.w[n] && want[n] + 1 <= room) {
-            cols.w[n] = want[n];
-            room -= want[n] + 1;
-        }
-    }
-    if (c->data && room >= 17) { /* bytes in words of four */
-        cols.w[COL_DATA] = room / 9 * 9 - 1;
-    }
-    int x = 0;
-    for (int n = 0; n < NR_COLUMNS; n++) {
-        cols.x[n] = x;
-        x += cols.w[n] ? cols.w[n] + 1 : 0;
+    const unsigned char by_rank[] = {COL_STATE, virtual_tags ? COL_VA : COL_PA,
+                                     COL_AGE,   virtual_tags ? COL_PERMS : COL_TAG,
+                                     COL_PA,    COL_TAG,
+                                     COL_PERMS, COL_ASID};
+    struct sets_columns cols =
+        sets_columns(want, NR_COLUMNS, by_rank, sizeof by_rank, -1, room);
+    if (c->data && room - cols.used >= 17) { /* bytes in words of four, last of all */
+        cols.w[COL_DATA] = (room - cols.used) / 9 * 9 - 1;
     }
     return cols;
 }
@@ -193,14 +176,14 @@ static void heading(const struct app *a, enum hw_part part, struct grid *g, stru
 {
     static const char *const words[NR_COLUMNS] = {"s",        "age",  "tag",  "virtual",
                                                   "physical", "perm", "asid", "bytes"};
-    const struct columns cols = columns_of(a, part, r.w);
+    const struct sets_columns cols = columns_of(a, part, r.w);
     const struct cache *c = shown_part(a, part);
     for (int n = 0; n < NR_COLUMNS; n++) {
         if (cols.w[n]) {
             const char *word = words[n];
             if (n == COL_PA && cols.w[n] < 8) {
                 word = "phys";
-            } else if (n == COL_AGE && !has_ages(c)) {
+            } else if (n == COL_AGE && !sets_has_ages(c)) {
                 word = c->config.policy == POLICY_PLRU ? "tree" : " ";
             }
             grid_text_cut(g, r.x + cols.x[n], r.y, cols.w[n], word, 0, ST_DIM, 0);
@@ -221,13 +204,13 @@ static void row(const struct app *a, enum hw_part part, struct grid *g, struct r
                 uint32_t set, uint32_t way, int marks)
 {
     const struct cache *c = shown_part(a, part);
-    const struct columns cols = columns_of(a, part, r.w);
+    const struct sets_columns cols = columns_of(a, part, r.w);
     const struct line_view l = line_at(a, part, set, way);
     const char state = state_letter(&l, is_mesi(a));
     const int style = state_style(state);
     char letters[5];
     grid_put(g, r.x + cols.x[COL_STATE], r.y, (uint32_t)state, style, marks);
-    if (cols.w[COL_AGE] && has_ages(c)) {
+    if (cols.w[COL_AGE] && sets_has_ages(c)) {
         const int x = r.x + cols.x[COL_AGE];
         grid_printf(g, x, r.y, l.valid ? ST_NORMAL : ST_FAINT, 0, "%3u", l.age);
         if (l.is_victim) {
@@ -277,7 +260,7 @@ static void row(const struct app *a, enum hw_part part, struct grid *g, struct r
 
 static int age_digits(const struct cache *c)
 {
-    return !has_ages(c) ? 0 : c->config.ways > 100 ? 3 : c->config.ways > 10 ? 2 : 1;
+    return !sets_has_ages(c) ? 0 : c->config.ways > 100 ? 3 : c->config.ways > 10 ? 2 : 1;
 }
 
 /* Tiers: letter, tag, age; letter and age; the letter. */
@@ -355,8 +338,6 @@ static const char *tagging_word(const struct memsys *ms, enum hw_part part)
     return words[part == PART_L2 ? TAG_PIPT : ms->config.tagging];
 }
 
-static int head_rows(int h) { return h >= 9 ? 2 : h >= 6 ? 1 : 0; }
-
 /* The bytes of one line, below the sets seen from near. */
 static int data_rows(const struct app *a, int h)
 {
@@ -365,21 +346,16 @@ static int data_rows(const struct app *a, int h)
     const bool near = sets_zoom(&a->hw.sets[a->hw.cache]) == SETS_WAYS;
     uint32_t set, way;
     return near && rows && sets_at(a, a->hw.cache, &set, &way) &&
-                   h - head_rows(h) - rows >= 6
+                   h - sets_head_rows(h) - hw_wc_rows(a, h) - rows >= 6
                ? rows
                : 0;
 }
 
 static void fit(struct app *a, int w, int h)
 {
-    const int follow = hw_follow_part(a, PART_L1I, PART_L2);
-    if (!a->hw.cache_pinned && follow >= 0) {
-        a->hw.cache = (enum hw_part)follow;
-    }
-    if (!cache_in(a)) {
-        a->hw.cache = sets_turn(a, PART_L1I, PART_L2, a->hw.cache, 1);
-    }
-    sets_fit(a, &kind, a->hw.cache, w, h - head_rows(h) - data_rows(a, h));
+    a->hw.cache = sets_follow(a, PART_L1I, PART_L2, a->hw.cache, a->hw.cache_pinned);
+    sets_fit(a, &kind, a->hw.cache, w,
+             h - sets_head_rows(h) - data_rows(a, h) - hw_wc_rows(a, h));
 }
 
 static void draw_counts(const struct app *a, struct grid *g, struct rect r)
@@ -392,20 +368,8 @@ static void draw_counts(const struct app *a, struct grid *g, struct rect r)
     const uint64_t all = l2 ? tally_l2_accesses(n) : tally_l1_accesses(n, side);
     const uint64_t missed = l2 ? tally_l2_misses(n) : tally_l1_misses(n, side);
     const struct miss_causes *why = l2 ? &n->l2_causes : &n->l1_causes[side];
-    char text[28];
-    int x = grid_printf(g, r.x, r.y, ST_NORMAL, 0, "%s", thousands(text, all));
-    x = grid_printf(g, x, r.y, ST_DIM, 0, " accesses, ");
-    x = grid_printf(g, x, r.y, missed ? ST_WARN : ST_NORMAL, 0, "%s",
-                    thousands(text, missed));
-    x = grid_text(g, x, r.y, " missed", ST_DIM, 0);
-    if (all) {
-        x = grid_printf(g, x, r.y, ST_DIM, 0, " (%llu.%llu%%)",
-                        (unsigned long long)(missed * 100 / all),
-                        (unsigned long long)(missed * 1000 / all % 10));
-    }
-    if (ms->config.causes) {
-        x = hw_draw_causes(g, x, r.y, r.w, why);
-    }
+    const int x = sets_draw_counts(g, r.x, r.y, r.w, "accesses", all, missed,
+                                   ms->config.causes ? why : NULL);
     const uint64_t back = l2 ? n->l2_writeback : n->l1_writeback[side];
     if (back && part != PART_L1I) {
         grid_printf(g, x, r.y, ST_DIM, 0, ", %llu written back",
@@ -482,14 +446,18 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
         grid_text(g, r.x + 1, r.y, "This CPU has no caches.", ST_DIM, 0);
         return;
     }
-    const int head = head_rows(r.h), data = data_rows(a, r.h);
+    const int head = sets_head_rows(r.h), data = data_rows(a, r.h);
+    const int wc = hw_wc_rows(a, r.h), below = data + wc;
     if (head) {
         draw_head(a, g, (struct rect){r.x, r.y, r.w, head});
     }
     sets_draw(a, &kind, a->hw.cache, g,
-              (struct rect){r.x, r.y + head, r.w, r.h - head - data}, focused);
+              (struct rect){r.x, r.y + head, r.w, r.h - head - below}, focused);
     if (data) {
-        draw_data(a, g, (struct rect){r.x, r.y + r.h - data, r.w, data});
+        draw_data(a, g, (struct rect){r.x, r.y + r.h - below, r.w, data});
+    }
+    if (wc) {
+        hw_draw_wc(a, g, (struct rect){r.x, r.y + r.h - wc, r.w, wc});
     }
 }
 
@@ -504,26 +472,20 @@ static bool key(struct app *a, int k, int w, int h)
 
 static void click(struct app *a, int x, int y, int w, int h)
 {
-    sets_click(a, &kind, a->hw.cache, x, y - head_rows(h), w);
+    sets_click(a, &kind, a->hw.cache, x, y - sets_head_rows(h), w);
 }
 
 static void scale(struct app *a, int by) { sets_scale(a, a->hw.cache, by); }
 
 static void turn(struct app *a, int by)
 {
-    a->hw.cache = sets_turn(a, PART_L1I, PART_L2, a->hw.cache, by);
-    a->hw.cache_pinned = true;
-    app_message(a, MESSAGE_INFO, "%s stays in view; End follows what happens again.",
-                hw_part_title(a->hw.cache));
+    a->hw.cache =
+        sets_turn_pane(a, PART_L1I, PART_L2, a->hw.cache, &a->hw.cache_pinned, by);
 }
 
 static void title(const struct app *a, char *buf, size_t size)
 {
-    uint32_t set, way;
-    int n = snprintf(buf, size, "%s of CPU %u", hw_part_title(a->hw.cache), a->cpu);
-    if (a->hw.sets[a->hw.cache].has_cursor && sets_at(a, a->hw.cache, &set, &way)) {
-        snprintf(buf + n, size - (size_t)n, ", set %u way %u", set, way);
-    }
+    sets_title(a, a->hw.cache, buf, size);
 }
 
 static bool selected_line(const struct app *a, struct line_view *l)
@@ -609,7 +571,7 @@ static char *details(struct app *a, char *name, size_t size)
         snprintf(a->details_command, sizeof a->details_command, "memory physical 0x%llx",
                  (unsigned long long)l.pa);
     }
-    if (has_ages(c)) {
+    if (sets_has_ages(c)) {
         text_add(&b, "Age %u of %u%s.", l.age, c->config.ways,
                  l.age == 0 ? ": the youngest" : "");
     }
@@ -622,16 +584,7 @@ static char *details(struct app *a, char *name, size_t size)
     return b.text;
 }
 
-static bool changed(const struct app *a)
-{
-    const struct hw_focus *f = &a->hw.focus;
-    for (uint32_t i = 0; i < f->nr_touched; i++) {
-        if (!part_is_tlb((enum hw_part)f->touched[i].part)) {
-            return true;
-        }
-    }
-    return false;
-}
+static bool changed(const struct app *a) { return sets_changed(a, PART_L1I, PART_L2); }
 
 const struct pane_kind pane_cache = {
     .name = "Cache",

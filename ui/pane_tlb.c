@@ -7,12 +7,14 @@
  * A stale entry, one that the tables of the loaded address space no longer bear out, has
  * an exclamation mark. Permissions are U(ser) or S(upervisor), W, X, D(irty), G(lobal).
  *
- * Left out: whether entries of other address spaces than the loaded one are stale;
- * paging-structure caches.
+ * Below them stand the paging-structure caches, where there are any and there is room.
+ *
+ * Left out: whether entries of other address spaces than the loaded one are stale.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 
+#include "hw_buffers.h"
 #include "hw_focus.h"
 #include "hw_sets.h"
 
@@ -39,11 +41,6 @@ static void perms_and_global(char buf[6], const struct tlb_view *e)
     buf[5] = 0;
 }
 
-static bool has_ages(const struct cache *c)
-{
-    return c->config.policy == POLICY_LRU || c->config.policy == POLICY_FIFO;
-}
-
 static bool has_asids(const struct app *a) { return a->model.m->config.hw.pcid; }
 
 static int entry_style(const struct tlb_view *e)
@@ -66,11 +63,7 @@ enum column {
     NR_COLUMNS
 };
 
-struct columns {
-    int x[NR_COLUMNS], w[NR_COLUMNS]; /* w 0: not shown */
-};
-
-static struct columns columns_of(const struct app *a, enum hw_part part, int room)
+static struct sets_columns columns_of(const struct app *a, enum hw_part part, int room)
 {
     const int want[NR_COLUMNS] = {
         [COL_STALE] = 1,
@@ -80,35 +73,23 @@ static struct columns columns_of(const struct app *a, enum hw_part part, int roo
         [COL_SIZE] = 2,
         [COL_PERMS] = 5,
         [COL_ASID] = has_asids(a) ? 4 : 0,
-        [COL_AGE] = has_ages(shown_part(a, part)) ? 4 : 1,
+        [COL_AGE] = sets_has_ages(shown_part(a, part)) ? 4 : 1,
         [COL_WORD] = 12,
     };
     static const unsigned char by_rank[] = {COL_STALE, COL_VA,   COL_PA,
                                             COL_PERMS, COL_SIZE, COL_ARROW,
                                             COL_AGE,   COL_ASID, COL_WORD};
-    struct columns cols = {0};
-    for (size_t i = 0; i < sizeof by_rank; i++) {
-        const int n = by_rank[i], gap = n != COL_STALE;
-        if (want[n] && want[n] + gap <= room) {
-            cols.w[n] = want[n];
-            room -= want[n] + gap;
-        }
-    }
-    int x = 0;
-    for (int n = 0; n < NR_COLUMNS; n++) {
-        cols.x[n] = x;
-        x += cols.w[n] ? cols.w[n] + (n != COL_STALE) : 0;
-    }
-    return cols;
+    /* the mark of a stale entry stands right before its page */
+    return sets_columns(want, NR_COLUMNS, by_rank, sizeof by_rank, COL_STALE, room);
 }
 
 static void heading(const struct app *a, enum hw_part part, struct grid *g, struct rect r)
 {
     static const char *const words[NR_COLUMNS] = {"",     "page", "",     "frame", "sz",
                                                   "perm", "pcid", "age ", ""};
-    const struct columns cols = columns_of(a, part, r.w);
+    const struct sets_columns cols = columns_of(a, part, r.w);
     for (int n = 0; n < NR_COLUMNS; n++) {
-        const bool none = n == COL_AGE && !has_ages(shown_part(a, part));
+        const bool none = n == COL_AGE && !sets_has_ages(shown_part(a, part));
         if (cols.w[n] && !none) {
             grid_text_cut(g, r.x + cols.x[n], r.y, cols.w[n], words[n], 0, ST_DIM, 0);
         }
@@ -118,12 +99,12 @@ static void heading(const struct app *a, enum hw_part part, struct grid *g, stru
 static void row(const struct app *a, enum hw_part part, struct grid *g, struct rect r,
                 uint32_t set, uint32_t way, int marks)
 {
-    const struct columns cols = columns_of(a, part, r.w);
+    const struct sets_columns cols = columns_of(a, part, r.w);
     const struct tlb_view e = entry_at(a, part, set, way);
     const int style = entry_style(&e), x = r.x;
     char letters[6];
     if (cols.w[COL_AGE]) {
-        const bool ages = has_ages(shown_part(a, part));
+        const bool ages = sets_has_ages(shown_part(a, part));
         if (ages) {
             grid_printf(g, x + cols.x[COL_AGE], r.y, e.valid ? ST_NORMAL : ST_FAINT, 0,
                         "%3u", e.age);
@@ -172,7 +153,7 @@ static int page_digits(const struct app *a) { return hw_va_digits(a) - 3; }
 static int cell_width(const struct app *a, enum hw_part part, int tier)
 {
     const struct cache *c = shown_part(a, part);
-    const int age = !has_ages(c) ? 0 : c->config.ways > 10 ? 2 : 1;
+    const int age = !sets_has_ages(c) ? 0 : c->config.ways > 10 ? 2 : 1;
     switch (tier) {
     case 0: /* page, size, age */
         return 1 + page_digits(a) + 1 + 2 + (age ? 1 + age : 0) + 2;
@@ -209,7 +190,7 @@ static void cell(const struct app *a, enum hw_part part, struct grid *g, int x, 
         x += grid_put(g, x, y, ' ', style, marks);
     }
     x = grid_text(g, x, y, size_name(e.shift), tier ? style : ST_DIM, marks);
-    if (has_ages(shown_part(a, part))) {
+    if (sets_has_ages(shown_part(a, part))) {
         x += tier == 0 ? grid_put(g, x, y, a->glyphs->dot, ST_FAINT, 0) : 0;
         grid_printf(g, x, y, ST_DIM, marks, "%u", e.age);
     }
@@ -243,18 +224,10 @@ static const struct sets_kind kind = {
 
 /* ---- the pane ---- */
 
-static int head_rows(int h) { return h >= 9 ? 2 : h >= 6 ? 1 : 0; }
-
 static void fit(struct app *a, int w, int h)
 {
-    const int follow = hw_follow_part(a, PART_ITLB, PART_STLB);
-    if (!a->hw.tlb_pinned && follow >= 0) {
-        a->hw.tlb = (enum hw_part)follow;
-    }
-    if (!shown_part(a, a->hw.tlb)) {
-        a->hw.tlb = sets_turn(a, PART_ITLB, PART_STLB, a->hw.tlb, 1);
-    }
-    sets_fit(a, &kind, a->hw.tlb, w, h - head_rows(h));
+    a->hw.tlb = sets_follow(a, PART_ITLB, PART_STLB, a->hw.tlb, a->hw.tlb_pinned);
+    sets_fit(a, &kind, a->hw.tlb, w, h - sets_head_rows(h) - hw_psc_rows(a, h));
 }
 
 static void draw_head(const struct app *a, struct grid *g, struct rect r)
@@ -277,19 +250,10 @@ static void draw_head(const struct app *a, struct grid *g, struct rect r)
         return;
     }
     const int y = r.y + 1;
-    x = grid_printf(g, r.x, y, ST_NORMAL, 0, "%s", thousands(text, all));
-    x = grid_text(g, x, y, " asked, ", ST_DIM, 0);
-    x = grid_printf(g, x, y, missed ? ST_WARN : ST_NORMAL, 0, "%s",
-                    thousands(text, missed));
-    x = grid_text(g, x, y, " missed", ST_DIM, 0);
-    if (all) {
-        x = grid_printf(g, x, y, ST_DIM, 0, " (%llu.%llu%%)",
-                        (unsigned long long)(missed * 100 / all),
-                        (unsigned long long)(missed * 1000 / all % 10));
-    }
-    if (ms->config.causes) {
-        x = hw_draw_causes(g, x, y, r.w, second ? &n->stlb_causes : &n->tlb_causes[side]);
-    }
+    x = sets_draw_counts(g, r.x, y, r.w, "asked", all, missed,
+                         !ms->config.causes ? NULL
+                         : second           ? &n->stlb_causes
+                                            : &n->tlb_causes[side]);
     grid_printf(g, x, y, ST_DIM, 0, ", %s walks", thousands(text, n->walks));
 }
 
@@ -299,12 +263,16 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
         grid_text(g, r.x + 1, r.y, "This CPU has no TLBs.", ST_DIM, 0);
         return;
     }
-    const int head = head_rows(r.h);
+    const int head = sets_head_rows(r.h);
     if (head) {
         draw_head(a, g, (struct rect){r.x, r.y, r.w, head});
     }
-    sets_draw(a, &kind, a->hw.tlb, g, (struct rect){r.x, r.y + head, r.w, r.h - head},
-              focused);
+    const int psc = hw_psc_rows(a, r.h);
+    sets_draw(a, &kind, a->hw.tlb, g,
+              (struct rect){r.x, r.y + head, r.w, r.h - head - psc}, focused);
+    if (psc) {
+        hw_draw_psc(a, g, (struct rect){r.x, r.y + r.h - psc, r.w, psc});
+    }
 }
 
 static bool key(struct app *a, int k, int w, int h)
@@ -318,26 +286,19 @@ static bool key(struct app *a, int k, int w, int h)
 
 static void click(struct app *a, int x, int y, int w, int h)
 {
-    sets_click(a, &kind, a->hw.tlb, x, y - head_rows(h), w);
+    sets_click(a, &kind, a->hw.tlb, x, y - sets_head_rows(h), w);
 }
 
 static void scale(struct app *a, int by) { sets_scale(a, a->hw.tlb, by); }
 
 static void turn(struct app *a, int by)
 {
-    a->hw.tlb = sets_turn(a, PART_ITLB, PART_STLB, a->hw.tlb, by);
-    a->hw.tlb_pinned = true;
-    app_message(a, MESSAGE_INFO, "%s stays in view; End follows what happens again.",
-                hw_part_title(a->hw.tlb));
+    a->hw.tlb = sets_turn_pane(a, PART_ITLB, PART_STLB, a->hw.tlb, &a->hw.tlb_pinned, by);
 }
 
 static void title(const struct app *a, char *buf, size_t size)
 {
-    uint32_t set, way;
-    int n = snprintf(buf, size, "%s of CPU %u", hw_part_title(a->hw.tlb), a->cpu);
-    if (a->hw.sets[a->hw.tlb].has_cursor && sets_at(a, a->hw.tlb, &set, &way)) {
-        snprintf(buf + n, size - (size_t)n, ", set %u way %u", set, way);
-    }
+    sets_title(a, a->hw.tlb, buf, size);
 }
 
 static bool selected_pfn(const struct app *a, uint64_t *p)
@@ -419,7 +380,7 @@ static char *details(struct app *a, char *name, size_t size)
         snprintf(a->details_command, sizeof a->details_command, "walk 0x%llx",
                  (unsigned long long)e.va);
     }
-    if (has_ages(shown_part(a, part))) {
+    if (sets_has_ages(shown_part(a, part))) {
         text_add(&b, "Age %u of %u.", e.age, shown_part(a, part)->config.ways);
     }
     text_add(&b,
@@ -430,16 +391,7 @@ static char *details(struct app *a, char *name, size_t size)
     return b.text;
 }
 
-static bool changed(const struct app *a)
-{
-    const struct hw_focus *f = &a->hw.focus;
-    for (uint32_t i = 0; i < f->nr_touched; i++) {
-        if (part_is_tlb((enum hw_part)f->touched[i].part)) {
-            return true;
-        }
-    }
-    return false;
-}
+static bool changed(const struct app *a) { return sets_changed(a, PART_ITLB, PART_STLB); }
 
 const struct pane_kind pane_tlb = {
     .name = "TLB",
