@@ -201,6 +201,31 @@ static void test_path(struct bench *b, const char *machine)
     free(all);
 }
 
+/* w watches the object under the cursor: going back from there stops where it was handed
+ * out, for somebody has it. */
+static void test_watch(struct bench *b, const char *machine)
+{
+    const uint64_t va = do_op(b, OP_KMALLOC, 0, 60, GFP_KERNEL);
+    const uint64_t op = timeline_position(b->a.t).op;
+    do_op(b, OP_KMALLOC, 0, 500, GFP_KERNEL);
+    char find[40];
+    snprintf(find, sizeof find, "search 0x%llx", (unsigned long long)va);
+    app_command(&b->a, "pane 5");
+    app_command(&b->a, find);
+    is_hex(slabs_object(&b->a), va, "%s: search goes to an address", machine);
+    app_key(&b->a, 'w');
+    is_u64((uint64_t)b->a.stops.nr, 1, "%s: w watches the object", machine);
+    app_command(&b->a, "continue-back");
+    const struct position at = timeline_position(b->a.t);
+    ok(at.op + (at.event != 0) == op &&
+           object_view(b->a.model.m, va).state == OBJECT_IN_USE,
+       "%s: C goes back to where it was handed out", machine);
+    app_key(&b->a, 'w');
+    is_u64((uint64_t)b->a.stops.nr, 0, "%s: w again, and it is watched no longer",
+           machine);
+    app_command(&b->a, "now");
+}
+
 /* The list opens a cache, and Esc comes back. */
 static void test_keys(struct bench *b, const char *machine)
 {
@@ -231,6 +256,7 @@ static void test_machine(const char *machine, uint64_t seed)
     ok(agree, "%s: cells agree with the counters after each of %d operations", machine,
        OPS);
     test_path(&b, machine);
+    test_watch(&b, machine);
     test_keys(&b, machine);
     close_bench(&b);
 }

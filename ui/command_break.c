@@ -183,11 +183,14 @@ void run_watch(struct app *a, const char *args)
     if (end != text && !end[strspn(end, " ")]) { /* a page frame number */
         toggle(a, &like);
     } else if (!*text) {
-        if (selected_page(a, "", &like.what)) {
+        if (target_selected(a, &like.watch) && like.watch.kind == WATCH_OBJECT) {
+            like.kind = STOP_CHANGE;
+            toggle(a, &like);
+        } else if (selected_page(a, "", &like.what)) {
             toggle(a, &like);
         } else {
             app_message(a, MESSAGE_INFO,
-                        "Select a page first (in 4, 5 or 6), or :watch PFN.");
+                        "Select a page or an object first, or :watch PFN.");
         }
     } else if (target_parse(a, text, &like.watch, err, sizeof err)) {
         like.kind = STOP_CHANGE;

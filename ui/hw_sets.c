@@ -270,7 +270,7 @@ static uint32_t level_glyph(const struct glyphs *gl, uint64_t part, uint64_t who
 struct heat {
     uint64_t used, other, whole;
     uint64_t hits, misses;
-    bool touched, next;
+    bool touched, next, lit;
 };
 
 static struct heat heat_of(const struct app *a, const struct sets_kind *k,
@@ -294,6 +294,10 @@ static struct heat heat_of(const struct app *a, const struct sets_kind *k,
     for (uint32_t i = 0; i < f->nr_touched; i++) {
         h.touched = h.touched ||
                     (f->touched[i].part == part && f->touched[i].set >> shift == cell);
+    }
+    for (uint32_t i = 0; i < a->hw.nr_lit_lines; i++) {
+        const struct hw_touch *t = &a->hw.lit_lines[i];
+        h.lit = h.lit || (t->part == part && t->set >> shift == cell);
     }
     h.next = f->has_next[part] && f->next[part].set >> shift == cell;
     return h;
@@ -358,7 +362,8 @@ static void draw_heat(const struct app *a, const struct sets_kind *k, enum hw_pa
                                        ? level_glyph(a->glyphs, h.used, h.whole)
                                        : level_glyph(a->glyphs, counted(a, &h), most);
             grid_put(g, r.x + label + x, r.y + i, h.next ? a->glyphs->here : glyph, style,
-                     (h.touched ? MARK_CHANGED : 0) | (cursor ? MARK_SELECTED : 0));
+                     (h.touched ? MARK_CHANGED : 0) |
+                         (cursor || h.lit ? MARK_SELECTED : 0));
         }
     }
 }

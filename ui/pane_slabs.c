@@ -454,10 +454,15 @@ const struct pane_kind pane_slabs = {
     .name = "Slabs",
     .short_name = "Slabs",
     .about =
-        "One cache down to the object: each CPU's array and the shared one, what goes "
-        "out next first; then its slabs, a cell an object, moved to the right by "
-        "their colour. + and - show numbers and addresses, [ and ] another cache, Enter "
-        "an object's bytes and history.",
+        "One cache down to the object: the way that the last operation took, as far as "
+        "it "
+        "has come; each CPU's array and the shared one, or with SLUB each CPU's freelist "
+        "and partial slabs and the node's, what goes out next first; then its slabs, a "
+        "cell an object, moved to the right by their colour. The arrows choose an "
+        "object: "
+        "its page and its cache lines light up, Enter tells its bytes and who had it, "
+        "why and history what happened to it, w watches it. + and - show numbers and "
+        "addresses, [ and ] another cache.",
     .title = title,
     .fit = slabs_fit,
     .draw = draw,
