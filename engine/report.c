@@ -14,11 +14,8 @@
 #include "describe.h"
 #include "inspect.h"
 #include "mm.h"
-#include "slab_view.h"
-#include "text.h"
-
-#define TASK "mmscope"
-enum { TASK_PID = 1 };
+#include "report_private.h"
+#include "slab.h"
 
 static uint64_t kib(uint64_t pages) { return pages << (PAGE_SHIFT - 10); }
 
@@ -53,12 +50,12 @@ static void put_frames(struct text *t, const struct machine *m, const char *tag,
 }
 
 /* dump_stack() */
-static void put_stack(struct text *t, const struct machine *m, const struct event *ev)
+void report_stack(struct text *t, const struct machine *m, const struct event *ev)
 {
     const uint32_t depth = ev->depth < PROBE_STACK ? ev->depth : PROBE_STACK;
     const uint32_t begin = handler_begin(m, ev, depth);
-    text_put(t, "CPU: %u PID: %d Comm: " TASK " Not tainted 6.1.0 #1\n", ev->cpu,
-             TASK_PID);
+    text_put(t, "CPU: %u PID: %d Comm: " TASK " %s 6.1.0 #1\n", ev->cpu, TASK_PID,
+             m->slab->tainted ? TAINTED : "Not tainted");
     text_put(t, "Hardware name: mmscope\nCall Trace:\n");
     if (ev->ctx != CTX_PROCESS) {
         put_frames(t, m, "IRQ", begin, depth);
@@ -192,7 +189,7 @@ static void report_alloc_failure(struct text *t, const struct machine *m,
     text_put(t, TASK ": page allocation failure: order:%" PRIu64 ", mode:", ev->arg[0]);
     put_gfp(t, ev->arg[1]);
     text_put(t, ", nodemask=(null),cpuset=/,mems_allowed=0\n");
-    put_stack(t, m, ev);
+    report_stack(t, m, ev);
     put_memory(t, m, (gfp_t)ev->arg[1], ev->cpu);
 }
 
@@ -201,7 +198,7 @@ static void report_oom(struct text *t, const struct machine *m, const struct eve
     text_put(t, TASK " invoked oom-killer: gfp_mask=");
     put_gfp(t, ev->arg[1]);
     text_put(t, ", order=%" PRIu64 ", oom_score_adj=0\n", ev->arg[0]);
-    put_stack(t, m, ev);
+    report_stack(t, m, ev);
     put_memory(t, m, (gfp_t)ev->arg[1], ev->cpu);
     text_put(t, "Tasks state (memory values in pages):\n"
                 "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents "
@@ -217,7 +214,7 @@ static void report_warning(struct text *t, const struct machine *m,
     text_put(t, "------------[ cut here ]------------\n");
     text_put(t, "WARNING: CPU: %u PID: %d at %s %s\n", ev->cpu, TASK_PID,
              fn ? fn->file : "mm/page_alloc.c", fn ? fn->name : "__alloc_pages");
-    put_stack(t, m, ev);
+    report_stack(t, m, ev);
     text_put(t, "---[ end trace 0000000000000000 ]---\n");
 }
 
@@ -233,7 +230,7 @@ static void report_bad_page(struct text *t, const struct machine *m,
              " mapcount:0 mapping:0000000000000000 index:0x0 pfn:%#" PRIx64 "\n",
              (int64_t)ev->arg[2], ev->arg[0]);
     text_put(t, "flags: %#" PRIx64 "\npage dumped because: %s\n", ev->arg[3], reason);
-    put_stack(t, m, ev);
+    report_stack(t, m, ev);
 }
 
 static void report_oops(struct text *t, const struct machine *m, const struct event *ev)
@@ -251,7 +248,7 @@ static void report_oops(struct text *t, const struct machine *m, const struct ev
     text_put(t, "#PF: supervisor read access in kernel mode\n"
                 "#PF: error_code(0x0000) - not-present page\n"
                 "Oops: 0000 [#1] PREEMPT SMP\n");
-    put_stack(t, m, ev);
+    report_stack(t, m, ev);
     text_put(t, "---[ end trace 0000000000000000 ]---\n");
 }
 
@@ -266,7 +263,7 @@ static void report_fault_oops(struct text *t, const struct machine *m,
                  "general protection fault, probably for non-canonical address %#" PRIx64
                  ": 0000 [#1] PREEMPT SMP\n",
                  va);
-        put_stack(t, m, ev);
+        report_stack(t, m, ev);
         text_put(t, "---[ end trace 0000000000000000 ]---\n");
         return;
     }
@@ -288,7 +285,7 @@ static void report_fault_oops(struct text *t, const struct machine *m,
              : code & PF_RESERVED ? "reserved bit violation"
                                   : "permissions violation");
     text_put(t, "Oops: %04" PRIx64 " [#1] PREEMPT SMP\n", code);
-    put_stack(t, m, ev);
+    report_stack(t, m, ev);
     text_put(t, "CR2: %0*" PRIx64 "\n---[ end trace 0000000000000000 ]---\n",
              wide ? 16 : 8, va);
 }
@@ -336,7 +333,7 @@ static void report_sleep(struct text *t, const struct machine *m, const struct e
     text_put(t,
              "preempt_count: %" PRIx64 ", expected: 0\nRCU nest depth: 0, expected: 0\n",
              count);
-    put_stack(t, m, ev);
+    report_stack(t, m, ev);
 }
 
 static void report_recursion(struct text *t, const struct machine *m,
@@ -349,93 +346,7 @@ static void report_recursion(struct text *t, const struct machine *m,
     text_put(
         t, " lock: %s, .magic: dead4ead, .owner: " TASK "/%d, .owner_cpu: %" PRIu64 "\n",
         lock, TASK_PID, ev->arg[2]);
-    put_stack(t, m, ev);
-}
-
-/* Which object an address is, as kmem_dump_obj() tells it, and what it went through. */
-static void put_object(struct text *t, const struct machine *m, uint64_t va)
-{
-    static const char *const states[] = {"none", "allocated", "free, in an array",
-                                         "free, on its slab's freelist"};
-    const struct object_view v = object_view(m, va);
-    struct cache_view c;
-    if (v.state == OBJECT_NONE || !cache_view(m, v.cache, &c)) {
-        return;
-    }
-    text_put(t, " slab %s start %" PRIx64 " pointer offset %" PRIu64 " size %u\n", c.name,
-             v.va, va - v.va, c.object_size);
-    text_put(t, "  object %u of the slab at pfn:%#" PRIx64 ": %s", v.index,
-             slab_view(m, v.slab).pfn, states[v.state]);
-    if (v.alloc_op) {
-        text_put(t, "; last allocated by operation %u", v.alloc_op);
-    }
-    if (v.free_op) {
-        text_put(t, ", last freed by operation %u", v.free_op);
-    }
-    text_put(t, "\n");
-}
-
-/* SLAB's WARN_ON()s and BUG_ON()s. */
-static void report_slab(struct text *t, const struct machine *m, const struct event *ev)
-{
-    const bool bug = ev->kind == EV_SLAB_BUG;
-    char reason[128], cache[SLAB_NAME + 8];
-    value_format(reason, sizeof reason, m, "reason", ev->arg[0]);
-    value_format(cache, sizeof cache, m, "cache", ev->arg[2]);
-    text_put(t, "------------[ cut here ]------------\n");
-    if (ev->arg[0] == BAD_OBJECT_DOUBLE) {
-        text_put(t, "slab: double free detected in cache '%s', objp %" PRIx64 "\n", cache,
-                 ev->arg[1]);
-    } else if (ev->arg[0] == BAD_OBJECT_CACHE) {
-        text_put(t, "Wrong slab cache: the object at %" PRIx64 " is from %s\n",
-                 ev->arg[1], cache);
-    } else if (ev->arg[1]) {
-        text_put(t, "%s: %" PRIx64 "\n", reason, ev->arg[1]);
-    } else {
-        text_put(t, "%s\n", reason);
-    }
-    put_object(t, m, ev->arg[1]);
-    text_put(t, bug ? "kernel BUG at mm/%s.c!\n" : "WARNING: at mm/%s.c\n",
-             m->config.slub ? "slub" : "slab");
-    put_stack(t, m, ev);
-    text_put(t, "---[ end trace 0000000000000000 ]---\n");
-}
-
-/* Which objects nobody has given back. */
-static void put_left(struct text *t, const struct machine *m, uint32_t cache,
-                     enum slab_list_kind list)
-{
-    enum { MOST = 64 };
-    uint32_t told = 0;
-    for (uint32_t slab = slabs_first(m, cache, list); slab; slab = slabs_next(m, slab)) {
-        const struct slab_view s = slab_view(m, slab);
-        text_put(t, "Slab pfn:%#" PRIx64 " objects=%u used=%u\n", s.pfn, s.num, s.in_use);
-        for (uint32_t i = 0; i < s.num && told < MOST; i++) {
-            const struct slab_object *o = slab_object_at(m, slab_r(m, slab), i);
-            if (o->in_use) {
-                text_put(t, "Object %" PRIx64 " @offset=%" PRIu64,
-                         index_to_obj(cache_r(m, cache), slab_r(m, slab), i),
-                         (uint64_t)i * cache_r(m, cache)->size);
-                text_put(t, " allocated by operation %u\n", o->alloc_op);
-                told++;
-            }
-        }
-    }
-}
-
-static void report_slab_leak(struct text *t, const struct machine *m,
-                             const struct event *ev)
-{
-    char cache[SLAB_NAME + 8];
-    value_format(cache, sizeof cache, m, "cache", ev->arg[0]);
-    text_put(t, "------------[ cut here ]------------\n");
-    text_put(t, "kmem_cache_destroy %s: Slab cache still has objects\n", cache);
-    put_left(t, m, (uint32_t)ev->arg[0], SLABS_FULL);
-    put_left(t, m, (uint32_t)ev->arg[0], SLABS_PARTIAL);
-    text_put(t, "WARNING: CPU: %u PID: %d at mm/slab_common.c kmem_cache_destroy\n",
-             ev->cpu, TASK_PID);
-    put_stack(t, m, ev);
-    text_put(t, "---[ end trace 0000000000000000 ]---\n");
+    report_stack(t, m, ev);
 }
 
 /* What BUG() and WARN() say of the address space's bad calls; schedule() has words of its
@@ -450,7 +361,7 @@ static void report_vm(struct text *t, const struct machine *m, const struct even
         event_explain(sentence, sizeof sentence, m, ev);
         text_put(t, "%s\n", sentence);
     }
-    put_stack(t, m, ev);
+    report_stack(t, m, ev);
 }
 
 /* Not the kernel's words: those of the event. */
@@ -459,7 +370,7 @@ static void report_other(struct text *t, const struct machine *m, const struct e
     char sentence[512];
     event_explain(sentence, sizeof sentence, m, ev);
     text_put(t, "%s\n", sentence);
-    put_stack(t, m, ev);
+    report_stack(t, m, ev);
 }
 
 static const struct {
@@ -478,6 +389,9 @@ static const struct {
     {EV_SLAB_WARN, report_slab},
     {EV_SLAB_BUG, report_slab},
     {EV_SLAB_LEAK, report_slab_leak},
+    {EV_SLUB_BUG, report_slub_bug},
+    {EV_SLUB_FIX, report_slub_fix},
+    {EV_SLUB_RESTORE, report_slub_fix},
 };
 
 int report_format(char *buf, size_t size, const struct machine *m, const struct event *ev)

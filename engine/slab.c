@@ -49,7 +49,17 @@ FAST uint32_t this_array(const struct machine *m, const struct kmem_cache *c)
 
 /* ---- objects in and out ---- */
 
-/* The array's last object goes to the caller. */
+/* Somebody wrote into a freelist: what is on it from there on is lost. A kernel that does
+ * not look would hand out whatever these numbers give, perhaps beyond the slab. */
+static void numbers_broken(struct machine *m, const struct kmem_cache *c, uint32_t ref,
+                           uint64_t va)
+{
+    slab_w(m, ref)->corrupt = 1;
+    slab_report(m, BAD_FREELIST, va, c->id);
+}
+
+/* The array's last object goes to the caller. 0: a caller has it already, because a
+ * damaged freelist named it. */
 FAST uint64_t pop(struct machine *m, uint32_t ref)
 {
     struct array_cache *ac = array_w(m, ref);
@@ -58,6 +68,12 @@ FAST uint64_t pop(struct machine *m, uint32_t ref)
     ac->touched = 1;
     struct slab_object *o =
         slab_object_at(m, slab_r(m, entry_slab(entry)), entry_index(entry));
+    if (UNLIKELY(o->in_use)) {
+        const struct slab *s = slab_r(m, entry_slab(entry));
+        const struct kmem_cache *c = cache_r(m, s->cache);
+        numbers_broken(m, c, entry_slab(entry), index_to_obj(c, s, entry_index(entry)));
+        return 0;
+    }
     arena_mark(&m->arena, o);
     o->alloc_op = (uint32_t)m->mm->nr_ops;
     o->in_use = 1;
@@ -217,6 +233,23 @@ static void cache_grow_end(struct machine *m, const struct kmem_cache *c, uint32
 
 /* ---- allocating ---- */
 
+/* How many of these numbers name objects that are free, each once. */
+static uint32_t good_numbers(const struct machine *m, uint32_t ref,
+                             const unsigned char *numbers, uint32_t nr)
+{
+    const struct slab *s = slab_r(m, ref);
+    uint64_t seen[4] = {0};
+    for (uint32_t i = 0; i < nr; i++) {
+        const uint32_t n = numbers[i];
+        if (n >= s->num || seen[n / 64] >> n % 64 & 1 ||
+            slab_object_at(m, s, n)->in_use) {
+            return i;
+        }
+        seen[n / 64] |= (uint64_t)1 << n % 64;
+    }
+    return nr;
+}
+
 /* alloc_block: up to nr objects of the slab to the array. Answers how many. */
 static uint32_t alloc_block(struct machine *m, const struct kmem_cache *c, uint32_t array,
                             uint32_t ref, uint32_t nr)
@@ -226,6 +259,8 @@ static uint32_t alloc_block(struct machine *m, const struct kmem_cache *c, uint3
     const uint32_t active = slab_r(m, ref)->active;
     nr = min_u32(nr, c->num - active);
     slab_read(m, slab_r(m, ref)->freelist + active, numbers, nr);
+    const uint32_t wanted = nr;
+    nr = good_numbers(m, ref, numbers, nr);
     for (uint32_t i = 0; i < nr; i++) {
         struct slab *s = slab_w(m, ref);
         struct array_cache *ac = array_w(m, array);
@@ -233,6 +268,11 @@ static uint32_t alloc_block(struct machine *m, const struct kmem_cache *c, uint3
         s->active++;
         probe(&m->probe, EV_SLAB_OBJECT_OUT, c->id, s->pfn, numbers[i],
               index_to_obj(c, s, numbers[i]));
+    }
+    if (UNLIKELY(nr < wanted)) {
+        const uint64_t at = slab_r(m, ref)->freelist + slab_r(m, ref)->active;
+        slab_w(m, ref)->active = c->num;
+        numbers_broken(m, c, ref, at);
     }
     const struct slab *s = slab_r(m, ref);
     probe(&m->probe, EV_SLAB_REFILL, c->id, s->pfn, nr, c->num - s->active, list);
@@ -276,7 +316,10 @@ static void refill_locked(struct machine *m, const struct kmem_cache *c, uint32_
         return;
     }
     for (uint32_t left = batchcount, ref; left && (ref = get_first_slab(m, c)) != 0;) {
-        left -= alloc_block(m, c, array, ref, left);
+        const uint32_t there = c->num - slab_r(m, ref)->active;
+        const uint32_t got = alloc_block(m, c, array, ref, left);
+        left -= got;
+        cache_w(m, c)->free_objects -= there - got - (c->num - slab_r(m, ref)->active);
         slab_list_del(m, cache_w(m, c), ref);
         fixup_slab_list(m, c, ref);
     }
@@ -308,7 +351,7 @@ static uint64_t cache_alloc_refill(struct machine *m, const struct kmem_cache *c
         }
         cache_grow_end(m, c, ref);
     }
-    if (array_r(m, array)->avail) {
+    while (!entry && array_r(m, array)->avail) {
         entry = pop(m, array);
     }
     fn_leave(&m->probe);
@@ -317,11 +360,13 @@ static uint64_t cache_alloc_refill(struct machine *m, const struct kmem_cache *c
 
 FAST uint64_t do_cache_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gfp)
 {
-    uint64_t entry;
+    uint64_t entry = 0;
     fn_enter(&m->probe, FN___do_cache_alloc, c->id, gfp);
     const uint32_t array = this_array(m, c);
-    if (LIKELY(array_r(m, array)->avail)) {
+    while (!entry && LIKELY(array_r(m, array)->avail)) {
         entry = pop(m, array);
+    }
+    if (LIKELY(entry)) {
         probe(&m->probe, EV_SLAB_ARRAY_HIT, c->id, entry_va(m, c, entry),
               array_r(m, array)->avail);
     } else {

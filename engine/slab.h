@@ -6,8 +6,11 @@
  *   slab.c           SLAB: arrays, shared array, three lists of slabs, growth, reaping
  *   slub.c           SLUB: each CPU's slab, allocating from it, freeing, new slabs
  *   slub_cache.c     SLUB: geometry, nodes, boot, flushing, shrinking, taking apart
+ *   slub_debug.c     SLUB: red zones, poisoning, users, checks; slub_layout.c: where
+ *   slab_merge.c     one cache for several that are alike
  *   slab_pool.c      blocks of the arena for all of that
- *   slab_view.c      looking: caches, slabs, objects, /proc/slabinfo
+ *   slab_view.c      looking: caches, slabs, objects, /proc/slabinfo; slab_sysfs.c:
+ *                    /sys/kernel/slab
  *   slab_check.c     the invariants below; slub_check.c: those of SLUB
  *   slab_quiet.c     slab.c and kmalloc.c again, for operations that nobody watches
  *
@@ -31,7 +34,8 @@
  * Caches are named by `id`: a slot, and above it how often the slot has been used.
  *
  * I1  An object is in exactly one place: with a caller (slab_object.in_use), in one entry of
- *     one array, or on its slab's freelist, from index active on.
+ *     one array, or on its slab's freelist, from index active on; unless somebody wrote
+ *     into the freelist, which loses objects of that slab (slab.corrupt, once seen).
  * I2  A slab is on the list that its active says: full, partial, free; total_slabs and
  *     free_slabs count them, free_objects the entries of all their freelists.
  * I3  The first page of a slab has PG_SLAB, and its page.count is the slab's reference.
@@ -52,10 +56,9 @@
  *
  * Left out: NUMA and alien arrays, memory cgroups, KASAN and the like, SLAB's own
  * debugging (CONFIG_DEBUG_SLAB), RCU grace periods (SLAB_TYPESAFE_BY_RCU frees at once).
- * Of SLUB: red zones, poisoning, tracks and its other debugging options, merging of
- * caches, /sys/kernel/slab and the memory that its kobjects take, the transaction ids of
- * its lockless paths (nothing comes between here), slabs of pages from the reserves
- * (pfmemalloc), hardened and random freelists.
+ * Of SLUB: writing to /sys/kernel/slab and the memory that its kobjects take, the
+ * transaction ids of its lockless paths (nothing comes between here), slabs of pages from
+ * the reserves (pfmemalloc), hardened and random freelists.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_SLAB_H
@@ -201,7 +204,7 @@ struct slab {
     uint32_t blocks;   /* of objects, when they are not behind it */
     uint32_t slabs;    /* SLUB: in a CPU's chain, how many it is the first of */
     uint8_t frozen;    /* SLUB: a CPU's */
-    uint8_t corrupt;   /* SLUB: a part of its freelist is lost */
+    uint8_t corrupt;   /* a part of its freelist is lost */
     uint16_t unused;
     struct slab_object object[];
 };
@@ -390,6 +393,12 @@ uint32_t calculate_alignment(const struct machine_config *c, uint32_t flags,
 bool slab_calculate(const struct machine *m, struct kmem_cache *c);
 /* enable_cpucache: limit, batchcount and shared from the size. */
 void slab_tunables(const struct machine *m, struct kmem_cache *c);
+
+/* slab_unmergeable: may no other cache share it? */
+bool slab_unmergeable(const struct machine *m, const struct kmem_cache *c);
+/* The i-th name that a cache was asked for by after its own; NULL past the last. */
+const char *slab_alias_name(const struct machine *m, const struct kmem_cache *c,
+                            uint32_t i);
 
 /* ---- slab_common.c ---- */
 

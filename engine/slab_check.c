@@ -57,7 +57,8 @@ static const char *check_slab(const struct machine *m, const struct kmem_cache *
          index_to_obj(c, s, s->num) > end - c->freelist_size)) {
         return "slab: objects do not lie inside their slab (I4)";
     }
-    const char *why = check_freelist(m, c, s, seen);
+    /* somebody wrote into it: numbers that name nothing free are lost when they are due */
+    const char *why = s->corrupt ? NULL : check_freelist(m, c, s, seen);
     for (uint32_t i = 0; i < s->num; i++) {
         *in_use += slab_object_at(m, s, i)->in_use;
     }
@@ -112,17 +113,29 @@ static const char *check_array(const struct machine *m, const struct kmem_cache 
     for (uint32_t i = 0; i < ac->avail; i++) {
         const struct slab *s = slab_r(m, entry_slab(ac->entry[i]));
         const uint32_t n = entry_index(ac->entry[i]);
-        if (s->cache != c->id || n >= s->num || slab_object_at(m, s, n)->in_use) {
+        if (s->cache != c->id || n >= s->num ||
+            (slab_object_at(m, s, n)->in_use && !s->corrupt)) {
             return "slab: an array's entry is no free object of its cache (I1)";
         }
         for (uint32_t other = 0; other < i; other++) {
-            if (ac->entry[other] == ac->entry[i]) {
+            if (ac->entry[other] == ac->entry[i] && !s->corrupt) {
                 return "slab: an object is in an array twice (I1)";
             }
         }
     }
     *entries += ac->avail;
     return NULL;
+}
+
+static bool is_damaged(const struct machine *m, const struct kmem_cache *c)
+{
+    bool damaged = false;
+    for (uint32_t kind = SLABS_PARTIAL; kind < NR_SLAB_LISTS; kind++) {
+        for (uint32_t ref = c->list[kind].first; ref; ref = slab_r(m, ref)->next) {
+            damaged = damaged || slab_r(m, ref)->corrupt;
+        }
+    }
+    return damaged;
 }
 
 static const char *check_cache(const struct machine *m, const struct kmem_cache *c)
@@ -136,7 +149,8 @@ static const char *check_cache(const struct machine *m, const struct kmem_cache 
         why = check_array(m, c, c->array[cpu], &entries);
     }
     why = why ? why : check_array(m, c, c->shared_array, &entries);
-    if (!why && in_use + entries + c->free_objects != (uint64_t)c->total_slabs * c->num) {
+    if (!why && in_use + entries + c->free_objects != (uint64_t)c->total_slabs * c->num &&
+        !is_damaged(m, c)) {
         why = "slab: an object is lost, or in two places (I1)";
     }
     return why;

@@ -194,6 +194,12 @@ uint32_t kmem_cache_create(struct machine *m, const struct slab_spec *s)
     if (!mutex_fails(m, s->size)) {
         enum bad_reason why = spec_is_bad(s);
         slab_mutex_lock(m);
+        id = why ? 0 : slab_alias(m, s);
+        if (id) {
+            slab_mutex_unlock(m);
+            fn_leave(&m->probe);
+            return id;
+        }
         if (!why) {
             const uint64_t name = kmalloc(m, strlen(s->name) + 1, (gfp_t)GFP_KERNEL);
             why = name ? create_cache(m, s, name, &id) : BAD_CACHE_FAILED;
@@ -263,6 +269,7 @@ static void release_cache(struct machine *m, struct kmem_cache *c)
 {
     const uint64_t addr = c->addr, name = c->name_addr;
     const uint32_t id = c->id;
+    slab_aliases_forget(m, c);
     slab_release(m, c);
     if (name) {
         kfree(m, name);
@@ -287,7 +294,12 @@ void kmem_cache_destroy(struct machine *m, uint64_t id)
         slab_report(m, is_boot_cache(c) ? BAD_BOOT_CACHE : BAD_CACHE_LEFT, 0, c->id);
     } else if (!mutex_fails(m, id)) {
         slab_mutex_lock(m);
-        cache_w(m, c)->refcount--;
+        if (--cache_w(m, c)->refcount) { /* an alias goes: the others still use it */
+            slab_mutex_unlock(m);
+            probe(&m->probe, EV_SLAB_UNALIAS, c->id, c->refcount);
+            fn_leave(&m->probe);
+            return;
+        }
         const bool left = m->config.slub ? slub_shutdown(m, c) : slab_shrink(m, c);
         if (left) {
             report_left(m, c);

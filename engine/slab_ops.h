@@ -64,6 +64,12 @@ void slub_flush_all(struct machine *m, const struct kmem_cache *c);
 /* The first two caches, each of which needs the other. */
 bool slub_boot(struct machine *m);
 
+/* ---- slab_merge.c ---- */
+/* __kmem_cache_alias: a cache that is there already and will do, with one user more; 0:
+ * none. */
+uint32_t slab_alias(struct machine *m, const struct slab_spec *s);
+void slab_aliases_forget(struct machine *m, struct kmem_cache *c);
+
 /* ---- slub_check.c ---- */
 const char *slub_check_cache(const struct machine *m, const struct kmem_cache *c);
 

@@ -21,11 +21,18 @@ uint32_t caches_next(const struct machine *m, uint32_t id)
 
 uint32_t cache_by_name(const struct machine *m, const char *name)
 {
-    uint32_t id = caches_first(m);
-    while (id && strcmp(cache_r(m, id)->name, name) != 0) {
-        id = caches_next(m, id);
+    uint32_t alias_of = 0;
+    for (uint32_t id = caches_first(m); id; id = caches_next(m, id)) {
+        const struct kmem_cache *c = cache_r(m, id);
+        const char *alias;
+        if (strcmp(c->name, name) == 0) {
+            return id;
+        }
+        for (uint32_t i = 0; (alias = slab_alias_name(m, c, i)) != NULL; i++) {
+            alias_of = strcmp(alias, name) == 0 ? id : alias_of;
+        }
     }
-    return id;
+    return alias_of;
 }
 
 static uint32_t array_of(const struct machine *m, const struct kmem_cache *c,
@@ -55,6 +62,7 @@ static void count_slub(const struct machine *m, const struct kmem_cache *c,
     v->in_use = (uint64_t)out;
     v->in_arrays = v->active_objs - v->in_use;
     v->offset = c->offset;
+    v->red_left_pad = c->red_left_pad;
     v->inuse = c->inuse;
     v->min_order = c->min_order;
     v->min_num = c->min_num;
@@ -92,7 +100,8 @@ bool cache_view(const struct machine *m, uint32_t id, struct cache_view *v)
                              .active_slabs = c->total_slabs - c->free_slabs,
                              .num_objs = (uint64_t)c->total_slabs * c->num,
                              .free_objects = c->free_objects,
-                             .ctor = c->ctor != 0};
+                             .ctor = c->ctor != 0,
+                             .refcount = c->refcount};
     v->active_objs = v->num_objs - v->free_objects;
     v->in_use = v->active_objs;
     if (m->config.slub) {

@@ -22,11 +22,13 @@ struct cache_view {
     uint32_t offset, inuse, min_order, min_num;
     uint32_t min_partial, cpu_partial, cpu_partial_slabs, nr_partial;
     bool ctor;
+    uint32_t red_left_pad;
+    int32_t refcount; /* users; several: caches that were merged */
 };
 /* Caches from the newest to the oldest: for (id = first; id; id = next). */
 uint32_t caches_first(const struct machine *m);
 uint32_t caches_next(const struct machine *m, uint32_t id);
-/* 0: none has this name. */
+/* 0: none has this name; that of a cache that was merged into another counts too. */
 uint32_t cache_by_name(const struct machine *m, const char *name);
 /* False: there is no such cache. Costs a look at each of its arrays. */
 bool cache_view(const struct machine *m, uint32_t id, struct cache_view *v);
@@ -99,6 +101,15 @@ struct object_view object_view(const struct machine *m, uint64_t va);
 
 /* What the last bulk allocation answered, or what has been staged for the next free. */
 uint32_t staged_objects(const struct machine *m, uint64_t *va, uint32_t most);
+
+/* A file of /sys/kernel/slab/<cache>/ or of /sys/kernel/debug/slab/<cache>/. Length as
+ * snprintf; -1: no such cache or file, or the machine has SLAB, which has none. */
+int sysfs_slab(char *buf, size_t size, const struct machine *m, uint32_t id,
+               const char *file);
+/* Their names; NULL past the last. */
+const char *sysfs_slab_name(size_t i);
+/* What /sys/kernel/slab itself lists: a line each, links with what they lead to. */
+int sysfs_slab_dir(char *buf, size_t size, const struct machine *m);
 
 /* /proc/slabinfo in the kernel's layout. Length as snprintf. */
 int proc_slabinfo(char *buf, size_t size, const struct machine *m);

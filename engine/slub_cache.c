@@ -295,6 +295,9 @@ bool slub_shutdown(struct machine *m, struct kmem_cache *c)
     slub_flush_all(m, c);
     slab_list_lock(m, c);
     const uint32_t empty = take_empty(m, c);
+    for (uint32_t ref = c->list[SLABS_PARTIAL].first; ref; ref = slab_r(m, ref)->next) {
+        slub_debug_left(m, c, ref);
+    }
     slab_list_unlock(m, c);
     discard_all(m, c, empty);
     fn_leave(&m->probe);

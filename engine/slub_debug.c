@@ -88,13 +88,15 @@ static void complain(struct machine *m, const struct kmem_cache *c, uint32_t ref
 {
     probe(&m->probe, EV_SLUB_BUG, reason, c->id, object ? object : slab_r(m, ref)->s_mem,
           from, to, value);
-    slab_root_w(m)->tainted = 1;
+    if (slub_debugs(c)) {
+        slab_root_w(m)->tainted = 1;
+    }
 }
 
 static void fixed(struct machine *m, const struct kmem_cache *c, uint32_t reason,
-                  uint64_t from, uint64_t to, uint64_t value)
+                  uint64_t object)
 {
-    probe(&m->probe, EV_SLUB_FIX, reason, c->id, from, to, value);
+    probe(&m->probe, EV_SLUB_FIX, reason, c->id, object);
 }
 
 /* check_bytes_and_report, and restore_bytes. True: all is well. */
@@ -108,7 +110,7 @@ static bool check_bytes(struct machine *m, const struct kmem_cache *c, uint32_t 
     }
     complain(m, c, ref, reason, object, first, last, value);
     fill(m, first, value, last - first + 1);
-    fixed(m, c, reason, first, last, value);
+    probe(&m->probe, EV_SLUB_RESTORE, reason, c->id, first, last, value);
     return false;
 }
 
@@ -304,7 +306,7 @@ static bool on_freelist(struct machine *m, const struct kmem_cache *c, uint32_t 
                 slab_w(m, ref)->corrupt = 1;
                 complain(m, c, ref, BAD_FREEPOINTER, 0, 0, 0, 0);
                 freelist_gone(m, c, ref);
-                fixed(m, c, BAD_FIX_CLEARED, 0, 0, 0);
+                fixed(m, c, BAD_FIX_CLEARED, 0);
                 return false;
             }
             slab_w(m, ref)->corrupt = 1;
@@ -320,7 +322,7 @@ static bool on_freelist(struct machine *m, const struct kmem_cache *c, uint32_t 
         slab_w(m, ref)->corrupt = 1;
         complain(m, c, ref, BAD_OBJECT_COUNT, 0, s->active, s->num - nr, 0);
         slab_w(m, ref)->active = s->num - nr;
-        fixed(m, c, BAD_FIX_COUNT, 0, 0, 0);
+        fixed(m, c, BAD_FIX_COUNT, 0);
     }
     return !search;
 }
@@ -369,15 +371,13 @@ static uint64_t take_object(struct machine *m, const struct kmem_cache *c, uint3
             slab_report(m, BAD_FREELIST, va, c->id);
         }
         freelist_gone(m, c, ref);
-        fixed(m, c, BAD_FIX_ALL_USED, 0, 0, 0);
+        fixed(m, c, BAD_FIX_ALL_USED, 0);
         return 0;
     }
     struct slab_object *o = slab_object_at(m, s, i);
     struct slub_cpu *cpu = slab_block(m, c->array[m->probe.cpu]);
     arena_mark(&m->arena, o);
     arena_mark(&m->arena, cpu);
-    const struct slab_object was = *o;
-    o->alloc_op = (uint32_t)m->mm->nr_ops;
     o->in_use = 1;
     cpu->out++;
     s->freelist = read_pointer(m, c, va);
@@ -394,17 +394,18 @@ static uint64_t take_object(struct machine *m, const struct kmem_cache *c, uint3
     } else if (s->list == SLABS_NONE) {
         slab_list_add(m, cache_w(m, c), ref, SLABS_PARTIAL, false);
     }
-    if (alloc_processing(m, c, ref, va)) {
-        return va;
-    }
-    o = slab_object_at(m, slab_r(m, ref), i);
+    const bool good = alloc_processing(m, c, ref, va);
     arena_mark(&m->arena, o);
     arena_mark(&m->arena, cpu);
-    *o = was;
+    if (good) {
+        o->alloc_op = (uint32_t)m->mm->nr_ops;
+        return va;
+    }
+    o->in_use = 0;
     cpu->out--;
     slab_w(m, ref)->frozen = 1;
     freelist_gone(m, c, ref);
-    fixed(m, c, BAD_FIX_ALL_USED, 0, 0, 0);
+    fixed(m, c, BAD_FIX_ALL_USED, 0);
     return 0;
 }
 
@@ -496,7 +497,7 @@ static bool free_processing(struct machine *m, const struct kmem_cache *c, uint3
         say_trace(m, c, ref, object, false);
         init_object(m, c, object, SLUB_RED_INACTIVE);
     } else {
-        fixed(m, c, BAD_FIX_NOT_FREED, object, 0, 0);
+        fixed(m, c, BAD_FIX_NOT_FREED, object);
     }
     fn_leave(&m->probe);
     return good;
@@ -561,13 +562,18 @@ bool slub_debug_misuse(struct machine *m, const struct kmem_cache *c, uint32_t r
     fn_enter(&m->probe, FN_free_debug_processing, c->id, object);
     const bool told = !free_checks(m, c, ref, object);
     if (told) {
-        fixed(m, c, BAD_FIX_NOT_FREED, object, 0, 0);
+        fixed(m, c, BAD_FIX_NOT_FREED, object);
     }
     fn_leave(&m->probe);
     slab_list_unlock(m, c);
     slab_irq_restore(m, flags);
     fn_leave(&m->probe);
     return told;
+}
+
+void slub_debug_left(struct machine *m, const struct kmem_cache *c, uint32_t ref)
+{
+    complain(m, c, ref, BAD_OBJECTS_REMAINING, 0, 0, 0, 0);
 }
 
 void slub_debug_last_look(struct machine *m, const struct kmem_cache *c, uint32_t ref)

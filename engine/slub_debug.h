@@ -114,6 +114,8 @@ void slub_debug_free(struct machine *m, const struct kmem_cache *c, uint32_t sla
  * the cache does not check. */
 bool slub_debug_misuse(struct machine *m, const struct kmem_cache *c, uint32_t slab,
                        uint64_t object);
+/* list_slab_objects: what is left of a cache that is destroyed. */
+void slub_debug_left(struct machine *m, const struct kmem_cache *c, uint32_t slab);
 /* __free_slab's last look at a slab. */
 void slub_debug_last_look(struct machine *m, const struct kmem_cache *c, uint32_t slab);
 /* Answers how many slabs were looked at. */

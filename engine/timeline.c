@@ -45,7 +45,8 @@ static bool source_of(void *ctx, uint64_t nr, struct op_source *source)
     return true;
 }
 
-/* The name of a cache that is gone: from the operation that made it. */
+/* The name of a cache that is gone: from the operation that made it, the first of those
+ * that were merged. */
 static const char *gone_cache(void *ctx, uint64_t id)
 {
     struct timeline *t = ctx;
@@ -55,7 +56,7 @@ static const char *gone_cache(void *ctx, uint64_t id)
         t->gone_cache = id;
         t->gone_branch = t->pos.branch;
         t->gone_name = 0;
-        for (uint64_t op = most; op-- > 0 && !t->gone_name;) {
+        for (uint64_t op = 0; op < most && !t->gone_name; op++) {
             if (timeline_op(t, t->pos.branch, op, &rec) &&
                 rec.op.kind == OP_KMEM_CACHE_CREATE && rec.result == id) {
                 t->gone_name = (uint32_t)rec.op.arg[0];

@@ -13,6 +13,7 @@
 #include "describe.h"
 #include "script.h"
 #include "slab_view.h"
+#include "slub_debug.h"
 
 static const char cache_handles; /* the registry's key of id -> handle, weak */
 static const char type_name[] = "kmem_cache";
@@ -93,7 +94,9 @@ static void push_fields(lua_State *L, const struct cache_view *v)
                    {"in_use", v->in_use},
                    {"in_arrays", v->in_arrays},
                    {"shared_avail", v->shared_avail},
+                   {"refcount", v->refcount < 0 ? 0 : (uint64_t)v->refcount},
                    {"offset", v->offset},
+                   {"red_left_pad", v->red_left_pad},
                    {"inuse", v->inuse},
                    {"min_order", v->min_order},
                    {"min_num", v->min_num},
@@ -101,7 +104,7 @@ static void push_fields(lua_State *L, const struct cache_view *v)
                    {"cpu_partial", v->cpu_partial},
                    {"cpu_partial_slabs", v->cpu_partial_slabs},
                    {"nr_partial", v->nr_partial}};
-    lua_createtable(L, 0, 36);
+    lua_createtable(L, 0, 38);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         set_int(L, numbers[i].name, numbers[i].value);
     }
@@ -317,6 +320,32 @@ static int slab_is_up(lua_State *L)
     return 1;
 }
 
+/* alloc_site = "demo.lua:41": where in the script an operation came from. */
+static void set_site(lua_State *L, const char *name, const struct machine *m, uint32_t op)
+{
+    struct op_source o;
+    if (op && m->texts && m->texts->operation &&
+        m->texts->operation(m->texts->ctx, op, &o) && o.line) {
+        lua_pushfstring(L, "%s:%d", o.file, (int)o.line);
+        lua_setfield(L, -2, name);
+    }
+}
+
+static void set_track(lua_State *L, const char *name, const struct machine *m,
+                      const struct object_view *v, enum track_item item)
+{
+    struct slub_track track;
+    if (slub_track(m, cache_r(m, v->cache), v->va, item, &track) && track.addr) {
+        lua_createtable(L, 0, 5);
+        set_int(L, "caller", track.addr);
+        set_int(L, "cpu", track.cpu);
+        set_int(L, "pid", track.pid);
+        set_int(L, "when", track.when);
+        set_int(L, "op", track.handle);
+        lua_setfield(L, -2, name);
+    }
+}
+
 /* object(address): what lies there; nil: no object. */
 static int find_object(lua_State *L)
 {
@@ -327,7 +356,7 @@ static int find_object(lua_State *L)
         lua_pushnil(L);
         return 1;
     }
-    lua_createtable(L, 0, 10);
+    lua_createtable(L, 0, 14);
     lua_pushstring(L, states[v.state]);
     lua_setfield(L, -2, "state");
     push_cache(L, v.cache);
@@ -338,6 +367,10 @@ static int find_object(lua_State *L)
     set_int(L, "number", v.index);
     set_int(L, "alloc_op", v.alloc_op);
     set_int(L, "free_op", v.free_op);
+    set_site(L, "alloc_site", m, v.alloc_op);
+    set_site(L, "free_site", m, v.free_op);
+    set_track(L, "alloc_track", m, &v, TRACK_ALLOC);
+    set_track(L, "free_track", m, &v, TRACK_FREE);
     if (v.state != OBJECT_IN_USE) {
         set_int(L, "position", v.position);
     }
@@ -360,17 +393,67 @@ static int bulk_objects(lua_State *L)
     return 1;
 }
 
+/* ---- /sys/kernel/slab ---- */
+
+/* Pushes the file's text, or nil; id 0: the list of all. */
+static void push_sysfs(lua_State *L, uint32_t id, const char *file)
+{
+    const struct machine *m = script_machine(L);
+    const int len = id ? sysfs_slab(NULL, 0, m, id, file) : sysfs_slab_dir(NULL, 0, m);
+    luaL_Buffer b;
+    if (len < 0) {
+        lua_pushnil(L);
+        return;
+    }
+    char *text = luaL_buffinitsize(L, &b, (size_t)len + 1);
+    if (id) {
+        sysfs_slab(text, (size_t)len + 1, m, id, file);
+    } else {
+        sysfs_slab_dir(text, (size_t)len + 1, m);
+    }
+    luaL_pushresultsize(&b, (size_t)len);
+}
+
+/* cache:sysfs([file]) */
+static int cache_sysfs(lua_State *L)
+{
+    const uint32_t id = live_cache(L, "cache:sysfs");
+    if (!lua_isnoneornil(L, 2)) {
+        push_sysfs(L, id, luaL_checkstring(L, 2));
+        return 1;
+    }
+    lua_newtable(L);
+    for (size_t i = 0; sysfs_slab_name(i); i++) {
+        push_sysfs(L, id, sysfs_slab_name(i));
+        lua_setfield(L, -2, sysfs_slab_name(i));
+    }
+    return 1;
+}
+
+static int sysfs_list(lua_State *L)
+{
+    push_sysfs(L, 0, NULL);
+    return 1;
+}
+
 void open_slab(lua_State *L)
 {
-    static const luaL_Reg methods[] = {
-        {"array", cache_array},   {"cpu_slab", cache_cpu_slab}, {"fields", cache_fields},
-        {"shared", cache_shared}, {"slabs", cache_slabs},       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"array", cache_array},
+                                       {"cpu_slab", cache_cpu_slab},
+                                       {"fields", cache_fields},
+                                       {"shared", cache_shared},
+                                       {"slabs", cache_slabs},
+                                       {"sysfs", cache_sysfs},
+                                       {NULL, NULL}};
     static const luaL_Reg meta[] = {
         {"__eq", cache_equal}, {"__tostring", cache_tostring}, {NULL, NULL}};
-    static const luaL_Reg globals[] = {
-        {"kmem_cache", find_cache},       {"kmem_caches", all_caches},
-        {"object_at", find_object},       {"__slab_is_up", slab_is_up},
-        {"__bulk_objects", bulk_objects}, {NULL, NULL}};
+    static const luaL_Reg globals[] = {{"kmem_cache", find_cache},
+                                       {"kmem_caches", all_caches},
+                                       {"object_at", find_object},
+                                       {"__slab_is_up", slab_is_up},
+                                       {"__bulk_objects", bulk_objects},
+                                       {"sysfs_slab", sysfs_list},
+                                       {NULL, NULL}};
     luaL_newmetatable(L, type_name);
     luaL_setfuncs(L, meta, 0);
     luaL_newlib(L, methods);

@@ -222,6 +222,7 @@ function cache_methods.free(cache, address) return kmem_cache_free(cache, addres
 function cache_methods.alloc_bulk(cache, n, gfp) return kmem_cache_alloc_bulk(cache, gfp or GFP_KERNEL, n) end
 function cache_methods.free_bulk(cache, addresses) return kmem_cache_free_bulk(cache, addresses) end
 function cache_methods.shrink(cache) return kmem_cache_shrink(cache) == 0 end
+function cache_methods.validate(cache) return validate_slab_cache(cache) end
 function cache_methods.destroy(cache) return kmem_cache_destroy(cache) end
 function cache_methods.tune(cache, limit, batchcount, shared)
     return do_tune_cpucache(cache, limit, batchcount, shared or 0)

@@ -152,6 +152,31 @@ static void text_note(struct runner *r, const struct op_record *op)
     r->after_note = true;
 }
 
+/* What the kernel prints when objects are misused: whose they are, and who had them. */
+static void put_report(FILE *out, const struct machine *m, const struct event *ev,
+                       int indent)
+{
+    const int len = report_format(NULL, 0, m, ev);
+    char *text = len > 0 ? malloc((size_t)len + 1) : NULL;
+    if (text) {
+        report_format(text, (size_t)len + 1, m, ev);
+        for (const char *line = text; line;) {
+            const size_t n = strcspn(line, "\n");
+            fprintf(out, "%*s|%s", indent + 2, "", n ? " " : "");
+            put_plain(out, line, n);
+            putc('\n', out);
+            line = line[n] ? line + n + 1 : NULL;
+        }
+    }
+    free(text);
+}
+
+static bool is_slab_report(uint16_t kind)
+{
+    return kind == EV_SLAB_WARN || kind == EV_SLAB_BUG || kind == EV_SLAB_LEAK ||
+           kind == EV_SLUB_BUG || kind == EV_SLUB_FIX || kind == EV_SLUB_RESTORE;
+}
+
 static void text_event(void *ctx, struct machine *m, const struct event *ev)
 {
     struct runner *r = ctx;
@@ -164,6 +189,9 @@ static void text_event(void *ctx, struct machine *m, const struct event *ev)
     fprintf(r->o->out, "%*s", (int)(2 * depth), "");
     put_plain(r->o->out, sentence, strlen(sentence));
     putc('\n', r->o->out);
+    if (is_slab_report(ev->kind)) {
+        put_report(r->o->out, m, ev, (int)(2 * depth));
+    }
 }
 
 static void show_op(struct runner *r, const struct op_record *op, uint64_t at)

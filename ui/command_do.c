@@ -7,6 +7,7 @@
 #include "describe.h"
 #include "pane.h"
 #include "popup.h"
+#include "slab_view.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,19 @@ void run_drain(struct app *a, const char *args)
 {
     user_op(a, (struct op){.kind = !strcmp(args, "all") ? OP_DRAIN_ALL_PAGES
                                                         : OP_DRAIN_LOCAL_PAGES});
+}
+
+void run_validate_slab(struct app *a, const char *args)
+{
+    const uint32_t id = cache_by_name(a->model.m, args);
+    if (!id) {
+        app_message(a, MESSAGE_ERROR, "There is no cache %s.", args);
+        return;
+    }
+    const uint64_t nr =
+        user_op(a, (struct op){.kind = OP_VALIDATE_SLAB_CACHE, .arg = {id}});
+    app_message(a, MESSAGE_INFO, "%llu slabs of %s have been checked.",
+                (unsigned long long)nr, args);
 }
 
 void run_interrupt(struct app *a, const char *args)

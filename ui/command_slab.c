@@ -121,6 +121,73 @@ void kmem_slabs(struct app *a, struct text_buf *b, const char *name)
     }
 }
 
+/* ---- /sys/kernel/slab ---- */
+
+/* The file's text, for free(); NULL: there is none. */
+static char *sysfs_text(const struct machine *m, uint32_t id, const char *file)
+{
+    const int len = id ? sysfs_slab(NULL, 0, m, id, file) : sysfs_slab_dir(NULL, 0, m);
+    char *text = len >= 0 ? malloc((size_t)len + 1) : NULL;
+    if (text && id) {
+        sysfs_slab(text, (size_t)len + 1, m, id, file);
+    } else if (text) {
+        sysfs_slab_dir(text, (size_t)len + 1, m);
+    }
+    return text;
+}
+
+static void add_sysfs_file(struct text_buf *b, const struct machine *m, uint32_t id,
+                           const char *file)
+{
+    char *text = sysfs_text(m, id, file);
+    const char *end = text ? strchr(text, '\n') : NULL;
+    if (end && end[1]) { /* more than a line */
+        text_add(b, "%s:\n%s", file, text);
+    } else if (text && *text) {
+        text_add(b, "%-18s %s", file, text);
+    }
+    free(text);
+}
+
+void run_sysfs_slab(struct app *a, const char *args)
+{
+    const struct machine *m = a->model.m;
+    const size_t len = strcspn(args, " ");
+    const char *file = args + len + strspn(args + len, " ");
+    char name[SLAB_NAME], title[SLAB_NAME + 32];
+    struct text_buf b = {0};
+    if (!m->config.slub) {
+        app_message(a, MESSAGE_ERROR, "SLAB has no /sys/kernel/slab: slab=slub has.");
+        return;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1),
+             args);
+    const uint32_t id = *name ? cache_by_name(m, name) : 0;
+    if (*name && !id) {
+        app_message(a, MESSAGE_ERROR, "There is no cache %s.", name);
+        return;
+    }
+    if (*file && sysfs_slab(NULL, 0, m, id, file) < 0) {
+        app_message(a, MESSAGE_ERROR,
+                    "/sys/kernel/slab/%s has no file %s (alloc_traces and free_traces: "
+                    "where slub_debug has a U).",
+                    name, file);
+        return;
+    }
+    if (!id || *file) {
+        char *text = sysfs_text(m, id, file);
+        text_add(&b, "%s", text ? text : "");
+        free(text);
+    } else {
+        for (size_t i = 0; sysfs_slab_name(i); i++) {
+            add_sysfs_file(&b, m, id, sysfs_slab_name(i));
+        }
+    }
+    snprintf(title, sizeof title, "/sys/kernel/slab%s%s%s%s", id ? "/" : "", name,
+             *file ? "/" : "", *file ? "..." : "");
+    popup_text(a, title, b.text ? b.text : "");
+}
+
 /* ---- info ---- */
 
 void info_vmalloc(struct app *a, struct text_buf *b)
