@@ -57,7 +57,7 @@ static const char *check_slab(const struct machine *m, const struct kmem_cache *
          index_to_obj(c, s, s->num) > end - c->freelist_size)) {
         return "slab: objects do not lie inside their slab (I4)";
     }
-    /* somebody wrote into it: numbers that name nothing free are lost when they are due */
+    /* somebody wrote into it: wrong numbers are lost when they are due */
     const char *why = s->corrupt ? NULL : check_freelist(m, c, s, seen);
     for (uint32_t i = 0; i < s->num; i++) {
         *in_use += slab_object_at(m, s, i)->in_use;
