@@ -317,20 +317,34 @@ static bool *flag_of(struct hardware_config *c, const char *name)
     return NULL;
 }
 
-static struct cache_config *cache_of(struct hardware_config *c, const char *name)
+static struct cache_config *cache_of(struct memsys_config *c, const char *name)
 {
-    return !strcmp(name, "l1i")   ? &c->mem.l1[SIDE_I]
-           : !strcmp(name, "l1d") ? &c->mem.l1[SIDE_D]
-           : !strcmp(name, "l2")  ? &c->mem.l2
+    return !strcmp(name, "l1i")   ? &c->l1[SIDE_I]
+           : !strcmp(name, "l1d") ? &c->l1[SIDE_D]
+           : !strcmp(name, "l2")  ? &c->l2
                                   : NULL;
 }
 
-static struct tlb_config *tlb_of(struct hardware_config *c, const char *name)
+static struct tlb_config *tlb_of(struct memsys_config *c, const char *name)
 {
-    return !strcmp(name, "itlb")   ? &c->mem.tlb[SIDE_I]
-           : !strcmp(name, "dtlb") ? &c->mem.tlb[SIDE_D]
-           : !strcmp(name, "stlb") ? &c->mem.stlb
+    return !strcmp(name, "itlb")   ? &c->tlb[SIDE_I]
+           : !strcmp(name, "dtlb") ? &c->tlb[SIDE_D]
+           : !strcmp(name, "stlb") ? &c->stlb
                                    : NULL;
+}
+
+bool geometry_option_known(const char *name)
+{
+    struct memsys_config any;
+    return cache_of(&any, name) || tlb_of(&any, name);
+}
+
+bool geometry_option_set(struct memsys_config *c, const char *name, const char *value,
+                         char *err, size_t err_size)
+{
+    return cache_of(c, name)
+               ? cache_geometry_set(cache_of(c, name), name, value, err, err_size)
+               : tlb_geometry_set(tlb_of(c, name), name, value, err, err_size);
 }
 
 static bool set_cost(struct hardware_config *c, const char *value, char *err,
@@ -384,11 +398,8 @@ bool hw_option_set(struct hardware_config *c, const char *name, const char *valu
     if (flag) {
         return yes_or_no(flag, name, value, err, err_size);
     }
-    if (cache_of(c, name)) {
-        return cache_geometry_set(cache_of(c, name), name, value, err, err_size);
-    }
-    if (tlb_of(c, name)) {
-        return tlb_geometry_set(tlb_of(c, name), name, value, err, err_size);
+    if (geometry_option_known(name)) {
+        return geometry_option_set(&c->mem, name, value, err, err_size);
     }
     if (!strcmp(name, "cost")) {
         return set_cost(c, value, err, err_size);
@@ -427,11 +438,11 @@ int hw_option_get(char *buf, size_t size, const struct hardware_config *config,
     if (flag) {
         return snprintf(buf, size, "%s", *flag ? "true" : "false");
     }
-    if (cache_of(c, name)) {
-        return cache_geometry_get(buf, size, cache_of(c, name));
+    if (cache_of(&c->mem, name)) {
+        return cache_geometry_get(buf, size, cache_of(&c->mem, name));
     }
-    if (tlb_of(c, name)) {
-        return tlb_geometry_get(buf, size, tlb_of(c, name));
+    if (tlb_of(&c->mem, name)) {
+        return tlb_geometry_get(buf, size, tlb_of(&c->mem, name));
     }
     if (!strcmp(name, "cost")) {
         return snprintf(buf, size, "%s", c->mem.cost ? c->mem.cost->name : "none");

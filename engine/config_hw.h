@@ -27,6 +27,12 @@ void hw_config_change_arch(struct hardware_config *c, enum arch from, enum arch 
 /* Can such a processor exist, in a machine of this architecture? */
 bool hw_config_check(const struct machine_config *c, char *err, size_t err_size);
 
+/* l1i, l1d, l2, itlb, dtlb, stlb: the first rows of the table, which memory traces have
+ * too. */
+enum { NR_GEOMETRY_OPTIONS = 6 };
+bool geometry_option_known(const char *name);
+bool geometry_option_set(struct memsys_config *c, const char *name, const char *value,
+                         char *err, size_t err_size);
 /* One geometry. name is for messages. */
 bool cache_geometry_set(struct cache_config *c, const char *name, const char *value,
                         char *err, size_t err_size);

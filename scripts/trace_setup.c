@@ -12,13 +12,8 @@
 
 #include "config_hw.h"
 
-static const struct trace_option options[] = {
-    {"l1i", "SIZE,WAYS[,LINE[,POLICY]]|none", "first-level instruction cache"},
-    {"l1d", "SIZE,WAYS[,LINE[,POLICY]]|none", "first-level data cache"},
-    {"l2", "SIZE,WAYS[,LINE[,POLICY]]|none", "second-level cache"},
-    {"itlb", "ENTRIES,WAYS[,POLICY]|none", "first-level TLB for instructions"},
-    {"dtlb", "ENTRIES,WAYS[,POLICY]|none", "first-level TLB for data"},
-    {"stlb", "ENTRIES,WAYS[,POLICY]|none", "second-level TLB for both"},
+/* Behind those of geometries, which machines have, too. */
+static const struct config_option options[] = {
     {"tags", "pipt|vipt|vivt", "how the first-level caches are indexed and tagged"},
     {"write", "back|through",
      "write-back with write-allocate, or write-through without (L1D)"},
@@ -33,8 +28,12 @@ static const struct trace_option options[] = {
      "the cost model: nehalem, pentium-m, skylake, cortex-a9, geode-lx, flat"},
 };
 
-const struct trace_option *trace_options(size_t i)
+const struct config_option *trace_options(size_t i)
 {
+    if (i < NR_GEOMETRY_OPTIONS) {
+        return hw_option(i);
+    }
+    i -= NR_GEOMETRY_OPTIONS;
     return i < sizeof options / sizeof *options ? &options[i] : NULL;
 }
 
@@ -209,17 +208,8 @@ bool trace_setup_set(struct trace_setup *t, const char *name, const char *value,
 {
     struct memsys_config *m = &t->machine;
     uint64_t n;
-    if (!strcmp(name, "l1i") || !strcmp(name, "l1d")) {
-        return cache_geometry_set(&m->l1[name[2] == 'd'], name, value, err, err_size);
-    }
-    if (!strcmp(name, "l2")) {
-        return cache_geometry_set(&m->l2, name, value, err, err_size);
-    }
-    if (!strcmp(name, "itlb") || !strcmp(name, "dtlb")) {
-        return tlb_geometry_set(&m->tlb[name[0] == 'd'], name, value, err, err_size);
-    }
-    if (!strcmp(name, "stlb")) {
-        return tlb_geometry_set(&m->stlb, name, value, err, err_size);
+    if (geometry_option_known(name)) {
+        return geometry_option_set(m, name, value, err, err_size);
     }
     if (!strcmp(name, "seed") || !strcmp(name, "first-pfn")) {
         if (!number(value, &n) || n >> 40) {

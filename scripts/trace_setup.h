@@ -38,11 +38,8 @@ bool trace_setup_file(struct trace_setup *t, const char *path, char *err,
 /* After all of these: does it make a machine? */
 bool trace_setup_check(const struct trace_setup *t, char *err, size_t err_size);
 
-struct trace_option {
-    const char *name, *values, *meaning;
-};
-/* NULL past the end. */
-const struct trace_option *trace_options(size_t i);
+/* The table: the geometries' rows are config_hw.h's. NULL past the end. */
+const struct config_option *trace_options(size_t i);
 
 /* "32 KiB, 8 ways, 64 sets, lines of 64 bytes, LRU" */
 int cache_format(char *buf, size_t size, const struct cache_config *c);
