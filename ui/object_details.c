@@ -10,6 +10,7 @@
 #include "describe.h"
 #include "hw_focus.h"
 #include "pane.h"
+#include "slub_debug.h"
 
 /* ---- one object ---- */
 
@@ -187,6 +188,25 @@ static void add_lines(struct app *a, struct text_buf *b, uint64_t va)
     text_add(b, ".\n");
 }
 
+/* SLUB's debugging: what lies around the caller's bytes. */
+static void add_debug(struct text_buf *b, const struct machine *m, uint32_t cache)
+{
+    const struct kmem_cache *c = cache_r(m, cache);
+    if (!c || !objects_debugs(m, cache)) {
+        return;
+    }
+    text_add(b, "Debugging: the caller has %u bytes", c->object_size);
+    if (c->flags & SLAB_RED_ZONE) {
+        text_add(b, "; %u in front of them and %u behind are red zone", c->red_left_pad,
+                 c->inuse - c->object_size);
+    }
+    if (c->flags & SLAB_STORE_USER) {
+        text_add(b, "; who had it stands from +%u on", slub_info_end(&m->config, c));
+    }
+    text_add(b, "; padding from +%u to +%u.\n", slub_padding_at(&m->config, c),
+             slub_slot_end(c));
+}
+
 char *object_details(struct app *a, uint64_t va, char *title, size_t size)
 {
     const struct machine *m = a->model.m;
@@ -223,6 +243,7 @@ char *object_details(struct app *a, uint64_t va, char *title, size_t size)
              : text_add(&b, "At +%u there is 0 for the next one: it is the last.\n",
                         c.offset);
     }
+    add_debug(&b, m, v.cache);
     add_bytes(a, &b, &v, c.offset, chained ? object_word(m) : 0);
     add_lines(a, &b, v.va);
     const uint32_t op = v.alloc_op > v.free_op ? v.alloc_op : v.free_op;
