@@ -60,6 +60,27 @@ void touch_destroy(struct machine *m)
     touch_attach(m, NULL);
 }
 
+struct touching *touch_new(void)
+{
+    struct touching *t = calloc(1, sizeof *t);
+    if (t) {
+        t->log = calloc(1, sizeof *t->log);
+    }
+    if (t && !t->log) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void touch_delete(struct touching *t)
+{
+    if (t) {
+        free(t->log);
+        free(t);
+    }
+}
+
 /* ---- the log ---- */
 
 static struct touch_log *log_w(struct machine *m)
@@ -162,6 +183,19 @@ static void make(struct machine *m, const struct touch_want *w)
                                .tlb_missed = (uint8_t)(now.tlb - before.tlb),
                                .walk_reads = (uint8_t)(now.reads - before.reads)},
                &cycles);
+}
+
+void touch_again(struct machine *m, uint32_t cpu, const struct touch *t)
+{
+    unsigned char bytes[64];
+    const struct op nothing = {.kind = OP_NOTE, .cpu = (uint8_t)cpu};
+    if (m->probe.cpu != cpu) {
+        machine_do(m, &nothing);
+    }
+    if (t->write) {
+        hardware_read_phys(m, t->pa, bytes, t->size);
+    }
+    hardware_kernel_access(m, t->va, t->size, t->write, bytes);
 }
 
 void touch_flush(struct machine *m)

@@ -112,6 +112,10 @@ void touch_end(struct machine *m);
  * caller has (zeroed): for a machine that is only measured, since time travel knows
  * nothing of it. NULL: no longer. */
 void touch_attach(struct machine *m, struct touching *t);
+struct touching *touch_new(void); /* NULL: no memory */
+void touch_delete(struct touching *t);
+/* The same access once more on a CPU, not logged. */
+void touch_again(struct machine *m, uint32_t cpu, const struct touch *t);
 
 /* ---- where the engine touches without an event ---- */
 

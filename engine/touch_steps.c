@@ -10,8 +10,9 @@
  *   cache_init_objs                  each object's number; shuffled freelists are left out
  *   allocate_slab (SLUB)             a free pointer in each object
  *   __rmqueue_smallest               the list heads of the orders that have nothing
- *   prep_compound_page,              every tail
- *   free_tail_pages_check
+ *   prep_compound_page               every tail
+ *   check_new_pages,                 every page of a block, when it leaves the free lists
+ *   free_pages_prepare               or comes back
  *   move_freepages                   each page of the pageblock that heads no free block
  *   __zone_watermark_ok              nr_free and a list of each order, until one has a block
  *   get_pfnblock_flags_mask          the pageblock's bits
@@ -225,11 +226,24 @@ static void step_slab(struct machine *m, uint16_t event, const uint64_t *a)
 
 /* ---- pages ---- */
 
-static void tails(struct machine *m, uint64_t frame, uint64_t order)
+static void make_tails(struct machine *m, uint64_t frame, uint64_t order)
 {
     for (uint64_t i = 1; i < (uint64_t)1 << order; i++) {
         touch_note(m, LAYER_ZONES, touch_page_va(m, frame + i), TF_PAGE_HEAD, TOUCH_W);
         touch_note(m, LAYER_ZONES, touch_page_va(m, frame + i), TF_PAGE_MAPPING, TOUCH_W);
+    }
+}
+
+/* page_expected_state: of each page of a block. */
+static void expect_state(struct machine *m, uint32_t layer, uint64_t frame,
+                         uint64_t order, uint64_t first, bool clear_flags)
+{
+    for (uint64_t i = first; i < (uint64_t)1 << order; i++) {
+        const uint64_t va = touch_page_va(m, frame + i);
+        touch_note(m, layer, va, TF_PAGE_TYPE, TOUCH_R);
+        touch_note(m, layer, va, TF_PAGE_MAPPING, TOUCH_R);
+        touch_note(m, layer, va, TF_PAGE_COUNT, TOUCH_R);
+        touch_note(m, layer, va, TF_PAGE_FLAGS, clear_flags ? TOUCH_RW : TOUCH_R);
     }
 }
 
@@ -294,15 +308,16 @@ static void step_pages(struct machine *m, uint16_t event, const uint64_t *a)
         break;
     case EV_MM_PAGE_ALLOC:
         if (a[2] & __GFP_COMP) {
-            tails(m, a[0], a[1]);
+            make_tails(m, a[0], a[1]);
         }
         break;
     case EV_MM_PAGE_FREE:
-        if (a[1]) {
-            tails(m, a[0], a[1]);
-        }
+        expect_state(m, LAYER_ZONES, a[0], a[1], 1, true);
         block_bits(m, a[1] > PAGE_ALLOC_COSTLY_ORDER ? LAYER_BUDDY : LAYER_PCP,
                    page_r(m, a[0])->zone, a[0], TOUCH_R);
+        break;
+    case EV_MM_PAGE_PCPU_DRAIN:
+        expect_state(m, LAYER_PCP, a[0], 0, 0, false);
         break;
     case EV_PCP_DRAIN:
         va = touch_pcp_va(m, (uint32_t)a[0], (uint32_t)a[1]);
@@ -310,6 +325,7 @@ static void step_pages(struct machine *m, uint16_t event, const uint64_t *a)
         break;
     case EV_MM_PAGE_ALLOC_ZONE_LOCKED:
         empty_lists(m, a[5], a[1], a[4], a[2]);
+        expect_state(m, LAYER_BUDDY, a[0], a[1], 0, false);
         break;
     case EV_BUDDY_MERGE:
         touch_note_at(m, LAYER_BUDDY, touch_zone_va(m, (uint32_t)a[0]), TF_ZONE_NR_FREE,

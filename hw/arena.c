@@ -177,6 +177,27 @@ void arena_chunk_give(struct arena *a, uint32_t chunk)
     }
 }
 
+bool arena_copy(struct arena *to, const struct arena *from)
+{
+    if (to->size != from->size) {
+        return false;
+    }
+    for (size_t i = 0; i < from->size >> ARENA_CHUNK_SHIFT; i++) {
+        unsigned char *at = to->base + (i << ARENA_CHUNK_SHIFT);
+        const bool there = arena_chunk_touched(from, i);
+        if (!there && !arena_chunk_touched(to, i)) {
+            continue;
+        }
+        arena_mark(to, at);
+        if (there) {
+            memcpy(at, from->base + (i << ARENA_CHUNK_SHIFT), ARENA_CHUNK);
+        } else {
+            memset(at, 0, ARENA_CHUNK);
+        }
+    }
+    return true;
+}
+
 /* ---- the digest ---- */
 
 bool chunk_is_zero(const unsigned char *bytes)

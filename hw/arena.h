@@ -117,6 +117,9 @@ void snapshot_unref(struct arena *a, struct snapshot *s);
 /* Host memory that all live snapshots of this arena hold together, in bytes. */
 size_t arena_snapshot_bytes(const struct arena *a);
 
+/* Make the bytes those of another arena of the same size. False: it has another size. */
+bool arena_copy(struct arena *to, const struct arena *from);
+
 /* The first broken invariant (I2: compares every chunk that is not marked with the
  * last snapshot; I4: computes the digest from nothing), or NULL. For tests and :check. */
 const char *arena_check(struct arena *a);

@@ -18,6 +18,7 @@ static int open_api(lua_State *L)
     open_pages(L);
     open_inspect(L);
     open_hw(L);
+    open_cost(L);
     open_slab(L);
     open_mempool(L);
     open_space(L);

@@ -202,6 +202,7 @@ void open_pages(lua_State *L);
 void open_inspect(lua_State *L);
 void open_hooks(lua_State *L);
 void open_hw(lua_State *L);
+void open_cost(lua_State *L);
 void open_slab(lua_State *L);
 void open_mempool(lua_State *L);
 void open_space(lua_State *L); /* lua_space.c */

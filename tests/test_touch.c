@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "depth.h"
 #include "host.h"
 #include "inspect_hw.h"
 #include "slab_ops.h"
@@ -187,13 +188,13 @@ static void test_buddy(enum arch arch)
 
 /* ---- deeper costs more ---- */
 
-enum depth { HIT, REFILL, GROW, NR_DEPTHS };
+enum way { HIT, REFILL, GROW, NR_WAYS };
 
 static void test_depths(enum arch arch, bool slub)
 {
     struct machine *m = machine(arch, slub);
     const uint32_t id = (uint32_t)call(m, 0, OP_KMEM_CACHE_CREATE, 200, 200, 0, 0);
-    uint64_t va[400], lines[NR_DEPTHS] = {0}, accesses[NR_DEPTHS] = {0};
+    uint64_t va[400], lines[NR_WAYS] = {0}, accesses[NR_WAYS] = {0};
     uint32_t nr = 0;
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 200; i++) {
@@ -201,7 +202,7 @@ static void test_depths(enum arch arch, bool slub)
             const struct touch_cost all = cost(m, TOUCH_ALL_LAYERS);
             const bool pages = cost(m, 1 << LAYER_ZONES).sum.reads;
             const bool slabs = cost(m, 1 << LAYER_SLAB).sum.reads;
-            const enum depth d = pages ? GROW : slabs ? REFILL : HIT;
+            const enum way d = pages ? GROW : slabs ? REFILL : HIT;
             lines[d] = all.lines_l1;
             accesses[d] = all.sum.reads + all.sum.writes;
             va[nr++] = object;
@@ -216,6 +217,78 @@ static void test_depths(enum arch arch, bool slub)
     ok(accesses[HIT] < accesses[REFILL] && accesses[REFILL] < accesses[GROW],
        "and %" PRIu64 ", %" PRIu64 ", %" PRIu64 " times", accesses[HIT], accesses[REFILL],
        accesses[GROW]);
+    machine_destroy(m);
+}
+
+/* ---- measured on a copy ---- */
+
+static void test_measured(enum arch arch, bool slub, bool on)
+{
+    struct machine_config config_ = config(arch, slub, on);
+    config_.ram_bytes = (uint64_t)256 << 20; /* batches of more than one page */
+    struct machine *m = boot(&config_);
+    struct depth_table *t = calloc(1, sizeof *t);
+    char err[300] = "";
+    call(m, 0, OP_KMALLOC, 200, GFP_KERNEL, 0, 0);
+    const uint64_t digest = machine_digest(m), nr_ops = m->mm->nr_ops;
+    ok(depth_measure(m, 0, 0, &host_memory, t, err, sizeof err),
+       "%s, %s: measured on a copy %s", slub ? "SLUB" : "SLAB", on ? "on" : "off", err);
+    ok(machine_digest(m) == digest && m->mm->nr_ops == nr_ops,
+       "the machine is as it was");
+    const struct depth_cost *r = t->row;
+    const enum depth refill = slub ? DEPTH_CPU_PARTIAL : DEPTH_SHARED;
+    static const enum depth always[] = {
+        DEPTH_HIT,         DEPTH_REFILL, DEPTH_GROW_REFILL, DEPTH_PAGE_PCP,
+        DEPTH_PAGE_REFILL, DEPTH_PUT,    DEPTH_PUT_SLAB,    DEPTH_PUT_PCP};
+    bool all = r[refill].measured, sane = true, warm = true;
+    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {
+        all = all && r[always[i]].measured;
+    }
+    ok(all && !r[slub ? DEPTH_SHARED : DEPTH_CPU_PARTIAL].measured,
+       "all ways are found that this allocator has, and no other");
+    const struct memsys *cpu = hw_memsys(m, 0);
+    for (uint32_t i = 0; i < NR_DEPTHS; i++) {
+        const struct touch_sum *c = &r[i].cold.sum, *w = &r[i].warm.sum;
+        if (!r[i].measured) {
+            sane = sane && !c->reads && !r[i].events;
+            continue;
+        }
+        const uint64_t nr = c->reads + c->writes;
+        /* the first access of each line misses, once, and each page's first one walks */
+        sane = sane && nr == w->reads + w->writes && c->l1_misses == r[i].cold.lines_l1 &&
+               c->tlb_misses == r[i].cold.pages && r[i].units >= 1;
+        /* lines that compete for a set may have gone to L2; what straddles two lines counts
+         * twice */
+        const struct cost_model *model = cpu->config.cost;
+        warm =
+            warm && !w->tlb_misses && !w->l2_misses && w->l1_misses * 8 <= c->l1_misses &&
+            w->cycles.accesses >= nr &&
+            w->cycles.total == w->cycles.accesses * model->l1 + w->l1_misses * model->l2;
+        uint64_t sum = 0;
+        for (uint32_t k = 0; k < NR_TOUCH_LAYERS; k++) {
+            sum += r[i].layer_cold[k];
+        }
+        sane = sane && sum == c->cycles.total;
+    }
+    ok(sane, "cold: as many misses as lines, as many TLB misses as pages");
+    ok(warm, "warm: next to all accesses cost what L1 costs");
+    ok(r[DEPTH_HIT].warm.sum.cycles.total * 2 < r[refill].warm.sum.cycles.total &&
+           r[DEPTH_HIT].cold.lines_l1 < r[DEPTH_GROW].cold.lines_l1 &&
+           r[DEPTH_GROW].cold.lines_l1 < r[DEPTH_GROW_REFILL].cold.lines_l1 &&
+           r[DEPTH_PAGE_PCP].cold.lines_l1 < r[DEPTH_PAGE_REFILL].cold.lines_l1,
+       "what the CPU has at hand is the cheapest");
+    if (on) { /* and the machine itself, when it takes that way, counts the same */
+        call(m, 0, OP_KMALLOC, 200, GFP_KERNEL, 0, 0);
+        const struct touch_cost own = cost(m, TOUCH_ALL_LAYERS);
+        is_u64(own.sum.reads + own.sum.writes,
+               r[DEPTH_HIT].warm.sum.reads + r[DEPTH_HIT].warm.sum.writes,
+               "the machine's own array hit: as many accesses");
+    }
+    ok(!depth_measure(m, 0, 63, &host_memory, t, err, sizeof err) && *err,
+       "there is no CPU 63: %s", err);
+    ok(!depth_measure(m, 12345, 0, &host_memory, t, err, sizeof err),
+       "nor such a cache: %s", err);
+    free(t);
     machine_destroy(m);
 }
 
@@ -278,7 +351,7 @@ static void test_travel(uint32_t i)
 {
     const struct machine_config c = travel_machine(i);
     struct traveller *tr = calloc(1, sizeof *tr);
-    travel_begin(tr, &c, 0, 5);
+    travel_begin(tr, &c, 0, 1);
     timeline_set_live_hook(tr->t, travel_hook, tr, NULL);
     uint32_t steps = 0;
     while (steps < 60 && travel_something(tr)) {
@@ -305,6 +378,8 @@ int main(void)
         for (int slub = 0; slub < 2; slub++) {
             test_depths(archs[i], slub);
             test_same_answers(archs[i], slub);
+            test_measured(archs[i], slub, false);
+            test_measured(archs[i], slub, true);
         }
     }
     for (uint32_t i = TRAVEL_TOUCHING; i < TRAVEL_MACHINES; i++) {

@@ -474,6 +474,9 @@ static inline void travel_interrupt(struct traveller *tr)
         here.op.cpu >= tr->config.cpus) {
         return; /* no such CPU, so nothing to interrupt */
     }
+    if (!timeline_position(tr->t).event && nr && ops[0].cpu >= tr->config.cpus) {
+        return; /* between operations it is the handler's */
+    }
     if (!timeline_interrupt(tr->t, ops, nr, err, sizeof err)) {
         travel_fail(tr, err, timeline_position(tr->t));
         return;
