@@ -132,6 +132,32 @@ matches "$out" 'The first [0-9]+ operations are the same. Operation [0-9]+ is no
 matches "$out" 'Their events part at number [0-9]+' "at which event"
 matches "$out" 'Compare with what' "compare wants an option"
 matches "$out" 'nonsense' "and a good one"
+# The kernel's source comes out of a tar file, packed or not; what is no kernel is told.
+mkdir -p linux-6.1/mm home
+printf 'static inline void expand(struct zone *zone)\n{\n\treturn;\n}\n' >linux-6.1/mm/page_alloc.c
+printf 'none of ours\n' >linux-6.1/Makefile
+tar -cf linux.tar linux-6.1/mm/page_alloc.c linux-6.1/Makefile && xz -k linux.tar
+tar -cf other.tar one.mmscope && head -c 1100 linux.tar >cut.tar && head -c 200 linux.tar.xz >cut.tar.xz
+source_of() { # command...
+    out=$(printf '%s\n' "break expand" continue "$@" code |
+        HOME=$PWD/home XDG_CACHE_HOME=$PWD/home/cache "$MMSCOPE" debug three.lua 2>&1)
+}
+source_of 'kernel-source unpack linux.tar.xz'
+matches "$out" 'source is in .*/home/cache/mmscope/linux-6.1' "the kernel's source comes out of a .tar.xz"
+matches "$out" '1 static inline void expand' "and its text is shown"
+is "$(cd home/cache/mmscope/linux-6.1 && find . -type f)" ./mm/page_alloc.c "only what is needed is kept"
+source_of
+matches "$out" '1 static inline void expand' "the next time it is there"
+rm -r home/cache
+source_of 'kernel-source unpack linux.tar'
+matches "$out" '1 static inline void expand' "out of a .tar"
+rm -r home/cache
+source_of 'kernel-source unpack other.tar' 'kernel-source unpack cut.tar' 'kernel-source unpack cut.tar.xz' 'kernel-source unpack missing.tar' 'kernel-source /no/such/folder'
+matches "$out" 'other.tar: there is no kernel in it' "a tar file without a kernel is told"
+matches "$out" 'cut.tar is cut off' "so is one that is cut off"
+matches "$out" 'Not unpacked: cut.tar.xz' "packed or not"
+matches "$out" 'missing.tar cannot be opened: No such file' "and one that is not there"
+matches "$out" 'kernel-source unpack|no Linux 6.1 in /no/such/folder' "a folder without a kernel too"
 mkdir -p config/mmscope
 printf '# mine\nbreak expand\nnosuch(\nmark start\n' >config/mmscope/rc
 out=$(printf 'breakpoints\nmarks\n' | XDG_CONFIG_HOME=$PWD/config "$MMSCOPE" debug three.lua)

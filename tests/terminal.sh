@@ -173,8 +173,18 @@ until_screen "and it goes on" 'op [0-9]+'
 
 # ---- killed, crashed ----
 
+# A key that the program has not read yet when it dies is the shell's: so it is waited for.
+until_changed() { # what the screen was
+    local i
+    for ((i = 0; i < 400; i++)); do
+        [ "$(screen)" = "$1" ] || return 0
+        read -r -t 0.02 <>"$scratch/never"
+    done
+}
 for signal in TERM SEGV HUP ABRT; do
+    before_key=$(screen)
     keys s
+    until_changed "$before_key"
     pid=$(t list-panes -t test -F '#{pane_pid}')
     kill -"$signal" "$(pgrep -P "$pid" -f mmscope | head -n 1)"
     whole_again "kill -$signal"

@@ -54,8 +54,11 @@ void run_kernel_source(struct app *a, const char *args)
 {
     char err[600];
     const char *tar, *tree;
-    if (!strcmp(args, "unpack")) {
-        if (!source_unpack(a->interrupted, a->interrupted_ctx, err, sizeof err)) {
+    const char *from = "";
+    if (first_word_is(args, "unpack", &from)) {
+        source_set_tree(NULL); /* from now on, what has been unpacked */
+        if (!source_unpack(*from ? from : NULL, a->interrupted, a->interrupted_ctx, err,
+                           sizeof err)) {
             app_message(a, MESSAGE_ERROR, "Not unpacked: %s", err);
             return;
         }

@@ -221,6 +221,37 @@ void keep_remove(void)
     }
 }
 
+/* Is a program of ours still at work under that number? Not when it is dead and its parent
+ * has not asked (a zombie), and not when another program has the number by now. Where
+ * there is no /proc, whoever has the number. */
+static bool is_at_work(long pid)
+{
+    char path[64], line[512] = "", own[64] = "", name[64];
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) {
+        return false;
+    }
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    const char *const files[] = {"/proc/self/comm", path};
+    char *const texts[] = {own, line};
+    const int sizes[] = {sizeof own, sizeof line};
+    for (int i = 0; i < 2; i++) {
+        FILE *f = fopen(files[i], "r");
+        if (!f || !fgets(texts[i], sizes[i], f)) {
+            texts[i][0] = 0;
+        }
+        if (f) {
+            fclose(f);
+        }
+    }
+    const char *open = strchr(line, '('), *shut = strrchr(line, ')');
+    if (!*own || !open || !shut || shut[1] != ' ') {
+        return true;
+    }
+    own[strcspn(own, "\n")] = 0;
+    snprintf(name, sizeof name, "%.*s", (int)(shut - open - 1), open + 1);
+    return !strcmp(name, own) && shut[2] != 'Z' && shut[2] != 'X';
+}
+
 /* The third line of a session file: title TEXT. */
 static bool read_title(const char *path, char *title, size_t size)
 {
@@ -249,7 +280,7 @@ char *keep_find(char *title, size_t title_size)
         int end = 0;
         struct stat st;
         if (sscanf(e->d_name, "recovery-%ld.mmscope%n", &pid, &end) != 1 || !end ||
-            e->d_name[end] || pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH) {
+            e->d_name[end] || pid <= 0 || is_at_work(pid)) {
             continue;
         }
         snprintf(path, sizeof path, "%s%s", folder, e->d_name);

@@ -225,7 +225,7 @@ static bool keep(const char *folder, const char *name, const void *bytes, size_t
     return host_write_file(path, bytes, size, err, err_size);
 }
 
-static bool unpack_stream(struct stream *s, const char *folder,
+static bool unpack_stream(struct stream *s, const char *tar, const char *folder,
                           bool (*interrupted)(void *ctx), void *ctx, char *err,
                           size_t err_size)
 {
@@ -236,7 +236,11 @@ static bool unpack_stream(struct stream *s, const char *folder,
     if (!good) {
         snprintf(err, err_size, "out of memory");
     }
-    while (good && read_all(s, head, TAR_BLOCK) && head[0]) {
+    while (good) {
+        good = read_all(s, head, TAR_BLOCK);
+        if (!good || !head[0]) { /* a block of zeros ends a tar file */
+            break;
+        }
         char path[400], number[13] = "";
         const bool prefix = !memcmp(head + 257, "ustar", 5) && head[345];
         snprintf(path, sizeof path, "%.155s%s%.100s",
@@ -261,29 +265,31 @@ static bool unpack_stream(struct stream *s, const char *folder,
         }
     }
     free(bytes);
-    if (good && stream_error(s)) {
-        snprintf(err, err_size, "%s: %s", tar_file, stream_error(s));
+    if (stream_error(s)) {
+        snprintf(err, err_size, "%s: %s", tar, stream_error(s));
         good = false;
     }
     if (good && !kept) {
-        snprintf(err, err_size, "%s: there is no kernel in it", tar_file);
+        snprintf(err, err_size, "%s: there is no kernel in it", tar);
         good = false;
     }
     return good;
 }
 
-bool source_unpack(bool (*interrupted)(void *ctx), void *ctx, char *err, size_t err_size)
+bool source_unpack(const char *tar, bool (*interrupted)(void *ctx), void *ctx, char *err,
+                   size_t err_size)
 {
     char folder[3000];
+    tar = tar ? tar : tar_file;
     snprintf(err, err_size, "%s", "");
     if (!cache_folder(folder, sizeof folder)) {
         snprintf(err, err_size, "neither HOME nor XDG_CACHE_HOME says where to keep it");
         return false;
     }
-    struct stream *s = stream_open(tar_file, err, err_size);
-    const bool good = s && unpack_stream(s, folder, interrupted, ctx, err, err_size);
+    struct stream *s = stream_open(tar, err, err_size);
+    const bool good = s && unpack_stream(s, tar, folder, interrupted, ctx, err, err_size);
     if (s && !good && !*err) {
-        snprintf(err, err_size, "%s is cut off", tar_file);
+        snprintf(err, err_size, "%s is cut off", tar);
     }
     stream_close(s);
     forget_files();

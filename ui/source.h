@@ -30,8 +30,9 @@ struct source_text {
 };
 bool source_function(const char *file, const char *name, struct source_text *out);
 
-/* Unpack the files of functions.def from the tar file. interrupted is asked now and then.
- * False: err says why not. */
-bool source_unpack(bool (*interrupted)(void *ctx), void *ctx, char *err, size_t err_size);
+/* Unpack the files of functions.def from a tar file (NULL: Debian's), packed or not.
+ * interrupted is asked now and then. False: err says why not. */
+bool source_unpack(const char *tar, bool (*interrupted)(void *ctx), void *ctx, char *err,
+                   size_t err_size);
 
 #endif
