@@ -416,14 +416,71 @@ int event_format(char *buf, size_t size, const struct machine *m, const struct e
     return t.len;
 }
 
-/* The value of the argument that is called name[0 .. len). False: there is none. */
+/* Behind a count of one: " pages come" is " page comes". Answers the bytes of text that it
+ * stands for; 0: text does not begin with a word of the table. */
+static size_t add_singular(struct text *t, const char *text)
+{
+    static const char *const words[][2] = {{" TLB entries", " TLB entry"},
+                                           {" blocks", " block"},
+                                           {" bursts", " burst"},
+                                           {" bytes", " byte"},
+                                           {" caches", " cache"},
+                                           {" colours", " colour"},
+                                           {" copies", " copy"},
+                                           {" elements", " element"},
+                                           {" entries", " entry"},
+                                           {" frames", " frame"},
+                                           {" free ones", " free one"},
+                                           {" free pages", " free page"},
+                                           {" free slabs", " free slab"},
+                                           {" lazily freed areas", " lazily freed area"},
+                                           {" objects", " object"},
+                                           {" others", " other"},
+                                           {" pages", " page"},
+                                           {" sleepers", " sleeper"},
+                                           {" slabs", " slab"},
+                                           {" slots", " slot"},
+                                           {" times", " time"}};
+    static const char *const verbs[][2] = {
+        {" are ", " is "},     {" were ", " was "},   {" come ", " comes "},
+        {" go ", " goes "},    {" wait ", " waits "}, {" have ", " has "},
+        {" stay ", " stays "}, {" stay.", " stays."}, {" stay;", " stays;"}};
+    size_t done = 0;
+    for (size_t i = 0; i < NR(words) && !done; i++) {
+        const size_t len = strlen(words[i][0]);
+        const bool ends = !(text[len] >= 'a' && text[len] <= 'z');
+        if (ends && strncmp(text, words[i][0], len) == 0) {
+            add(t, words[i][1]);
+            done = len;
+        }
+    }
+    for (size_t i = 0; i < NR(verbs); i++) {
+        const size_t len = strlen(verbs[i][0]);
+        if (strncmp(text + done, verbs[i][0], len) == 0) {
+            add(t, verbs[i][1]);
+            return done + len;
+        }
+    }
+    return done;
+}
+
+/* The value of the argument that is called name[0 .. len). False: there is none. *one: it
+ * is a count, and 1. */
 static bool add_argument(struct text *t, const struct machine *m, const char *args,
-                         const uint64_t *values, const char *wanted, size_t len)
+                         const uint64_t *values, const char *wanted, size_t len,
+                         bool *one)
 {
     char name[32], type[32];
+    const char *tilde = memchr(wanted, '~', len);
+    const size_t name_len = tilde ? (size_t)(tilde - wanted) : len;
     for (uint32_t i = 0; i < PROBE_ARGS && arg_describe(args, i, name, type); i++) {
-        if (strlen(name) == len && memcmp(name, wanted, len) == 0) {
-            add_value(t, m, type, values[i]);
+        if (strlen(name) == name_len && memcmp(name, wanted, name_len) == 0) {
+            if (tilde && values[i] == UINT64_MAX) {
+                add_bytes(t, tilde + 1, len - name_len - 1);
+            } else {
+                add_value(t, m, type, values[i]);
+            }
+            *one = values[i] == 1 && !type[1] && (*type == 'n' || *type == 'd');
             return true;
         }
     }
@@ -463,9 +520,11 @@ static void add_sentence(struct text *t, const struct machine *m, const struct e
         if (!*at) {
             break;
         }
+        bool one = false;
         if (at[1 + len] && (add_choice(t, info->args, ev->arg, at + 1, len) ||
-                            add_argument(t, m, info->args, ev->arg, at + 1, len))) {
+                            add_argument(t, m, info->args, ev->arg, at + 1, len, &one))) {
             at += len + 2;
+            at += one ? add_singular(t, at) : 0;
         } else {
             add_bytes(t, at++, 1);
         }

@@ -63,12 +63,12 @@ static bool sentence_well_formed(const char *row, const char *args, const char *
 {
     for (const char *at = sentence; (at = strchr(at, '{')); at++) {
         char name[32], type[32];
-        size_t len = strcspn(at + 1, "?}"), whole = strcspn(at + 1, "}");
+        size_t len = strcspn(at + 1, "?~}"), whole = strcspn(at + 1, "}");
         bool found = false;
         for (uint32_t i = 0; arg_describe(args, i, name, type); i++) {
             found |= strlen(name) == len && memcmp(name, at + 1, len) == 0;
         }
-        bool choice = len == whole || memchr(at + 1, '|', whole);
+        bool choice = len == whole || at[1 + len] == '~' || memchr(at + 1, '|', whole);
         if (!found || !choice || at[1 + whole] != '}') {
             return bad(row, "placeholder", at);
         }

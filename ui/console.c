@@ -165,9 +165,9 @@ static void put_popup(struct console *c)
 static bool shows_pane(const char *line, bool *whole)
 {
     static const char *const names[] = {
-        "cache",    "tlb",        "tables", "walk",          "memory",
-        "pane",     "next-pane",  "code",   "previous-pane", "zoom",
-        "scale-up", "scale-down", "search", "view",          "heat"};
+        "cache",     "tlb",        "tables", "walk", "memory",        "pane",
+        "next-pane", "code",       "sort",   "heat", "previous-pane", "zoom",
+        "scale-up",  "scale-down", "search", "view"};
     char name[32], others[8];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(line, " "), line);
     const struct command_row *row = command_resolve(name, others, sizeof others);
