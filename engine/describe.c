@@ -416,8 +416,8 @@ int event_format(char *buf, size_t size, const struct machine *m, const struct e
     return t.len;
 }
 
-/* Behind a count of one: " pages come" is " page comes". Answers the bytes of text that it
- * stands for; 0: text does not begin with a word of the table. */
+/* Behind a count of one: " pages come" is " page comes". Answers the bytes of text that
+ * it stands for; 0: text does not begin with a word of the table. */
 static size_t add_singular(struct text *t, const char *text)
 {
     static const char *const words[][2] = {{" TLB entries", " TLB entry"},

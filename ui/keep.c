@@ -221,9 +221,9 @@ void keep_remove(void)
     }
 }
 
-/* Is a program of ours still at work under that number? Not when it is dead and its parent
- * has not asked (a zombie), and not when another program has the number by now. Where
- * there is no /proc, whoever has the number. */
+/* Is a program of ours still at work under that number? Not when it is dead and its
+ * parent has not asked (a zombie), and not when another program has the number by now.
+ * Where there is no /proc, whoever has the number. */
 static bool is_at_work(long pid)
 {
     char path[64], line[512] = "", own[64] = "", name[64];
