@@ -439,7 +439,7 @@ static bool selected_pfn(const struct app *a, uint64_t *p)
 
 static char *details(struct app *a, char *name, size_t size)
 {
-    const uint64_t va = slabs_object(a);
+    const uint64_t va = a->objects.has_cursor ? slabs_object(a) : 0;
     return va ? object_details(a, va, name, size)
               : cache_details(a, a->objects.cache, name, size);
 }
@@ -460,8 +460,9 @@ const struct pane_kind pane_slabs = {
         "and partial slabs and the node's, what goes out next first; then its slabs, a "
         "cell an object, moved to the right by their colour. The arrows choose an "
         "object: "
-        "its page and its cache lines light up, Enter tells its bytes and who had it, "
-        "why and history what happened to it, w watches it. + and - show numbers and "
+        "its page and its cache lines light up, Enter tells its bytes and who had it "
+        "(without one: the cache's geometry), why and history what happened to it, w "
+        "watches it. + and - show numbers and "
         "addresses, [ and ] another cache.",
     .title = title,
     .fit = slabs_fit,
