@@ -9,6 +9,7 @@
 #include "memsys.h"
 #include "pane.h"
 #include "popup.h"
+#include "slab_view.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -239,39 +240,64 @@ void run_info(struct app *a, const char *args)
 
 /* ---- kmem ---- */
 
+/* "of" names what it is a part of; NULL: nothing. */
 static void kmem_line(struct text_buf *b, const char *name, uint64_t pages,
-                      uint64_t total)
+                      uint64_t total, const char *of)
 {
     char size[32];
     const double mb = (double)pages * PAGE_SIZE / (1 << 20);
     snprintf(size, sizeof size,
-             mb >= 1024 ? "%.1f GB"
-             : mb >= 1  ? "%.1f MB"
-                        : "%.0f KB",
+             !pages       ? "0"
+             : mb >= 1024 ? "%.1f GB"
+             : mb >= 1    ? "%.1f MB"
+                          : "%.0f KB",
              mb >= 1024 ? mb / 1024
              : mb >= 1  ? mb
                         : mb * 1024);
-    text_add(b, "%13s %8" PRIu64 " %11s", name, pages, size);
-    if (total) {
-        text_add(b, " %4" PRIu64 "%% of TOTAL MEM\n", pages * 100 / total);
+    text_add(b, "%13s %8" PRIu64 " %12s", name, pages, size);
+    if (of) {
+        text_add(b, " %4" PRIu64 "%% of %s\n", total ? pages * 100 / total : 0, of);
     } else {
         text_add(b, "         ----\n");
     }
 }
 
+/* The rows that crash prints. There is no page cache, no swap and no huge page here, and
+ * nobody shares a page: 0, as in a machine that has just booted. */
 static void kmem_i(struct app *a, struct text_buf *b)
 {
     const struct machine *m = a->model.m;
-    uint64_t total = 0, free = 0;
+    uint64_t total = 0, free = 0, slabs = 0;
+    struct cache_view v;
     for (uint32_t i = 0; i < machine_nr_zones(m); i++) {
         const struct zone_view z = zone_view(m, i);
         total += z.managed;
         free += z.free;
     }
-    text_add(b, "%22s %11s  PERCENTAGE\n", "PAGES", "TOTAL");
-    kmem_line(b, "TOTAL MEM", total, 0);
-    kmem_line(b, "FREE", free, total);
-    kmem_line(b, "USED", total > free ? total - free : 0, total);
+    for (uint32_t id = caches_first(m); id; id = caches_next(m, id)) {
+        if (cache_view(m, id, &v)) {
+            slabs += v.num_slabs << v.order;
+        }
+    }
+    text_add(b, "%22s %12s      PERCENTAGE\n", "PAGES", "TOTAL");
+    kmem_line(b, "TOTAL MEM", total, 0, NULL);
+    kmem_line(b, "FREE", free, total, "TOTAL MEM");
+    kmem_line(b, "USED", total > free ? total - free : 0, total, "TOTAL MEM");
+    kmem_line(b, "SHARED", 0, total, "TOTAL MEM");
+    kmem_line(b, "BUFFERS", 0, total, "TOTAL MEM");
+    kmem_line(b, "CACHED", 0, total, "TOTAL MEM");
+    kmem_line(b, "SLAB", slabs, total, "TOTAL MEM");
+    text_add(b, "\n");
+    kmem_line(b, "TOTAL HUGE", 0, 0, NULL);
+    kmem_line(b, "HUGE FREE", 0, 0, "TOTAL HUGE");
+    text_add(b, "\n");
+    kmem_line(b, "TOTAL SWAP", 0, 0, NULL);
+    kmem_line(b, "SWAP USED", 0, 0, "TOTAL SWAP");
+    kmem_line(b, "SWAP FREE", 0, 0, "TOTAL SWAP");
+    text_add(b, "\n");
+    /* vm.overcommit_ratio is 50 unless somebody sets it */
+    kmem_line(b, "COMMIT LIMIT", total / 2, 0, NULL);
+    kmem_line(b, "COMMITTED", 0, total / 2, "TOTAL LIMIT");
 }
 
 static void kmem_f(struct app *a, struct text_buf *b)
@@ -305,8 +331,15 @@ static void kmem_p(struct app *a, struct text_buf *b, const char *address)
         return;
     }
     char *details = page_details(a, pa >> PAGE_SHIFT, title, sizeof title);
-    text_add(b, "PHYSICAL %" PRIx64 "\n%s\n%s", pa & ~UINT64_C(4095), title,
-             details ? details : "");
+    const struct page_view v = page_view(a->model.m, pfn(pa >> PAGE_SHIFT));
+    const uint32_t slab = slab_of_page(a->model.m, pa >> PAGE_SHIFT);
+    text_add(b, "%-10s %-16s %3s %s\n", "PAGE", "PHYSICAL", "CNT", "FLAGS");
+    text_add(
+        b, "%-10" PRIx64 " %-16" PRIx64 " %3u%s%s%s%s%s%s\n\n%s\n%s", pa >> PAGE_SHIFT,
+        pa & ~UINT64_C(4095), v.refcount, v.state == PAGE_RESERVED ? " reserved" : "",
+        v.state == PAGE_FREE ? " buddy" : "", slab ? " slab" : "",
+        v.compound ? " head" : "", v.lru ? " lru" : "",
+        v.state == PAGE_PCP ? " (on a per-CPU list)" : "", title, details ? details : "");
     free(details);
 }
 

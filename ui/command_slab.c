@@ -99,9 +99,74 @@ void kmem_caches(struct app *a, struct text_buf *b, const char *name)
     free(list);
 }
 
+/* One slab, as crash prints it: its objects, those in use in brackets. */
+static void put_slab(const struct machine *m, struct text_buf *b, const char *indent,
+                     uint32_t slab)
+{
+    const struct slab_view v = slab_view(m, slab);
+    /* SLAB counts what its arrays have, too; crash does not for SLUB's CPU freelists */
+    const uint32_t out = m->config.slub ? v.in_use : v.active;
+    struct cache_view c;
+    if (!cache_view(m, v.cache, &c)) {
+        return;
+    }
+    text_add(b, "%s%-10s  %-18s  %4s  %5s  %9s  %4s\n", indent, "SLAB", "MEMORY", "NODE",
+             "TOTAL", "ALLOCATED", "FREE");
+    text_add(b, "%s0x%-8" PRIx64 "  0x%-16" PRIx64 "  %4u  %5u  %9u  %4u\n", indent,
+             v.pfn, v.s_mem, 0, v.num, out, v.num - out);
+    text_add(b, "%sFREE / [ALLOCATED]\n", indent);
+    for (uint32_t i = 0; i < v.num; i++) {
+        const uint64_t va = v.s_mem + (uint64_t)i * c.size;
+        const struct object_view o = object_view(m, va);
+        text_add(b, o.state == OBJECT_IN_USE ? "%s  [%" PRIx64 "]" : "%s   %" PRIx64,
+                 indent, va);
+        if (o.state == OBJECT_IN_ARRAY && o.cpu != UINT32_MAX) {
+            text_add(b, "  (cpu %u cache)", o.cpu);
+        } else if (o.state == OBJECT_IN_ARRAY) {
+            text_add(b, "  (shared cache)");
+        }
+        text_add(b, "\n");
+    }
+}
+
+static void put_slab_list(const struct machine *m, struct text_buf *b, uint32_t id,
+                          enum slab_list_kind kind, const char *indent, const char *none)
+{
+    uint32_t slab = slabs_first(m, id, kind);
+    text_add(b, "%s", slab ? "" : none);
+    for (; slab; slab = slabs_next(m, slab)) {
+        put_slab(m, b, indent, slab);
+    }
+}
+
+/* SLUB: each CPU's slab and partial ones, then the node's. */
+static void put_slub(const struct machine *m, struct text_buf *b, uint32_t id)
+{
+    struct cache_view c;
+    if (!cache_view(m, id, &c)) {
+        return;
+    }
+    for (uint32_t cpu = 0; cpu < machine_nr_cpus(m); cpu++) {
+        struct slub_cpu_view v = {0};
+        slub_cpu_view(m, id, cpu, &v);
+        text_add(b, "CPU %u SLAB:\n%s", cpu, v.slab ? "" : "  (empty)\n");
+        if (v.slab) {
+            put_slab(m, b, "  ", v.slab);
+        }
+        text_add(b, "CPU %u PARTIAL:\n%s", cpu, v.partial ? "" : "  (empty)\n");
+        for (uint32_t s = v.partial; s; s = slabs_next(m, s)) {
+            put_slab(m, b, "  ", s);
+        }
+    }
+    text_add(b, "KMEM_CACHE_NODE  NODE  SLABS  PARTIAL\n%-16s %4u %6" PRIu64 " %8u\n", "",
+             0, c.num_slabs, c.nr_partial);
+    text_add(b, "NODE 0 PARTIAL:\n");
+    put_slab_list(m, b, id, SLABS_PARTIAL, "  ", "  (empty)\n");
+    text_add(b, "NODE 0 FULL:\n  (not tracked)\n");
+}
+
 void kmem_slabs(struct app *a, struct text_buf *b, const char *name)
 {
-    static const char *const kinds[NR_SLAB_LISTS] = {"", "partial", "full", "free"};
     const struct machine *m = a->model.m;
     const uint32_t id = cache_by_name(m, name);
     if (!id) {
@@ -109,15 +174,12 @@ void kmem_slabs(struct app *a, struct text_buf *b, const char *name)
         return;
     }
     kmem_caches(a, b, name);
-    text_add(b, "\n%-10s %-18s %6s %9s %5s  %s\n", "SLAB", "MEMORY", "TOTAL", "ALLOCATED",
-             "FREE", "LIST");
+    if (m->config.slub) {
+        put_slub(m, b, id);
+        return;
+    }
     for (int kind = SLABS_PARTIAL; kind < NR_SLAB_LISTS; kind++) {
-        for (uint32_t slab = slabs_first(m, id, (enum slab_list_kind)kind); slab;
-             slab = slabs_next(m, slab)) {
-            const struct slab_view v = slab_view(m, slab);
-            text_add(b, "0x%-8" PRIx64 " 0x%-16" PRIx64 " %6u %9u %5u  %s\n", v.pfn,
-                     v.s_mem, v.num, v.active, v.num - v.active, kinds[kind]);
-        }
+        put_slab_list(m, b, id, (enum slab_list_kind)kind, "", "");
     }
 }
 
