@@ -471,7 +471,7 @@ uint16_t check_event_kind(lua_State *L, int idx, const char *who)
 static int events(lua_State *L)
 {
     struct script *sc = script_of(L);
-    struct timeline *t = sc->session->timeline;
+    struct timeline *t = script_timeline(sc);
     uint16_t wanted = lua_isnoneornil(L, 1) ? 0 : check_event_kind(L, 1, "events");
     struct machine *m = script_machine(L);
     if (sc->hook_event) {
@@ -479,7 +479,7 @@ static int events(lua_State *L)
                           "events: not inside a hook, where the operation has not ended");
     }
     struct position now = timeline_position(t);
-    uint64_t at = sc->console ? now.op : sc->cursor;
+    uint64_t at = sc->console || sc->other ? now.op : sc->cursor;
     struct op_record r;
     do { /* notes have no events */
         if (at == 0) {

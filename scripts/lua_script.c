@@ -21,6 +21,7 @@ static int open_api(lua_State *L)
     open_cost(L);
     open_slab(L);
     open_mempool(L);
+    open_machine(L);
     open_space(L);
     open_ops(L);
     open_hooks(L);
@@ -59,6 +60,7 @@ struct script *script_create(struct session *s, bool console)
 void script_destroy(struct script *sc)
 {
     if (sc) {
+        script_close_other(sc);
         sandbox_close(&sc->sandbox);
         buffer_free(&sc->out);
         buffer_free(&sc->hook_error);
@@ -218,6 +220,9 @@ uint64_t script_issue(lua_State *L, struct op *op)
     op->cpu = (uint8_t)sc->cpu;
     op->origin = sc->console ? ORIGIN_USER : ORIGIN_SCRIPT;
     op->site = sc->console ? 0 : site_here(L, t);
+    if (sc->other && op->kind != OP_NOTE) {
+        return script_issue_other(L, op);
+    }
     if (sc->hook_event) {
         return hook_nested(L, op);
     }
@@ -289,6 +294,9 @@ struct machine *script_machine(lua_State *L)
     struct timeline *t = sc->session->timeline;
     if (sc->hook_machine) {
         return sc->hook_machine;
+    }
+    if (sc->other) {
+        return timeline_machine(sc->other);
     }
     if (!t || !sc->may_operate) {
         luaL_error(L, "there is no machine yet: look at it in the lesson's run function");

@@ -46,7 +46,7 @@ uint32_t check_gfp(lua_State *L, int idx, const char *who)
 
 uint32_t check_order(lua_State *L, int idx, const char *who)
 {
-    struct timeline *t = script_of(L)->session->timeline;
+    struct timeline *t = script_timeline(script_of(L));
     uint32_t max_order = t ? timeline_machine(t)->config.max_order : MAX_ORDER;
     lua_Integer v = 0;
     if (!lua_isnoneornil(L, idx)) {
@@ -83,7 +83,7 @@ uint64_t check_pfn(lua_State *L, int idx, const char *who)
 
 uint32_t check_cpu(lua_State *L, int idx, const char *who)
 {
-    struct timeline *t = script_of(L)->session->timeline;
+    struct timeline *t = script_timeline(script_of(L));
     uint32_t cpus = t ? timeline_machine(t)->config.cpus : 1;
     if (!lua_isinteger(L, idx)) {
         luaL_error(L, "%s: cpu should be a number from 0 to %d, but is %s", who,
@@ -224,8 +224,8 @@ uint64_t check_typed(lua_State *L, int idx, const char *who, const char *name,
     }
     if ((strcmp(type, "lock") == 0 || strcmp(type, "text") == 0) &&
         lua_type(L, idx) == LUA_TSTRING) {
-        return sc->session->timeline
-                   ? timeline_intern(sc->session->timeline, lua_tostring(L, idx))
+        return script_timeline(sc)
+                   ? timeline_intern(script_timeline(sc), lua_tostring(L, idx))
                    : 0;
     }
     /* 64-bit kernel addresses are negative numbers in Lua */
@@ -238,9 +238,8 @@ uint64_t check_typed(lua_State *L, int idx, const char *who, const char *name,
 
 const char *lock_name(lua_State *L, uint64_t id)
 {
-    return id <= UINT32_MAX
-               ? timeline_string(script_of(L)->session->timeline, (uint32_t)id)
-               : "?";
+    return id <= UINT32_MAX ? timeline_string(script_timeline(script_of(L)), (uint32_t)id)
+                            : "?";
 }
 
 /* ---- values as text: no metamethod of the script's runs, since that could do anything

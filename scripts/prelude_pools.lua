@@ -76,3 +76,29 @@ local function fault_point(name, point)
 end
 
 fail_page_alloc, failslab = fault_point("fail_page_alloc", 0), fault_point("failslab", 1)
+
+---- the same on another machine ----
+
+-- on_machine({ slab = "slub" }, fn, ...): fn runs on a new machine, the script's with other
+-- settings; answers what fn answers. Handles and pages of one machine mean nothing on the
+-- other.
+local machine_open, machine_close = __machine_open, __machine_close
+__machine_open, __machine_close = nil, nil
+
+function on_machine(settings, fn, ...)
+    check(type(settings) == "table", "on_machine: needs a table of settings, as machine =")
+    check_function(fn, "on_machine")
+    local words, cpu, was = {}, smp_processor_id(), booted
+    for name, value in pairs(settings) do
+        words[#words + 1] = tostring(name) .. "=" .. tostring(value)
+    end
+    machine_open(words)
+    set_cpu(0)
+    booted = false
+    local leaving <close> = guard(function()
+        machine_close()
+        set_cpu(cpu)
+        booted = was
+    end)
+    return fn(...)
+end

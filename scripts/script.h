@@ -36,6 +36,7 @@ struct script {
     bool fresh; /* the last operation was done now, not answered from the record */
     struct op_record last;   /* operation cursor - 1 as it was when the script went on */
     uint64_t passed, failed; /* expectations */
+    struct timeline *other;  /* on_machine: operations are done there; NULL: none */
     struct buffer out;       /* console: what was printed */
     struct buffer
         scratch; /* for texts under way: an error may jump out of their making */
@@ -138,6 +139,11 @@ bool script_in_step(const struct script *sc);
  * there is none. */
 uint64_t script_next_recorded(const struct script *sc, uint32_t branch);
 
+/* lua_machine.c: a machine beside the session's; script_timeline: the one in use. */
+struct timeline *script_timeline(const struct script *sc);
+uint64_t script_issue_other(lua_State *L, struct op *op);
+void script_close_other(struct script *sc);
+
 /* lua_values.c: numbers and names of the machine as Lua values and back. who and i are
  * for messages. */
 uint32_t check_gfp(lua_State *L, int idx, const char *who);
@@ -204,6 +210,7 @@ void open_hooks(lua_State *L);
 void open_hw(lua_State *L);
 void open_cost(lua_State *L);
 void open_slab(lua_State *L);
+void open_machine(lua_State *L);
 void open_mempool(lua_State *L);
 void open_space(lua_State *L); /* lua_space.c */
 void open_notes(lua_State *L);

@@ -47,6 +47,12 @@ struct traveller {
         uint64_t va, cache; /* cache 0: kmalloc's */
     } objects[TRAVEL_OBJECTS];
     uint32_t nr_objects;
+    struct {
+        uint64_t element, pool;
+    } elements[TRAVEL_OBJECTS];
+    uint32_t nr_elements;
+    uint64_t pools[TRAVEL_CACHES];
+    uint32_t nr_pools;
     uint64_t caches[TRAVEL_CACHES];
     uint32_t nr_caches;
     uint64_t areas[TRAVEL_AREAS]; /* of ioremap */
@@ -306,9 +312,61 @@ static inline void travel_object_op(struct traveller *tr, struct op *op)
     }
 }
 
+/* Operations on memory pools, and requests that fail on purpose. */
+static inline void travel_pool_op(struct traveller *tr, struct op *op)
+{
+    struct prng *r = &tr->rand;
+    const uint64_t what = prng_below(r, 100);
+    const uint64_t i = tr->nr_pools ? prng_below(r, tr->nr_pools) : 0;
+    const uint64_t pool = tr->nr_pools ? tr->pools[i] : 0;
+    if (what < 35 && pool) {
+        op->kind = OP_MEMPOOL_ALLOC;
+        op->arg[0] = pool;
+        op->arg[1] = prng_one_in(r, 2) ? GFP_ATOMIC : GFP_NOIO;
+    } else if (what < 60 && tr->nr_elements) {
+        const uint64_t e = prng_below(r, tr->nr_elements);
+        op->kind = OP_MEMPOOL_FREE;
+        op->arg[0] = tr->elements[e].element;
+        op->arg[1] = tr->elements[e].pool;
+        tr->elements[e] = tr->elements[--tr->nr_elements];
+    } else if (what < 75 || !pool) {
+        op->kind = (uint16_t)(OP_MEMPOOL_CREATE_SLAB_POOL + prng_below(r, 3));
+        op->arg[0] = 1 + prng_below(r, 12);
+        op->arg[1] = op->kind == OP_MEMPOOL_CREATE_SLAB_POOL
+                         ? (tr->nr_caches ? tr->caches[prng_below(r, tr->nr_caches)] : 0)
+                     : op->kind == OP_MEMPOOL_CREATE_KMALLOC_POOL
+                         ? 1 + prng_below(r, 3000)
+                         : prng_below(r, 2);
+    } else if (what < 90) {
+        op->kind = prng_one_in(r, 3) ? OP_IO_SCHEDULE_TIMEOUT : OP_MEMPOOL_RESIZE;
+        op->arg[0] = pool;
+        op->arg[1] = prng_below(r, 20);
+    } else if (what < 94) {
+        op->kind = OP_MEMPOOL_DESTROY;
+        op->arg[0] = pool;
+    } else if (what < 96) {
+        op->kind = OP_FAIL_NTH;
+        op->arg[0] = prng_below(r, 8);
+    } else { /* mostly off again */
+        op->kind = OP_FAULT_ATTR;
+        op->arg[0] = prng_below(r, 2);
+        op->arg[1] = prng_one_in(r, 2) ? 0 : prng_below(r, 7);
+        op->arg[2] = op->arg[1] || prng_one_in(r, 3) ? prng_below(r, 40) : 0;
+    }
+}
+
 static inline void travel_keep_object(struct traveller *tr, const struct op *op,
                                       uint64_t result)
 {
+    if (op->kind == OP_MEMPOOL_ALLOC && result != PFN_NONE && result &&
+        tr->nr_elements < TRAVEL_OBJECTS) {
+        tr->elements[tr->nr_elements].pool = op->arg[0];
+        tr->elements[tr->nr_elements++].element = result;
+    } else if (op->kind >= OP_MEMPOOL_CREATE_SLAB_POOL &&
+               op->kind <= OP_MEMPOOL_CREATE_PAGE_POOL && result &&
+               tr->nr_pools < TRAVEL_CACHES) {
+        tr->pools[tr->nr_pools++] = result;
+    }
     if (op->kind == OP_KMEM_CACHE_CREATE && result && tr->nr_caches < TRAVEL_CACHES) {
         tr->caches[tr->nr_caches++] = result;
     } else if ((op->kind == OP_KMEM_CACHE_ALLOC || op->kind == OP_KMALLOC) && result &&
@@ -380,7 +438,7 @@ static inline struct op travel_random_op(struct traveller *tr)
         op.cpu = 77; /* that is not there */
     }
     if (prng_one_in(r, 4)) {
-        travel_object_op(tr, &op);
+        prng_one_in(r, 4) ? travel_pool_op(tr, &op) : travel_object_op(tr, &op);
         return op;
     }
     if (prng_one_in(r, 25)) {

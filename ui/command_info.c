@@ -192,6 +192,7 @@ static const struct {
     {"locals", "locals", NULL, "the script's variables here"},
     {"machine", NULL, info_machine, "the machine's configuration"},
     {"marks", "marks", NULL, "marked positions"},
+    {"mempool", NULL, info_mempool, "memory pools and fault injection"},
     {"pcp", NULL, info_pcp, "per-CPU page lists"},
     {"pkmap", NULL, info_pkmap, "kmap's windows"},
     {"registers", NULL, info_registers, "the CPU's control registers"},

@@ -48,6 +48,7 @@ struct op_place {
 uint64_t events_part_at(const struct op_place place[2], char line[2][EVENT_LINE]);
 /* command_slab.c, for info and kmem */
 struct text_buf;
+void info_mempool(struct app *a, struct text_buf *b);
 void kmem_caches(struct app *a, struct text_buf *b, const char *name);
 void kmem_slabs(struct app *a, struct text_buf *b, const char *name);
 void info_vmalloc(struct app *a, struct text_buf *b);

@@ -1,10 +1,12 @@
-/* Commands: caches of objects and mapped areas, as slabtop, crash and /proc show them.
+/* Commands: caches of objects, memory pools and mapped areas, as slabtop, crash and /proc show them.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _XOPEN_SOURCE 700
 #include "command_run.h"
 
+#include "fault_inject.h"
 #include "inspect_space.h"
+#include "mempool.h"
 #include "objects.h"
 #include "pane.h"
 #include "popup.h"
@@ -295,4 +297,52 @@ void info_pkmap(struct app *a, struct text_buf *b)
         }
         text_add(b, "\n");
     }
+}
+
+/* ---- info mempool ---- */
+
+static void put_injection(struct text_buf *b, const struct machine *m)
+{
+    for (uint32_t point = 0; point < NR_FAULT_POINTS; point++) {
+        if (fault_get(m, point, FAULT_PROBABILITY) || fault_calls(m, point)) {
+            text_add(b,
+                     "%s: probability %" PRId64 ", interval %" PRId64 ", times %" PRId64
+                     "; %" PRIu64 " of %" PRIu64 " requests failed\n",
+                     fault_point_name(point), fault_get(m, point, FAULT_PROBABILITY),
+                     fault_get(m, point, FAULT_INTERVAL),
+                     fault_get(m, point, FAULT_TIMES), fault_injected(m, point),
+                     fault_calls(m, point));
+        }
+    }
+    if (fault_nth(m)) {
+        text_add(b, "fail-nth: %u\n", fault_nth(m));
+    }
+}
+
+void info_mempool(struct app *a, struct text_buf *b)
+{
+    enum { MOST = 16 };
+    const struct machine *m = a->model.m;
+    char name[120];
+    if (!mempools_first(m)) {
+        text_add(b, "There are no pools: mempool_create(4, { size = 200 }) makes one.\n");
+    } else {
+        text_add(b, "%-30s %7s %5s %9s %7s %6s %6s\n", "POOL", "RESERVE", "WAIT",
+                 "ALLOCATOR", "RESERVE", "FAILED", "SLEPT");
+    }
+    for (uint32_t id = mempools_first(m); id; id = mempools_next(m, id)) {
+        const struct mempool *p = mempool_r(m, id);
+        mempool_format(name, sizeof name, m, id);
+        text_add(b,
+                 "%-30.30s %3u/%-3u %5u %9" PRIu64 " %7" PRIu64 " %6" PRIu64 " %6" PRIu64
+                 "\n",
+                 name, p->curr_nr, p->min_nr, p->nr_waiters, p->from_allocator,
+                 p->from_reserve, p->failed, p->slept);
+        for (uint32_t i = p->curr_nr; i-- > 0 && i + MOST >= p->curr_nr;) {
+            text_add(b, "%s %#" PRIx64, i + 1 == p->curr_nr ? "  next out:" : "",
+                     mempool_element(m, p, i));
+        }
+        text_add(b, p->curr_nr ? "\n" : "");
+    }
+    put_injection(b, m);
 }

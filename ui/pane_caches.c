@@ -3,6 +3,7 @@
  *     OBJS ACTIVE  USE OBJ SIZE  SLABS OBJ/SLAB CACHE SIZE NAME
  *       64     60  94%    0.06K      1       64         4K kmalloc-64
  *
+ * Below them the memory pools, if there are any.
  * Where there is not room for all of it the name comes first, then the columns that fit.
  * The cursor chooses the cache of the pane Slabs; without one that follows what happens.
  *
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mempool.h"
 #include "objects.h"
 #include "pane.h"
 
@@ -39,6 +41,42 @@ static int row_of(const struct cache_view *list, size_t nr, uint32_t id)
     return 0;
 }
 
+/* Rows at the end for memory pools: a heading and a row each, where there is room. */
+static int pool_rows(const struct app *a, int h)
+{
+    const int nr = a->model.m->slab ? (int)a->model.m->slab->nr_mempools : 0;
+    return !nr || h < 9 ? 0 : nr + 1 < h / 3 ? nr + 1 : h / 3;
+}
+
+static int list_rows(const struct app *a, int h)
+{
+    return app_max_int(1, h - 1 - pool_rows(a, h));
+}
+
+/* "mempool-1 (bio)   2/4 in reserve, 1 waits" */
+static void draw_pools(const struct app *a, struct grid *g, struct rect r)
+{
+    const struct machine *m = a->model.m;
+    char name[120], text[240];
+    int y = r.y;
+    if (!r.h) {
+        return;
+    }
+    snprintf(text, sizeof text, "%-*s  RESERVE  WAIT", app_max_int(18, r.w - 17),
+             "MEMPOOL");
+    grid_text_cut(g, r.x + 1, y++, r.w - 1, text, a->glyphs->more, ST_DIM, 0);
+    for (uint32_t id = mempools_first(m); id && y < r.y + r.h;
+         id = mempools_next(m, id), y++) {
+        const struct mempool *p = mempool_r(m, id);
+        const int width = app_max_int(18, r.w - 17);
+        mempool_format(name, sizeof name, m, id);
+        snprintf(text, sizeof text, "%-*.*s %4u/%-4u %4u", width, width, name, p->curr_nr,
+                 p->min_nr, p->nr_waiters);
+        grid_text_cut(g, r.x + 1, y, r.w - 1, text, a->glyphs->more,
+                      p->curr_nr < p->min_nr ? ST_BRIGHT : ST_NORMAL, 0);
+    }
+}
+
 static void fit(struct app *a, int w, int h)
 {
     struct pane_list *l = &a->caches;
@@ -48,7 +86,7 @@ static void fit(struct app *a, int w, int h)
     struct cache_view *list = sorted(a, &nr);
     const int row = row_of(list, nr, a->objects.cache);
     free(list);
-    h = app_max_int(1, h - 1);
+    h = list_rows(a, h);
     if (a->objects.pinned) {
         pane_list_show(l, row, (int)nr, h);
     } else {
@@ -109,7 +147,7 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
     const bool wide = r.w >= 72;
     wide ? (void)objects_head(text, sizeof text) : narrow(text, sizeof text, r.w, NULL);
     grid_text_cut(g, r.x + 1, r.y, r.w - 1, text, a->glyphs->more, ST_DIM, 0);
-    const struct rect body = {r.x, r.y + 1, r.w, r.h - 1};
+    const struct rect body = {r.x, r.y + 1, r.w, list_rows(a, r.h)};
     for (int i = 0; i < body.h && a->caches.top + i < (int)nr; i++) {
         const struct cache_view *v = &list[a->caches.top + i];
         const int y = body.y + i;
@@ -124,6 +162,7 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
                       v->num_objs ? ST_NORMAL : ST_FAINT, marks);
     }
     pane_more(a, g, body, a->caches.top, (int)nr);
+    draw_pools(a, g, (struct rect){r.x, body.y + body.h, r.w, pool_rows(a, r.h)});
     free(list);
 }
 
@@ -150,7 +189,7 @@ static bool key(struct app *a, int k, int w, int h)
         return true;
     }
     a->caches.selected = s->pinned ? row : -1;
-    const bool used = pane_list_key(&a->caches, k, (int)nr, app_max_int(1, h - 1), row);
+    const bool used = pane_list_key(&a->caches, k, (int)nr, list_rows(a, h), row);
     if (used && a->caches.selected < 0) {
         s->pinned = s->has_cursor = false;
     } else if (used && list && a->caches.selected < (int)nr) {
@@ -163,10 +202,10 @@ static bool key(struct app *a, int k, int w, int h)
 static void click(struct app *a, int x, int y, int w, int h)
 {
     size_t nr;
-    (void)x, (void)w, (void)h;
+    (void)x, (void)w;
     struct cache_view *list = sorted(a, &nr);
     const int row = a->caches.top + y - 1;
-    if (y >= 1 && list && row < (int)nr) {
+    if (y >= 1 && y <= list_rows(a, h) && list && row < (int)nr) {
         choose(a, list[row].id);
     }
     free(list);
@@ -219,7 +258,8 @@ const struct pane_kind pane_caches = {
         "All caches of objects in slabtop's columns; [ and ] change the order, :sort "
         "takes slabtop's letters. The cursor chooses the cache of the pane Slabs, "
         "Enter opens it, Esc comes back. The one that the last event touched is "
-        "lit.",
+        "lit. Below them memory pools: how many elements are in reserve, of how many, "
+        "and who waits.",
     .title = title,
     .fit = fit,
     .draw = draw,
