@@ -1,4 +1,5 @@
-/* Commands: caches of objects, memory pools and mapped areas, as slabtop, crash and /proc show them.
+/* Commands: caches of objects, memory pools and mapped areas, as slabtop, crash and /proc
+ * show them.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _XOPEN_SOURCE 700
