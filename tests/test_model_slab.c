@@ -5,7 +5,8 @@
  * invariants are checked. A sequence that fails is shrunk. Then the same at every page
  * request that can fail.
  *
- * All of it twice: on SLAB and on SLUB.
+ * All of it three times: on SLAB, on SLUB, and on SLUB with its debugging, which must find
+ * nothing.
  *
  *   test_model_slab [ROUNDS [SEED]]
  *
@@ -123,8 +124,8 @@ static bool add_owner(struct run *r, uint64_t va, uint64_t size, uint64_t cache)
         const struct slab_view s = slab_view(r->m, v.slab);
         const uint64_t end =
             kspace_va(&r->m->vm->kspace, s.pfn) + ((uint64_t)PAGE_SIZE << s.order);
-        if (va < kspace_va(&r->m->vm->kspace, s.pfn) || va + c.size > end ||
-            (c.align && va % c.align)) {
+        if (va < kspace_va(&r->m->vm->kspace, s.pfn) ||
+            va - c.red_left_pad + c.size > end || (c.align && va % c.align)) {
             return bad(r, "an object is outside of its slab, or not aligned", va);
         }
     }
@@ -586,18 +587,22 @@ int main(int argc, char **argv)
     const int rounds = argc > 1 ? atoi(argv[1]) : 18;
     const uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x51ab;
     struct step *steps = calloc(STEPS, sizeof *steps);
-    for (int n = 0; n < 2 * rounds; n++) {
+    static const char *const debug[] = {"FZPU", "FZ", "FP", "U", "FZPUO", "Z"};
+    for (int n = 0; n < 2 * rounds + (rounds + 1) / 2; n++) {
         const int i = n % rounds;
         struct machine_config c = geometry(i);
+        char err[200];
         c.slub = n >= rounds;
+        config_set(&c, "slub_debug", n < 2 * rounds ? "none" : debug[i % 6], err,
+                   sizeof err);
         struct prng rand = {seed + (uint64_t)i * 0x9e3779b97f4a7c15};
         char problem[300], text[400];
         make_steps(&rand, steps, c.cpus, i / 6);
         const int every = c.ram_bytes >> PAGE_SHIFT <= 1024 ? 1 : 8;
         const int failed = play(&c, steps, STEPS, every, problem, sizeof problem);
         config_format(text, sizeof text, &c);
-        if (!ok(failed < 0, "%s, round %d: %d steps", c.slub ? "SLUB" : "SLAB", i,
-                STEPS)) {
+        if (!ok(failed < 0, "%s%s, round %d: %d steps", c.slub ? "SLUB " : "SLAB",
+                c.slub_debug, i, STEPS)) {
             diag("%s at step %d; %s", problem, failed, text);
             const int few = shrink(&c, steps, failed + 1, problem, sizeof problem);
             diag("shrunk to %d steps: %s", few, problem);
@@ -614,13 +619,15 @@ int main(int argc, char **argv)
         EV_SLUB_TAKE,         EV_SLUB_FULL,          EV_SLUB_CPU_PARTIAL,
         EV_SLUB_NODE_PARTIAL, EV_SLUB_NEW,           EV_SLUB_FALLBACK,
         EV_SLUB_PUT,          EV_SLUB_PUT_SLOW,      EV_SLUB_FREEZE,
-        EV_SLUB_CHAIN_FULL,   EV_SLUB_UNFREEZE,      EV_SLUB_DISCARD};
+        EV_SLUB_CHAIN_FULL,   EV_SLUB_UNFREEZE,      EV_SLUB_DISCARD,
+        EV_SLUB_DEBUG_ALLOC,  EV_SLUB_DEBUG_FREE};
     for (size_t i = 0;
          rounds >= 18 && !tap.failed && i < sizeof must_see / sizeof must_see[0]; i++) {
         ok(seen[must_see[i]] > 0, "%s came %" PRIu64 " times",
            event_info(must_see[i])->name, seen[must_see[i]]);
     }
-    ok(seen[EV_SLAB_BUG] == 0, "no correct call is reported");
+    ok(seen[EV_SLAB_BUG] + seen[EV_SLUB_BUG] + seen[EV_SLUB_FIX] == 0,
+       "no correct call is reported");
     bool good = true;
     uint64_t most = 0;
     for (uint32_t left = 0; left < 2 * 90 && good; left++) {

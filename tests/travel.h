@@ -11,6 +11,8 @@
 
 #include "inspect.h"
 #include "prng.h"
+#include "slab_view.h"
+#include "slub_debug.h"
 #include "tap.h"
 #include "timeline.h"
 
@@ -273,13 +275,26 @@ static inline bool travel_is_process_page(struct traveller *tr, uint64_t frame)
            page_view(m, pfn(frame)).gfp & (__GFP_ACCOUNT | __GFP_ZERO);
 }
 
+/* May a byte of this object be damaged? Where SLUB looks after it. */
+static inline bool travel_may_damage(struct traveller *tr, uint64_t va)
+{
+    const struct machine *m = timeline_machine(tr->t);
+    const struct object_view v = object_view(m, va);
+    return v.state == OBJECT_IN_USE && v.va == va && m->config.slub &&
+           slub_debugs(cache_r(m, v.cache));
+}
+
 /* Operations on objects, most of them on what there is (if travel has not undone it). */
 static inline void travel_object_op(struct traveller *tr, struct op *op)
 {
     struct prng *r = &tr->rand;
     static const uint16_t others[] = {
-        OP_CACHE_REAP,    OP_KMEM_CACHE_SHRINK,     OP_KMEM_CACHE_DESTROY,
-        OP_TUNE_CPUCACHE, OP_KMEM_CACHE_ALLOC_BULK, OP_KMEM_CACHE_INIT};
+        OP_CACHE_REAP,         OP_KMEM_CACHE_SHRINK,     OP_KMEM_CACHE_DESTROY,
+        OP_TUNE_CPUCACHE,      OP_KMEM_CACHE_ALLOC_BULK, OP_KMEM_CACHE_INIT,
+        OP_VALIDATE_SLAB_CACHE};
+    static const uint32_t debug[] = {0, 0, SLAB_CONSISTENCY_CHECKS,
+                                     SLAB_CONSISTENCY_CHECKS | SLAB_RED_ZONE |
+                                         SLAB_POISON | SLAB_STORE_USER};
     const uint64_t what = prng_below(r, 100);
     const uint64_t cache = tr->nr_caches ? tr->caches[prng_below(r, tr->nr_caches)] : 0;
     if (what < 45 && tr->nr_objects) {
@@ -304,6 +319,13 @@ static inline void travel_object_op(struct traveller *tr, struct op *op)
         op->kind = OP_KMEM_CACHE_CREATE;
         op->arg[0] = timeline_intern(tr->t, prng_one_in(r, 2) ? "a cache" : "another");
         op->arg[1] = 1 + prng_below(r, 3000);
+        op->arg[3] = debug[prng_below(r, 4)];
+    } else if (what < 94 && tr->nr_objects &&
+               travel_may_damage(tr, tr->objects[tr->nr_objects - 1].va)) {
+        op->kind = OP_STORE;
+        op->arg[0] = tr->objects[tr->nr_objects - 1].va + prng_below(r, 8);
+        op->arg[1] = 1;
+        op->arg[2] = prng_below(r, 256);
     } else {
         op->kind = others[prng_below(r, sizeof others / sizeof others[0])];
         op->arg[0] = cache;
@@ -528,8 +550,9 @@ static inline void travel_interrupt(struct traveller *tr)
     }
     const uint64_t from = timeline_position(tr->t).op;
     struct op_record here;
-    if (timeline_op(tr->t, timeline_position(tr->t).branch, from, &here) &&
-        here.op.cpu >= tr->config.cpus) {
+    const bool inside = timeline_op(tr->t, timeline_position(tr->t).branch, from, &here);
+    if ((inside && here.op.cpu >= tr->config.cpus) ||
+        (!inside && nr && ops[0].cpu >= tr->config.cpus)) {
         return; /* no such CPU, so nothing to interrupt */
     }
     if (!timeline_position(tr->t).event && nr && ops[0].cpu >= tr->config.cpus) {
