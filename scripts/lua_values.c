@@ -127,7 +127,7 @@ uint64_t check_count(lua_State *L, int idx, const char *who, const char *what)
 
 void push_typed(lua_State *L, const struct machine *m, const char *type, uint64_t value)
 {
-    char text[32];
+    char text[160];
     if (strcmp(type, "pfn") == 0) {
         push_page(L, value);
     } else if (strcmp(type, "cache") == 0) {
@@ -139,7 +139,7 @@ void push_typed(lua_State *L, const struct machine *m, const char *type, uint64_
     } else if (strcmp(type, "zone") == 0 || strcmp(type, "ctx") == 0 ||
                strcmp(type, "wmark") == 0 || strcmp(type, "place") == 0 ||
                strcmp(type, "fault") == 0 || strcmp(type, "faultattr") == 0 ||
-               strcmp(type, "slablist") == 0) {
+               strcmp(type, "slablist") == 0 || strcmp(type, "reason") == 0) {
         value_format(text, sizeof text, m, type, value);
         lua_pushstring(L, text);
     } else {
