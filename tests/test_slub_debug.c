@@ -1,5 +1,6 @@
-/* SLUB's debugging: layouts against sums done by hand from calculate_sizes(), each kind of
- * complaint with its text and its repair, users, validation, merging, /sys/kernel/slab.
+/* SLUB's debugging: layouts against sums done by hand from calculate_sizes(), each kind
+ * of complaint with its text and its repair, users, validation, merging,
+ * /sys/kernel/slab.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fixture.h"
