@@ -41,11 +41,11 @@ static int row_of(const struct cache_view *list, size_t nr, uint32_t id)
     return 0;
 }
 
-/* Rows at the end for memory pools: a heading and a row each, where there is room. */
+/* Rows at the end for memory pools, where there is room. */
 static int pool_rows(const struct app *a, int h)
 {
     const int nr = a->model.m->slab ? (int)a->model.m->slab->nr_mempools : 0;
-    return !nr || h < 9 ? 0 : nr + 1 < h / 3 ? nr + 1 : h / 3;
+    return h < 5 ? 0 : nr < h / 4 ? nr : app_max_int(h / 4, nr > 0);
 }
 
 static int list_rows(const struct app *a, int h)
@@ -53,25 +53,21 @@ static int list_rows(const struct app *a, int h)
     return app_max_int(1, h - 1 - pool_rows(a, h));
 }
 
-/* "mempool-1 (bio)   2/4 in reserve, 1 waits" */
+/* "mempool-1 (bio): 2 of 4 in reserve, 1 wait" */
 static void draw_pools(const struct app *a, struct grid *g, struct rect r)
 {
     const struct machine *m = a->model.m;
     char name[120], text[240];
     int y = r.y;
-    if (!r.h) {
-        return;
-    }
-    snprintf(text, sizeof text, "%-*s  RESERVE  WAIT", app_max_int(18, r.w - 17),
-             "MEMPOOL");
-    grid_text_cut(g, r.x + 1, y++, r.w - 1, text, a->glyphs->more, ST_DIM, 0);
     for (uint32_t id = mempools_first(m); id && y < r.y + r.h;
          id = mempools_next(m, id), y++) {
         const struct mempool *p = mempool_r(m, id);
-        const int width = app_max_int(18, r.w - 17);
         mempool_format(name, sizeof name, m, id);
-        snprintf(text, sizeof text, "%-*.*s %4u/%-4u %4u", width, width, name, p->curr_nr,
-                 p->min_nr, p->nr_waiters);
+        int n = snprintf(text, sizeof text, "%s: %u of %u in reserve", name, p->curr_nr,
+                         p->min_nr);
+        if (p->nr_waiters) {
+            snprintf(text + n, sizeof text - (size_t)n, ", %u wait", p->nr_waiters);
+        }
         grid_text_cut(g, r.x + 1, y, r.w - 1, text, a->glyphs->more,
                       p->curr_nr < p->min_nr ? ST_BRIGHT : ST_NORMAL, 0);
     }
