@@ -93,7 +93,7 @@ end
 
 local function table_of(a, b)
     local function yes(v) return v and "yes" or "no" end
-    say(table.concat({
+    print(table.concat({
         "Measured, the same script on both:",
         row("", "SLAB", "SLUB"),
         row("caches after the boot", a.caches, b.caches),
