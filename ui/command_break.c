@@ -290,6 +290,7 @@ void run_ignore(struct app *a, const char *args)
     struct stop *stop = numbered(a, args, &rest);
     if (stop) {
         stop->ignore = strtoull(rest, NULL, 0);
+        stops_changed(&a->stops);
         app_message(a, MESSAGE_INFO, "The next %llu times %d does not stop.",
                     (unsigned long long)stop->ignore, stop->number);
     }

@@ -11,17 +11,18 @@
 
 /* ---- the list ---- */
 
-static bool at_events(enum stop_kind kind)
+static bool is_place(const struct stop *stop)
 {
-    return kind != STOP_LINE && kind != STOP_OP;
+    return stop->kind == STOP_LINE || stop->kind == STOP_OP;
 }
 
 void stops_changed(struct stops *s)
 {
     memset(s->kinds, 0, sizeof s->kinds);
-    s->all = s->ends = s->values = false;
+    s->all = s->ends = s->values = s->asked_places = false;
     for (int i = 0; i < s->nr; i++) {
-        const struct stop *stop = &s->list[i];
+        struct stop *stop = &s->list[i];
+        stop->asked = is_place(stop) && (stop->test || stop->ignore);
         s->values |= stop->enabled && stop->kind == STOP_VALUE;
         s->ends |=
             stop->enabled && (stop->kind == STOP_CHANGE || stop->kind == STOP_VALUE);
@@ -32,8 +33,10 @@ void stops_changed(struct stops *s)
             }
         } else if (stop->enabled && stop->kind == STOP_EVENT) {
             s->kinds[stop->what / 64] |= UINT64_C(1) << (stop->what % 64);
-        } else if (stop->enabled && at_events(stop->kind)) {
+        } else if (stop->enabled && (!is_place(stop) || stop->asked)) {
             s->all = true;
+            s->ends |= is_place(stop);
+            s->asked_places |= is_place(stop);
         }
     }
 }
@@ -136,7 +139,7 @@ void stops_clear(struct stops *s)
 bool stops_places(const struct stops *s)
 {
     for (int i = 0; i < s->nr; i++) {
-        if (s->list[i].enabled && !at_events(s->list[i].kind)) {
+        if (s->list[i].enabled && is_place(&s->list[i])) {
             return true;
         }
     }
@@ -146,7 +149,7 @@ bool stops_places(const struct stops *s)
 bool stops_events(const struct stops *s)
 {
     for (int i = 0; i < s->nr; i++) {
-        if (s->list[i].enabled && at_events(s->list[i].kind)) {
+        if (s->list[i].enabled && (!is_place(&s->list[i]) || s->list[i].asked)) {
             return true;
         }
     }
@@ -224,8 +227,16 @@ static bool has_returned(struct stop *stop, const struct machine *m,
     return was && (!stop->inside || stop->entered != entered);
 }
 
+static bool is_at_place(const struct stop *stop, const struct op_start *at)
+{
+    return stop->enabled && is_place(stop) &&
+           (stop->kind == STOP_OP
+                ? stop->what == at->op
+                : at->line && stop->what == at->line && at->before != at->line);
+}
+
 static bool is_hit(struct stops *s, struct stop *stop, struct machine *m,
-                   const struct event *ev)
+                   const struct event *ev, const struct op_start *at)
 {
     const struct probe_frame *f;
     switch (stop->kind) {
@@ -249,6 +260,9 @@ static bool is_hit(struct stops *s, struct stop *stop, struct machine *m,
         }
         return v != VERDICT_NO;
     }
+    case STOP_LINE:
+    case STOP_OP:
+        return at && stop->asked && is_at_place(stop, at);
     default:
         return false;
     }
@@ -274,7 +288,8 @@ bool stop_holds(struct stops *s, struct stop *stop, struct machine *m,
     return true;
 }
 
-struct stop *stops_at(struct stops *s, struct machine *m, const struct event *ev)
+struct stop *stops_at(struct stops *s, struct machine *m, const struct event *ev,
+                      const struct op_start *at)
 {
     if (!s->all && !(s->kinds[ev->kind / 64] >> (ev->kind % 64) & 1)) {
         return NULL;
@@ -283,7 +298,7 @@ struct stop *stops_at(struct stops *s, struct machine *m, const struct event *ev
     s->seen = *ev;
     for (int i = 0; i < s->nr; i++) { /* all of them: each keeps what it saw last */
         struct stop *stop = &s->list[i];
-        if (stop->enabled && at_events(stop->kind) && is_hit(s, stop, m, ev) && !first &&
+        if (stop->enabled && is_hit(s, stop, m, ev, at) && !first &&
             stop_holds(s, stop, m, ev)) {
             first = stop;
         }
@@ -291,7 +306,7 @@ struct stop *stops_at(struct stops *s, struct machine *m, const struct event *ev
     return first;
 }
 
-struct stop *stops_at_end(struct stops *s, struct machine *m)
+struct stop *stops_at_end(struct stops *s, struct machine *m, const struct op_start *at)
 {
     struct stop *first = NULL;
     const struct event *ev = s->seen.kind ? &s->seen : NULL;
@@ -300,7 +315,8 @@ struct stop *stops_at_end(struct stops *s, struct machine *m)
         const bool hit =
             stop->enabled &&
             ((stop->kind == STOP_CHANGE && watch_changed(&stop->watch, m, &stop->last)) ||
-             (stop->kind == STOP_VALUE && value_changed(stop, m, ev, false)));
+             (stop->kind == STOP_VALUE && value_changed(stop, m, ev, false)) ||
+             (at && stop->asked && is_at_place(stop, at)));
         if (hit && !first && stop_holds(s, stop, m, NULL)) {
             first = stop;
         }
@@ -308,13 +324,11 @@ struct stop *stops_at_end(struct stops *s, struct machine *m)
     return first;
 }
 
-struct stop *stops_at_place(struct stops *s, uint64_t op, uint32_t line, uint32_t before)
+struct stop *stops_at_place(struct stops *s, const struct op_start *at, bool asked)
 {
     for (int i = 0; i < s->nr; i++) {
         struct stop *stop = &s->list[i];
-        if (stop->enabled &&
-            ((stop->kind == STOP_OP && stop->what == op) ||
-             (stop->kind == STOP_LINE && line && stop->what == line && before != line))) {
+        if (is_at_place(stop, at) && (asked || !stop->asked)) {
             return stop;
         }
     }

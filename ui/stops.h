@@ -51,6 +51,7 @@ struct stop {
     char commands[STOP_TEXT];  /* to run when it has stopped, divided by ; */
     uint64_t ignore, hits;
     bool enabled, temporary;
+    bool asked; /* a place that must be looked at there, in turn with the others */
     struct condition *expression, *test; /* text and condition, compiled */
     /* while searching */
     struct watch_value last;
@@ -64,7 +65,8 @@ struct stops {
     int nr, last_number;
     uint64_t kinds[(NR_EVENTS + 63) / 64]; /* of events that may stop, if not all may */
     bool all;
-    bool ends, values;     /* there are CHANGE or VALUE; VALUE */
+    bool ends, values;     /* operations' ends count; there are VALUE */
+    bool asked_places;     /* LINE or OP with a condition or an ignore count */
     struct event seen;     /* the last one, for VALUE at an operation's end */
     bool backwards;        /* ignore counts do not count */
     char error[STOP_TEXT]; /* what a condition could not tell */
@@ -97,13 +99,22 @@ static inline bool stops_ends(const struct stops *s) { return s->ends; }
 void stops_begin(struct stops *s, struct machine *m, const struct event *last,
                  bool inside);
 static inline bool stops_values(const struct stops *s) { return s->values; }
-/* The first one that stops here, or NULL. */
-struct stop *stops_at(struct stops *s, struct machine *m, const struct event *ev);
-/* The same behind an operation, where ends are looked at. */
-struct stop *stops_at_end(struct stops *s, struct machine *m);
-/* The same at the place where operation op, issued by this line, begins; before: the line
- * of the operation before it. */
-struct stop *stops_at_place(struct stops *s, uint64_t op, uint32_t line, uint32_t before);
+/* An operation as a place: its number, the line that issued it, that of the one before. */
+struct op_start {
+    uint64_t op;
+    uint32_t line, before;
+};
+/* The first one that stops here, or NULL. at: at the operation's first event, if
+ * stops_asks_places(); else NULL. */
+struct stop *stops_at(struct stops *s, struct machine *m, const struct event *ev,
+                      const struct op_start *at);
+/* The same behind an operation, where ends are looked at; at: if it had no event. */
+struct stop *stops_at_end(struct stops *s, struct machine *m, const struct op_start *at);
+/* Are there places that must be asked there? */
+static inline bool stops_asks_places(const struct stops *s) { return s->asked_places; }
+/* One that stops where that operation begins, if it needs no asking (asked: or if it
+ * does: stop_holds then says). */
+struct stop *stops_at_place(struct stops *s, const struct op_start *at, bool asked);
 /* Its condition, with the ignore count: true, it stops. ev may be NULL. */
 bool stop_holds(struct stops *s, struct stop *stop, struct machine *m,
                 const struct event *ev);

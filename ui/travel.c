@@ -368,10 +368,23 @@ static void hunt_begin(void *ctx, struct machine *m)
     begin_stops(h->a, m);
 }
 
+static struct op_start place_of(struct app *a, uint32_t branch, uint64_t op)
+{
+    return (struct op_start){op, line_of(a, branch, op),
+                             op ? line_of(a, branch, op - 1) : 0};
+}
+
 static bool hunt_at(void *ctx, struct machine *m, const struct event *ev)
 {
     struct hunt *h = ctx;
-    struct stop *stop = stops_at(&h->a->stops, m, ev);
+    struct stops *s = &h->a->stops;
+    struct op_start at;
+    const bool begins = ev->n == 1 && stops_asks_places(s);
+    if (begins) {
+        const struct position now = timeline_position(h->a->t);
+        at = place_of(h->a, now.branch, now.op);
+    }
+    struct stop *stop = stops_at(s, m, ev, begins ? &at : NULL);
     h->which = stop ? stop : h->which;
     return stop != NULL;
 }
@@ -379,7 +392,16 @@ static bool hunt_at(void *ctx, struct machine *m, const struct event *ev)
 static bool hunt_end(void *ctx, struct machine *m)
 {
     struct hunt *h = ctx;
-    struct stop *stop = stops_at_end(&h->a->stops, m);
+    struct stops *s = &h->a->stops;
+    const struct position now = timeline_position(h->a->t);
+    struct op_start at;
+    uint64_t nr = 1;
+    const bool eventless =
+        stops_asks_places(s) && nr_events_of(h->a, now.branch, now.op - 1, &nr) && !nr;
+    if (eventless) {
+        at = place_of(h->a, now.branch, now.op - 1);
+    }
+    struct stop *stop = stops_at_end(s, m, eventless ? &at : NULL);
     h->which = stop ? stop : h->which;
     return stop != NULL;
 }
@@ -421,8 +443,9 @@ static uint64_t next_place(struct app *a, uint32_t branch, uint64_t op, int dire
          op += (uint64_t)(int64_t)direction) {
         const uint32_t line = line_of(a, branch, op);
         before = known && direction > 0 ? before : op ? line_of(a, branch, op - 1) : 0;
-        struct stop *stop = stops_at_place(&a->stops, op, line, before);
-        if (stop && stop_holds(&a->stops, stop, timeline_machine(a->t), NULL)) {
+        const struct op_start at = {op, line, before};
+        struct stop *stop = stops_at_place(&a->stops, &at, false);
+        if (stop) {
             *which = stop;
             return op;
         }
@@ -519,7 +542,7 @@ struct look_on {
 static bool look_at(void *ctx, struct machine *m, const struct event *ev)
 {
     struct look_on *l = ctx;
-    if (!l->which && (l->which = stops_at(&l->a->stops, m, ev))) {
+    if (!l->which && (l->which = stops_at(&l->a->stops, m, ev, NULL))) {
         l->at = timeline_position(l->a->t);
         l->at.event = ev->n;
     }
@@ -529,10 +552,32 @@ static bool look_at(void *ctx, struct machine *m, const struct event *ev)
 static bool look_behind(void *ctx, struct machine *m)
 {
     struct look_on *l = ctx;
-    if (!l->which && (l->which = stops_at_end(&l->a->stops, m))) {
+    if (!l->which && (l->which = stops_at_end(&l->a->stops, m, NULL))) {
         l->at = timeline_position(l->a->t);
     }
     return false;
+}
+
+/* Operation op has just been done: does one stop at its beginning? A condition is asked
+ * there; we come back to the end if it does not hold. */
+static struct stop *new_place(struct app *a, uint32_t branch, uint64_t op)
+{
+    const struct op_start at = place_of(a, branch, op);
+    struct stop *stop = stops_at_place(&a->stops, &at, true);
+    if (!stop) {
+        return NULL;
+    }
+    const struct position end = timeline_position(a->t);
+    struct event ev;
+    uint64_t nr = 0;
+    nr_events_of(a, branch, op, &nr);
+    timeline_seek(a->t, (struct position){branch, op + (nr == 0), nr != 0});
+    const bool inside = timeline_current_event(a->t, &ev);
+    if (stop_holds(&a->stops, stop, timeline_machine(a->t), inside ? &ev : NULL)) {
+        return stop;
+    }
+    timeline_seek(a->t, end);
+    return NULL;
 }
 
 /* Let the script go on, an operation at a time. */
@@ -545,9 +590,7 @@ static enum travel go_on(struct app *a, const struct look_on *l, struct stop **w
         if (result != TRAVEL_MOVED) {
             return result;
         }
-        const bool place =
-            stops_places(&a->stops) && next_place(a, branch, op, 1, &placed) == op;
-        if (place) {
+        if (stops_places(&a->stops) && (placed = new_place(a, branch, op)) != NULL) {
             go(a, branch, op, 1);
             *which = placed;
             return TRAVEL_BREAK;
