@@ -211,7 +211,7 @@ static void interrupt_inside(struct timeline *t, struct asked *a)
     struct full_op o;
     log_get(t, t->pos.branch, t->pos.op, &o);
     const uint64_t event = t->pos.event, op = t->pos.op;
-    const bool in_place = may_redo(t, &o);
+    const bool in_place = !t->forking && may_redo(t, &o);
     struct entries before = nested_before(t, &o, event);
     travel_to_boundary(t, t->pos.branch, op);
     if (in_place) {
@@ -268,6 +268,15 @@ bool timeline_interrupt(struct timeline *t, const struct op *ops, size_t nr_ops,
         pending_add(t, &a, t->pos.op);
     }
     return true;
+}
+
+bool timeline_interrupt_fork(struct timeline *t, const struct op *ops, size_t nr_ops,
+                             char *err, size_t err_size)
+{
+    t->forking = true;
+    const bool good = timeline_interrupt(t, ops, nr_ops, err, err_size);
+    t->forking = false;
+    return good;
 }
 
 bool timeline_injected(const struct timeline *t, uint32_t branch, uint64_t op, uint32_t i,

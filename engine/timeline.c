@@ -273,6 +273,13 @@ struct branch_info timeline_branch(const struct timeline *t, uint32_t branch)
     return (struct branch_info){b->parent, b->fork_op, branch_nr_ops(b), b->name};
 }
 
+void timeline_fork(struct timeline *t)
+{
+    if (!t->pos.event) {
+        begin_branch(t);
+    }
+}
+
 void timeline_name_branch(struct timeline *t, uint32_t branch, const char *name)
 {
     if (branch < t->nr_branches) {

@@ -76,6 +76,10 @@ uint64_t timeline_do(struct timeline *t, const struct op *op);
 bool timeline_interrupt(struct timeline *t, const struct op *ops, size_t nr_ops,
                         char *err, size_t err_size);
 
+/* The same, but it begins a branch wherever it comes inside an operation. */
+bool timeline_interrupt_fork(struct timeline *t, const struct op *ops, size_t nr_ops,
+                             char *err, size_t err_size);
+
 /* Only from inside a live hook (below): do op nested in the operation under way, and
  * record that. From inside timeline_events' fn: run the next operation that was nested
  * at this event now (it is not run again then), and answer its result now; which one
@@ -189,6 +193,9 @@ struct branch_info {
 };
 uint32_t timeline_nr_branches(const struct timeline *t);
 struct branch_info timeline_branch(const struct timeline *t, uint32_t branch);
+/* Begin a branch at the position, between operations, unless it is its branch's end. Doing
+ * something there does so by itself; a script that goes on there has to be told. */
+void timeline_fork(struct timeline *t);
 void timeline_name_branch(struct timeline *t, uint32_t branch, const char *name);
 
 /* ---- strings and places ---- */

@@ -178,6 +178,7 @@ struct timeline {
     event_fn *hook;
     void *hook_ctx;
     bool hook_all;
+    bool forking; /* the interrupt that comes now begins a branch */
     bool redoing; /* an interrupted operation is done anew: the script has seen its events
                    */
     uint64_t hook_kinds[(NR_EVENTS + 63) / 64];

@@ -166,9 +166,10 @@ static void keep_locals(lua_State *L, struct timeline *t, uint64_t at)
 }
 
 /* Answer op from the record, or do it now. *mismatch is set to a text when the record
- * says otherwise. L: whose locals are kept; NULL: none are. */
-static uint64_t answer_or_do(struct script *sc, lua_State *L, const struct op *op,
-                             uint64_t *at, struct buffer *mismatch)
+ * says otherwise. L: whose locals are kept; NULL:
+ * those given, if any. */
+static uint64_t answer_or_do(struct script *sc, lua_State *L, const char *locals,
+                             const struct op *op, uint64_t *at, struct buffer *mismatch)
 {
     struct timeline *t = sc->session->timeline;
     uint32_t branch = timeline_position(t).branch;
@@ -187,6 +188,8 @@ static uint64_t answer_or_do(struct script *sc, lua_State *L, const struct op *o
     timeline_seek(t, end);
     if (L && sc->session->keep_locals) { /* before: conditions are tested while it runs */
         keep_locals(L, t, end.op);
+    } else if (locals && sc->session->keep_locals) {
+        timeline_set_locals(t, branch, end.op, locals);
     }
     hooks_arm(sc);
     uint64_t result = timeline_do(t, op);
@@ -233,7 +236,7 @@ uint64_t script_issue(lua_State *L, struct op *op)
     } else {
         struct buffer *mismatch = &sc->mismatch; /* hooks write into scratch */
         buffer_clear(mismatch);
-        result = answer_or_do(sc, L, op, &at, mismatch);
+        result = answer_or_do(sc, L, NULL, op, &at, mismatch);
         if (mismatch->len) {
             sandbox_break(L, buffer_of(mismatch));
         }
@@ -272,7 +275,8 @@ void script_note(lua_State *L, enum note_kind kind, const char *text)
     script_issue(L, &op);
 }
 
-void script_note_outside(struct script *sc, enum note_kind kind, const char *text)
+void script_note_outside(struct script *sc, enum note_kind kind, const char *text,
+                         const char *locals)
 {
     struct timeline *t = sc->session->timeline;
     struct op op = {.kind = OP_NOTE,
@@ -282,7 +286,7 @@ void script_note_outside(struct script *sc, enum note_kind kind, const char *tex
     struct buffer mismatch = {0};
     uint64_t at;
     sc->issuing = NULL;
-    answer_or_do(sc, NULL, &op, &at, &mismatch);
+    answer_or_do(sc, NULL, locals, &op, &at, &mismatch);
     buffer_free(&mismatch);
 }
 

@@ -128,8 +128,10 @@ bool script_same_op(const struct op *a, const struct op *b);
 int script_return(lua_State *L, int nresults);
 /* Issue a note: OP_NOTE with text. */
 void script_note(lua_State *L, enum note_kind kind, const char *text);
-/* The same from outside of the script, at its cursor. */
-void script_note_outside(struct script *sc, enum note_kind kind, const char *text);
+/* The same from outside of the script, at its cursor. locals: those that the script had
+ * there, or NULL. */
+void script_note_outside(struct script *sc, enum note_kind kind, const char *text,
+                         const char *locals);
 /* The machine where the script is, for looking at. Raises an error when there is none
  * yet. */
 struct machine *script_machine(lua_State *L);

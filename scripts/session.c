@@ -316,11 +316,7 @@ static enum session_state fail(struct session *s)
     buffer_append(&first, message, strcspn(message, "\n"));
     if (s->script && s->script->may_operate) {
         struct script *sc = s->script;
-        script_note_outside(sc, NOTE_ERROR, buffer_of(&first));
-        if (sc->fresh && s->keep_locals) {
-            timeline_set_locals(s->timeline, sc->branch, sc->cursor - 1,
-                                buffer_of(&sc->scratch));
-        }
+        script_note_outside(sc, NOTE_ERROR, buffer_of(&first), buffer_of(&sc->scratch));
     }
     buffer_free(&first);
     return s->state = SESSION_ERROR;
@@ -361,7 +357,7 @@ static bool announce(struct session *s)
         return false;
     }
     s->titled = true;
-    script_note_outside(s->script, NOTE_TITLE, s->title);
+    script_note_outside(s->script, NOTE_TITLE, s->title, NULL);
     return s->script->fresh;
 }
 

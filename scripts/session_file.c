@@ -345,7 +345,11 @@ static void go_on(struct reader *r)
 static bool run_script(struct reader *r, uint64_t n)
 {
     struct timeline *t = r->s->timeline;
+    const bool begins = !r->begun && r->branch;
     go_on(r);
+    if (begins) { /* by an interrupt that had to wait */
+        timeline_fork(t);
+    }
     const uint64_t wanted = timeline_nr_ops(t, r->branch) + n;
     for (uint64_t before = wanted; timeline_nr_ops(t, r->branch) < wanted;) {
         const uint64_t now = timeline_nr_ops(t, r->branch);
@@ -388,7 +392,9 @@ static bool interrupt(struct reader *r, const char *at, enum comes comes)
         timeline_seek(t, (struct position){forks ? r->parent : r->branch, op, event});
     }
     r->begun = true;
-    return timeline_interrupt(t, ops, n, err, sizeof err) || fail(r, "%s", err);
+    return (comes == COMES_FORKING ? timeline_interrupt_fork(t, ops, n, err, sizeof err)
+                                   : timeline_interrupt(t, ops, n, err, sizeof err)) ||
+           fail(r, "%s", err);
 }
 
 /* The branch is whole: is it what was saved? */
