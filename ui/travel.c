@@ -412,6 +412,16 @@ static bool hunt_interrupted(void *ctx)
     return interrupted(h->a);
 }
 
+/* To where something stopped: at an event, or behind an operation. */
+static void go_found(struct app *a, struct position at)
+{
+    if (at.event) {
+        go(a, at.branch, at.op, at.event);
+    } else {
+        timeline_seek(a->t, at);
+    }
+}
+
 /* Search through the operations from floor on, up to limit (0: all). */
 static bool hunt_through(struct hunt *h, int direction, uint64_t floor, uint64_t limit,
                          bool *stopped)
@@ -486,8 +496,7 @@ static enum travel continue_back(struct app *a, struct stop **which)
             return TRAVEL_INTERRUPTED;
         }
         if (found && h.which) {
-            struct position at = timeline_position(a->t);
-            go(a, at.branch, at.op, at.event);
+            go_found(a, timeline_position(a->t));
             *which = h.which;
             return TRAVEL_BREAK;
         }
@@ -514,8 +523,7 @@ static enum travel continue_recorded(struct app *a, struct stop **which)
         const bool found =
             hunt_through(&h, 1, 0, place == UINT64_MAX ? 0 : place, &stopped);
         if (found && h.which) {
-            struct position at = timeline_position(a->t);
-            go(a, at.branch, at.op, at.event);
+            go_found(a, timeline_position(a->t));
             *which = h.which;
             return TRAVEL_BREAK;
         }
@@ -596,11 +604,7 @@ static enum travel go_on(struct app *a, const struct look_on *l, struct stop **w
             return TRAVEL_BREAK;
         }
         if (l->which && l->at.op <= op + (l->at.event == 0)) {
-            if (l->at.event) {
-                go(a, branch, l->at.op, l->at.event);
-            } else {
-                timeline_seek(a->t, (struct position){branch, l->at.op, 0});
-            }
+            go_found(a, (struct position){branch, l->at.op, l->at.event});
             *which = l->which;
             return TRAVEL_BREAK;
         }
