@@ -193,7 +193,7 @@ struct branch_info {
 };
 uint32_t timeline_nr_branches(const struct timeline *t);
 struct branch_info timeline_branch(const struct timeline *t, uint32_t branch);
-/* Begin a branch at the position, between operations, unless it is its branch's end. Doing
+/* Begin a branch at the position, between operations, unless it is the end. Doing
  * something there does so by itself; a script that goes on there has to be told. */
 void timeline_fork(struct timeline *t);
 void timeline_name_branch(struct timeline *t, uint32_t branch, const char *name);

@@ -99,7 +99,7 @@ static inline bool stops_ends(const struct stops *s) { return s->ends; }
 void stops_begin(struct stops *s, struct machine *m, const struct event *last,
                  bool inside);
 static inline bool stops_values(const struct stops *s) { return s->values; }
-/* An operation as a place: its number, the line that issued it, that of the one before. */
+/* An operation as a place: its number, its line, and that of the one before. */
 struct op_start {
     uint64_t op;
     uint32_t line, before;
