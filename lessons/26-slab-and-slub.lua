@@ -88,7 +88,7 @@ local told = {
 }
 
 local function row(name, slab, slub)
-    return ("  %-34s %6s %6s"):format(name, tostring(slab), tostring(slub))
+    return ("  %-31s %5s %5s"):format(name, tostring(slab), tostring(slub))
 end
 
 local function table_of(a, b)
@@ -98,15 +98,15 @@ local function table_of(a, b)
         row("", "SLAB", "SLUB"),
         row("caches after the boot", a.caches, b.caches),
         row("pages in all of them", a.boot_pages, b.boot_pages),
-        row("a 200-byte object takes, bytes", a.size, b.size),
+        row("bytes an object of 200 takes", a.size, b.size),
         row("objects a slab", a.num, b.num),
-        row("from one object to the next, bytes", a.step, b.step),
+        row("bytes to the next object", a.step, b.step),
         row("events of the first allocation", a.first, b.first),
         row("events of one that hits", a.hit, b.hit),
         row(("slabs for %d objects"):format(MANY), a.slabs, b.slabs),
         row("events of freeing an old object", a.free_old, b.free_old),
         row("does it go out next?", yes(a.old_next), yes(b.old_next)),
-        row("events of CPU 1's first allocation", a.cpu1, b.cpu1),
+        row("events of CPU 1's first", a.cpu1, b.cpu1),
         row("slabs left when all are freed", a.left, b.left),
     }, "\n"))
 end
