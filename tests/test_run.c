@@ -277,6 +277,11 @@ int main(void)
     is_u64(run("tests/scenarios/flat.lua", false, RUN_EVENTS_NONE), RUN_OK,
            "on another architecture");
     settings = NULL;
+    is_u64(run("tests/scenarios/two-machines.lua", false, RUN_EVENTS_NONE), RUN_OK,
+           "a second machine beside the script's own: %s", err);
+    ok(strstr(last_line(), "1 operation, ") == last_line() &&
+           strstr(last_line(), "8 expectations held, 0 failed"),
+       "its operations are not the script's: %s", last_line());
     is_u64(run("tests/scenarios/small.lua", true, RUN_EVENTS_ALL), RUN_OK, "as JSON");
     is_u64(lines_of("start"), 1, "every line is valid; one start");
     is_u64(lines_of("end"), 1, "one end");
