@@ -5,8 +5,8 @@
  * invariants are checked. A sequence that fails is shrunk. Then the same at every page
  * request that can fail.
  *
- * All of it three times: on SLAB, on SLUB, and on SLUB with its debugging, which must find
- * nothing.
+ * All of it three times: on SLAB, on SLUB, and on SLUB with its debugging, which must
+ * find nothing.
  *
  *   test_model_slab [ROUNDS [SEED]]
  *

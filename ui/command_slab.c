@@ -249,7 +249,7 @@ void run_sysfs_slab(struct app *a, const char *args)
         }
     }
     snprintf(title, sizeof title, "/sys/kernel/slab%s%s%s%s", id ? "/" : "", name,
-             *file ? "/" : "", *file ? "..." : "");
+             *file ? "/" : "", file);
     popup_text(a, title, b.text ? b.text : "");
 }
 

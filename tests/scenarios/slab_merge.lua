@@ -1,4 +1,5 @@
 -- Caches that are alike become one, on either allocator.
+-- SPDX-License-Identifier: GPL-3.0-or-later
 return lesson {
   title = "Merging",
   machine = { arch = "i386", ram = "64M", slab_merge = true },

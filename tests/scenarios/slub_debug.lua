@@ -1,4 +1,5 @@
 -- SLUB's debugging as a script sees it: who allocated, what was damaged, what is mended.
+-- SPDX-License-Identifier: GPL-3.0-or-later
 return lesson {
   title = "SLUB's debugging",
   machine = { arch = "x86_64", ram = "64M", cpus = 2, slab = "slub",
