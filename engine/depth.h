@@ -1,5 +1,5 @@
-/* The same allocation at each depth, measured: what it costs when the CPU has an object at
- * hand, when it has to ask a slab, the CPU's page list, the buddy system.
+/* The same allocation at each depth, measured: what it costs when the CPU has an object
+ * at hand, when it has to ask a slab, the CPU's page list, the buddy system.
  *
  *   object   array or freelist hit < shared array, CPU's partial slab < slab < new slab
  *   page     CPU's page list < refilled from the buddy system | a block, halved or not

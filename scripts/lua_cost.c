@@ -1,5 +1,5 @@
-/* What the allocators' own accesses cost, as scripts see it: cost() of the last operation,
- * touches() one by one, depths() measured on a copy of the machine.
+/* What the allocators' own accesses cost, as scripts see it: cost() of the last
+ * operation, touches() one by one, depths() measured on a copy of the machine.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>

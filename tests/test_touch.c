@@ -257,8 +257,8 @@ static void test_measured(enum arch arch, bool slub, bool on)
         /* the first access of each line misses, once, and each page's first one walks */
         sane = sane && nr == w->reads + w->writes && c->l1_misses == r[i].cold.lines_l1 &&
                c->tlb_misses == r[i].cold.pages && r[i].units >= 1;
-        /* lines that compete for a set may have gone to L2; what straddles two lines counts
-         * twice */
+        /* lines that compete for a set may have gone to L2; what straddles two lines
+         * counts twice */
         const struct cost_model *model = cpu->config.cost;
         warm =
             warm && !w->tlb_misses && !w->l2_misses && w->l1_misses * 8 <= c->l1_misses &&
