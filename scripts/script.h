@@ -85,6 +85,8 @@ struct session {
     bool locals_known;
     uint32_t locals_branch;
     uint64_t locals_asked, locals_found;
+    bool (*interrupted)(void *ctx); /* of the console and of conditions */
+    void *interrupted_ctx;
     bool (*feed)(void *ctx, struct timeline *t);
     void *feed_ctx;
     /* of the file that it was loaded from (session_file.h) */

@@ -97,6 +97,9 @@ void session_select_frame(struct session *s, uint32_t n);
 void session_set_feed(struct session *s, bool (*feed)(void *ctx, struct timeline *t),
                       void *ctx);
 
+/* Asked now and then while a line or a condition runs; true stops it. NULL: nobody is. */
+void session_set_interrupted(struct session *s, bool (*interrupted)(void *ctx),
+                             void *ctx);
 /* Run a line of Lua typed by the user, at the position: expressions print their value,
  * operations are done and recorded as the user's (a branch begins if the position is in
  * the past). out receives what was printed or the error (malloced, never NULL; free it).

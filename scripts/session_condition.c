@@ -192,12 +192,16 @@ static enum verdict test_lua(struct condition *c, struct machine *m,
     sc->sandbox.steps = CONDITION_STEPS;
     sc->sandbox.broken = false;
     lua_rawgeti(c->co, LUA_REGISTRYINDEX, c->ref);
+    sc->sandbox.interrupted = sc->session->interrupted;
+    sc->sandbox.ctx = sc->session->interrupted_ctx;
     const int status = sandbox_resume(&sc->sandbox, c->co, 0);
+    sc->sandbox.interrupted = NULL;
     const bool holds = status == LUA_OK && lua_toboolean(c->co, 1);
     if (buf) {
         buffer_clear(&sc->out);
         if (status == LUA_YIELD) {
-            buffer_string(&sc->out, "it takes too long");
+            buffer_string(&sc->out,
+                          sc->sandbox.steps > 0 ? "stopped" : "it takes too long");
         } else {
             lua_settop(L, 0);
             lua_pushcfunction(L, status == LUA_OK ? console_print_values

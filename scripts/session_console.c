@@ -321,7 +321,14 @@ static bool run_line(struct script *sc, const char *line)
     lua_State *co = lua_tothread(L, 1);
     sc->sandbox.broken = false;
     sc->sandbox.steps = CONSOLE_STEPS;
+    sc->sandbox.interrupted = sc->session->interrupted;
+    sc->sandbox.ctx = sc->session->interrupted_ctx;
     int status = sandbox_resume(&sc->sandbox, co, 0);
+    sc->sandbox.interrupted = NULL;
+    if (status == LUA_YIELD && sc->sandbox.steps > 0) {
+        buffer_string(&sc->out, "stopped\n");
+        return false;
+    }
     if (status == LUA_YIELD) {
         buffer_printf(&sc->out, "stopped after %d million instructions\n",
                       CONSOLE_STEPS / 1000000);
@@ -333,6 +340,12 @@ static bool run_line(struct script *sc, const char *line)
         return take_error(sc);
     }
     return status == LUA_OK;
+}
+
+void session_set_interrupted(struct session *s, bool (*interrupted)(void *ctx), void *ctx)
+{
+    s->interrupted = interrupted;
+    s->interrupted_ctx = ctx;
 }
 
 bool session_console(struct session *s, const char *line, char **out)

@@ -71,6 +71,7 @@ static void debug(struct session *s, bool typed, bool echo, char *path, size_t p
     char last[1024] = "";
     app_init(&a, s, GLYPHS_ASCII);
     a.interrupted = was_interrupted;
+    session_set_interrupted(s, was_interrupted, NULL);
     /* Ctrl-C stops what runs; it does not end the program */
     struct sigaction sa = {.sa_handler = on_signal}, old;
     sigaction(SIGINT, &sa, &old);

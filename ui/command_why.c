@@ -50,11 +50,28 @@ static bool asked_about(struct app *a, const char *args, struct watch *w)
     return true;
 }
 
-static bool find(struct app *a, int direction, const struct watch *w)
+/* Remembers that it was stopped: what was not found then may still be there. */
+struct patience {
+    struct app *a;
+    bool stopped;
+};
+
+static bool out_of_patience(void *ctx)
 {
+    struct patience *p = ctx;
+    const struct app *a = p->a;
+    p->stopped = p->stopped || (a->interrupted && a->interrupted(a->interrupted_ctx));
+    return p->stopped;
+}
+
+static bool find(struct app *a, int direction, const struct watch *w, bool *stopped)
+{
+    struct patience p = {a, false};
     a->asked = *w;
     a->has_asked = true;
-    return timeline_find_change(a->t, direction, w, a->interrupted, a->interrupted_ctx);
+    const bool found = timeline_find_change(a->t, direction, w, out_of_patience, &p);
+    *stopped = !found && p.stopped;
+    return found;
 }
 
 /* ---- the chain ---- */
@@ -130,11 +147,14 @@ void run_why(struct app *a, const char *args)
     }
     const struct position from = timeline_position(a->t);
     watch_name(name, sizeof name, &w, a->model.m);
-    if (!find(a, -1, &w)) {
+    bool stopped;
+    if (!find(a, -1, &w, &stopped)) {
         app_moved(a, from);
-        app_message(a, MESSAGE_INFO,
-                    "Nothing here has changed %s: it is as it was at the beginning.",
-                    name);
+        app_message(
+            a, MESSAGE_INFO,
+            stopped ? "Stopped: no change of %s so far."
+                    : "Nothing here has changed %s: it is as it was at the beginning.",
+            name);
         return;
     }
     app_moved(a, from);
@@ -149,11 +169,11 @@ static void change(struct app *a, const char *args, int direction)
         return;
     }
     const struct position from = timeline_position(a->t);
-    bool found;
+    bool found, stopped;
     if (direction < 0) { /* not the one where we are */
         timeline_step_event(a->t, -1);
     }
-    found = find(a, direction, &w);
+    found = find(a, direction, &w, &stopped);
     if (!found) {
         timeline_seek(a->t, from);
     }
@@ -162,6 +182,8 @@ static void change(struct app *a, const char *args, int direction)
     watch_format(now, sizeof now, &w, a->model.m);
     if (found) {
         app_message(a, MESSAGE_INFO, "This changed %s; now: %s.", name, now);
+    } else if (stopped) {
+        app_message(a, MESSAGE_INFO, "Stopped: no change of %s so far.", name);
     } else {
         app_message(a, MESSAGE_INFO, "There is no %s change of %s.",
                     direction < 0 ? "earlier" : "later", name);
@@ -235,17 +257,21 @@ void run_history(struct app *a, const char *args)
                                        .at_end = changes_behind,
                                        .interrupted = changes_interrupted,
                                        .ctx = c};
-    timeline_search_with(a->t, 1, &calls, NULL);
+    bool stopped;
+    timeline_search_with(a->t, 1, &calls, &stopped);
     timeline_seek(a->t, from);
-    char name[128], title[96];
+    char name[128], title[128];
     watch_name(name, sizeof name, &c->w, a->model.m);
     if (!c->nr) {
-        app_message(a, MESSAGE_INFO, "Nothing on this branch changes %s.", name);
+        app_message(a, MESSAGE_INFO,
+                    stopped ? "Stopped: no change of %s so far."
+                            : "Nothing on this branch changes %s.",
+                    name);
         free(c);
         return;
     }
-    snprintf(title, sizeof title, "%llu change%s of %.60s", (unsigned long long)c->nr,
-             c->nr == 1 ? "" : "s", name);
+    snprintf(title, sizeof title, "%s%llu change%s of %.60s", stopped ? "Stopped: " : "",
+             (unsigned long long)c->nr, c->nr == 1 ? "" : "s", name);
     popup_choice(a, title);
     const uint64_t first = c->nr > MAX_HISTORY ? c->nr - MAX_HISTORY : 0;
     for (uint64_t i = first; i < c->nr; i++) {
