@@ -42,6 +42,9 @@
     X(NO_PAGES, "vmap_page() has not collected so many pages")                           \
     X(IOREMAP_ADDRESS, "ioremap: invalid physical address")                              \
     X(IOREMAP_RAM, "ioremap on RAM")                                                     \
+    X(MEMTYPE_BUSY,                                                                      \
+      "reserve_ram_pages_type failed: a page of the range is not write-back")            \
+    X(MEMTYPE_RANGE, "set_memory: no pages of the direct map")                           \
     X(IOREMAP_LARGE, "ioremap of more than 4 GiB is not simulated")                      \
     X(IOUNMAP_ADDRESS, "iounmap: bad address")                                           \
     X(KUNMAP_UNMAPPED, "kunmap of a page that kmap has not mapped")                      \

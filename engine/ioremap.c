@@ -1,6 +1,6 @@
 /* ioremap: device memory in the vmalloc area, aligned to its size (vm.h).
  *
- * Models arch/x86/mm/ioremap.c, the uncached kind. MTRRs, which can keep the kernel from
+ * Models arch/x86/mm/ioremap.c. MTRRs, which can keep the kernel from
  * using large pages, are left out.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -32,7 +32,7 @@ static bool is_ram(const struct machine *m, uint64_t start, uint64_t end)
     return false;
 }
 
-uint64_t ioremap(struct machine *m, uint64_t phys, uint64_t size)
+uint64_t ioremap(struct machine *m, uint64_t phys, uint64_t size, enum memtype type)
 {
     const uint64_t offset = phys & (PAGE_SIZE - 1), last = phys + size - 1;
     const uint32_t bits = m->vm->kspace.bits == 64    ? 46
@@ -57,7 +57,8 @@ uint64_t ioremap(struct machine *m, uint64_t phys, uint64_t size)
             fn_enter(&m->probe, FN_ioremap_page_range, va, va + (nr << PAGE_SHIFT), phys);
             const bool all =
                 vmap_range(m, va, va + (nr << PAGE_SHIFT), first << PAGE_SHIFT,
-                           pgtable_io_flags(m), m->vm->kspace.pud_shift);
+                           pgtable_kernel_flags(m) | pgtable_type_flags(type),
+                           m->vm->kspace.pud_shift);
             fn_leave(&m->probe);
             if (!all) {
                 remove_vm_area(m, va);

@@ -88,11 +88,6 @@ uint64_t pgtable_kernel_flags(const struct machine *m)
            (entry_bytes(m) == 8 && m->config.hw.nx ? PTE_NX : 0);
 }
 
-uint64_t pgtable_io_flags(const struct machine *m)
-{
-    return pgtable_kernel_flags(m) | PTE_PCD;
-}
-
 bool pgtable_level_has_pages(const struct machine *m, uint32_t level)
 {
     switch (m->vm->kspace.levels) {

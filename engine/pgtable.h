@@ -20,13 +20,12 @@
 #ifndef ENGINE_PGTABLE_H
 #define ENGINE_PGTABLE_H
 
+#include "memtype.h"
 #include "mmu.h"
 #include "vm.h"
 
-/* PAGE_KERNEL without what the processor does not have (NX); and for devices,
- * uncached. */
+/* PAGE_KERNEL without what the processor does not have (NX). */
 uint64_t pgtable_kernel_flags(const struct machine *m);
-uint64_t pgtable_io_flags(const struct machine *m);
 
 /* The last entry on va's way: the one that maps it, or the first that is not present. */
 struct pgtable_entry {
@@ -80,6 +79,16 @@ uint64_t pgtable_boot_frame(struct machine *m);
  * keep others' flags too are split first. False: no room for a table. */
 bool pgtable_protect(struct machine *m, uint64_t va, uint64_t nr_pages, uint64_t set,
                      uint64_t clear);
+
+/* The same when the boot is over: tables come from the allocator, and *was_split says
+ * whether one was needed. */
+bool pgtable_change(struct machine *m, uint64_t va, uint64_t nr_pages, uint64_t set,
+                    uint64_t clear, bool *was_split);
+
+/* ---- set_memory.c ---- */
+
+/* PAT, PCD and PWT of a 4 KiB page's entry of that type, with Linux's PAT. */
+uint64_t pgtable_type_flags(enum memtype type);
 
 /* ---- vmap_range.c ---- */
 

@@ -17,6 +17,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "alloc.h"
 #include "hardware.h"
 #include "image.h"
 #include "page.h"
@@ -187,11 +188,35 @@ static void map_memory(struct machine *m)
 
 /* ---- flags of what is mapped ---- */
 
+/* Without PAE the entries of large pages are copied into each process's root. */
+static bool write_everywhere(struct machine *m, const struct pgtable_entry *e,
+                             uint64_t value)
+{
+    const uint64_t in_table = e->at & (PGTABLE_BYTES - 1);
+    for (uint32_t i = 0; m->vm->kspace.levels == e->level && i < m->vm->nr_roots; i++) {
+        const uint64_t root = (uint64_t)m->vm_tables.roots[i] << PAGE_SHIFT;
+        pgtable_write_entry(m, root + in_table, value);
+    }
+    return pgtable_write_entry(m, e->at, value);
+}
+
+/* A frame for a table that is split off: of the image while the kernel boots, later from
+ * the allocator. */
+static uint64_t split_frame(struct machine *m, bool boot)
+{
+    if (boot) {
+        return pgtable_boot_frame(m);
+    }
+    const uint64_t frame = alloc_pages(m, GFP_KERNEL, 0);
+    vm_w(m)->nr_tables += frame != PFN_NONE;
+    return frame;
+}
+
 /* A large page becomes a table of smaller ones with the same flags. */
-static bool split(struct machine *m, const struct pgtable_entry *e)
+static bool split(struct machine *m, const struct pgtable_entry *e, bool boot)
 {
     unsigned char bytes[PGTABLE_BYTES];
-    const uint64_t frame = pgtable_boot_frame(m);
+    const uint64_t frame = split_frame(m, boot);
     if (frame == PFN_NONE) {
         return false;
     }
@@ -205,12 +230,20 @@ static bool split(struct machine *m, const struct pgtable_entry *e)
     for (uint32_t i = 0; i < pgtable_entries(m, below); i++) {
         pgtable_table_set(m, bytes, i, (first + i * step) << PAGE_SHIFT | flags);
     }
-    return pgtable_write_table(m, frame, bytes) &&
-           pgtable_write_entry(m, e->at, pgtable_pointer(m, frame, e->level));
+    /* _KERNPG_TABLE has no U */
+    const uint64_t pointer =
+        pgtable_pointer(m, frame, e->level) & ~(boot ? 0 : (uint64_t)PTE_U);
+    if (!pgtable_write_table(m, frame, bytes) || !write_everywhere(m, e, pointer)) {
+        return false;
+    }
+    if (!boot) {
+        probe(&m->probe, EV_HUGE_SPLIT, first, pages << PAGE_SHIFT, frame);
+    }
+    return true;
 }
 
-bool pgtable_protect(struct machine *m, uint64_t va, uint64_t nr_pages, uint64_t set,
-                     uint64_t clear)
+static bool protect(struct machine *m, uint64_t va, uint64_t nr_pages, uint64_t set,
+                    uint64_t clear, bool boot, bool *was_split)
 {
     set &= ~(m->config.hw.nx ? 0 : PTE_NX);
     while (nr_pages) {
@@ -220,18 +253,32 @@ bool pgtable_protect(struct machine *m, uint64_t va, uint64_t nr_pages, uint64_t
         const uint64_t value = (e.value | set) & ~clear;
         if (e.maps && value != e.value) {
             if (in || nr_pages < pages) {
-                if (!split(m, &e)) {
+                *was_split = true;
+                if (!split(m, &e, boot)) {
                     return false;
                 }
                 continue;
             }
-            pgtable_write_entry(m, e.at, value);
+            write_everywhere(m, &e, value);
         }
         const uint64_t done = min_u64(nr_pages, pages - in);
         va += done << PAGE_SHIFT;
         nr_pages -= done;
     }
     return true;
+}
+
+bool pgtable_protect(struct machine *m, uint64_t va, uint64_t nr_pages, uint64_t set,
+                     uint64_t clear)
+{
+    bool was_split;
+    return protect(m, va, nr_pages, set, clear, true, &was_split);
+}
+
+bool pgtable_change(struct machine *m, uint64_t va, uint64_t nr_pages, uint64_t set,
+                    uint64_t clear, bool *was_split)
+{
+    return protect(m, va, nr_pages, set, clear, false, was_split);
 }
 
 /* [first, end) of frames in the direct map. */

@@ -345,7 +345,21 @@ static uint64_t run(struct machine *m, const struct op *op)
         vm_unmap_aliases(m);
         return 0;
     case OP_IOREMAP:
-        return ioremap(m, arg[0], arg[1]);
+        return ioremap(m, arg[0], arg[1], MEMTYPE_UC_MINUS);
+    case OP_IOREMAP_UC:
+        return ioremap(m, arg[0], arg[1], MEMTYPE_UC);
+    case OP_IOREMAP_WC:
+        return ioremap(m, arg[0], arg[1], MEMTYPE_WC);
+    case OP_IOREMAP_WT:
+        return ioremap(m, arg[0], arg[1], MEMTYPE_WT);
+    case OP_IOREMAP_CACHE:
+        return ioremap(m, arg[0], arg[1], MEMTYPE_WB);
+    case OP_SET_MEMORY_UC:
+        return (uint64_t)set_memory(m, arg[0], arg[1], MEMTYPE_UC_MINUS);
+    case OP_SET_MEMORY_WC:
+        return (uint64_t)set_memory(m, arg[0], arg[1], MEMTYPE_WC);
+    case OP_SET_MEMORY_WB:
+        return (uint64_t)set_memory(m, arg[0], arg[1], MEMTYPE_WB);
     case OP_IOUNMAP:
         iounmap(m, arg[0]);
         return 0;

@@ -13,6 +13,7 @@
  *   vmalloc.c      alloc_vmap_area, lazy freeing, vmalloc, vfree, vmap, vunmap
  *   vmap_ram.c     vm_map_ram: blocks that CPUs cut into small pieces
  *   ioremap.c      ioremap, iounmap
+ *   set_memory.c   memory types of pages that are mapped
  *   kmap.c         kmap, kunmap
  *   kmap_local.c   kmap_local_page, kmap_atomic and what a context switch does with them
  *   kmap_types.c   kmap_atomic as it was before that: slots by name
@@ -37,6 +38,7 @@
 #define ENGINE_VM_H
 
 #include "kspace.h"
+#include "memtype.h"
 #include "mm.h"
 
 enum {
@@ -304,8 +306,14 @@ void purge_fragmented_blocks_allcpus(struct machine *m);
 uint32_t vmap_block_pages(const struct machine *m);
 
 /* ---- ioremap.c ---- */
-uint64_t ioremap(struct machine *m, uint64_t phys, uint64_t size);
+/* ioremap() is UC-; ioremap_uc, _wc, _wt, _cache say another type. */
+uint64_t ioremap(struct machine *m, uint64_t phys, uint64_t size, enum memtype type);
 void iounmap(struct machine *m, uint64_t va);
+
+/* ---- set_memory.c ---- */
+/* set_memory_uc (UC-), _wc, _wb: pages of the direct map. Answers 0 or an error's
+ * negative number. */
+int64_t set_memory(struct machine *m, uint64_t va, uint64_t nr, enum memtype type);
 
 /* ---- kmap.c ---- */
 bool page_is_highmem(const struct machine *m, uint64_t frame);
