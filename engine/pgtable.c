@@ -110,12 +110,11 @@ bool pgtable_maps_page(const struct machine *m, uint64_t entry, uint32_t level)
            (m->vm->kspace.levels > 2 || pgtable_level_has_pages(m, level));
 }
 
-/* As pgtable_find(), but no further down than to this level. */
-static struct pgtable_entry find_down_to(const struct machine *m, uint64_t va,
-                                         uint32_t lowest)
+/* From the top table in this frame, no further down than to this level. */
+static struct pgtable_entry find_from(const struct machine *m, uint64_t table,
+                                      uint64_t va, uint32_t lowest)
 {
     struct pgtable_entry e = {.level = m->vm->kspace.levels};
-    uint64_t table = m->vm->pgd;
     if (table == PFN_NONE) {
         return e;
     }
@@ -130,19 +129,37 @@ static struct pgtable_entry find_down_to(const struct machine *m, uint64_t va,
     }
 }
 
+/* As pgtable_find(), but no further down than to this level. */
+static struct pgtable_entry find_down_to(const struct machine *m, uint64_t va,
+                                         uint32_t lowest)
+{
+    return find_from(m, m->vm->pgd, va, lowest);
+}
+
 struct pgtable_entry pgtable_find(const struct machine *m, uint64_t va)
 {
     return find_down_to(m, va, 1);
 }
 
+struct pgtable_entry pgtable_find_in(const struct machine *m, uint64_t root, uint64_t va)
+{
+    return find_from(m, root, va, 1);
+}
+
+uint64_t pgtable_entry_frame(const struct machine *m, const struct pgtable_entry *e,
+                             uint64_t va)
+{
+    if (!e->maps) {
+        return PFN_NONE;
+    }
+    const uint64_t pages = (uint64_t)1 << (level_shift(m, e->level) - PAGE_SHIFT);
+    return (pgtable_frame(m, e->value) & ~(pages - 1)) | (va >> PAGE_SHIFT & (pages - 1));
+}
+
 uint64_t pgtable_translate(const struct machine *m, uint64_t va)
 {
     const struct pgtable_entry e = pgtable_find(m, va);
-    if (!e.maps) {
-        return PFN_NONE;
-    }
-    const uint64_t pages = (uint64_t)1 << (level_shift(m, e.level) - PAGE_SHIFT);
-    return (pgtable_frame(m, e.value) & ~(pages - 1)) | (va >> PAGE_SHIFT & (pages - 1));
+    return pgtable_entry_frame(m, &e, va);
 }
 
 /* Where va's last entry is; 0: there is no table for it. */

@@ -35,6 +35,11 @@ struct pgtable_entry {
     bool maps;      /* present, and a page rather than a table */
 };
 struct pgtable_entry pgtable_find(const struct machine *m, uint64_t va);
+/* The same in the tables whose top one is in that frame, a process's. */
+struct pgtable_entry pgtable_find_in(const struct machine *m, uint64_t root, uint64_t va);
+/* The frame of va that an entry maps; PFN_NONE: it maps none. */
+uint64_t pgtable_entry_frame(const struct machine *m, const struct pgtable_entry *e,
+                             uint64_t va);
 /* What an entry of this level maps, or would: log2 of bytes. */
 uint32_t pgtable_shift(const struct machine *m, uint32_t level);
 /* Has this machine large pages of this level? */

@@ -10,6 +10,7 @@
 #include "hardware.h"
 #include "inspect.h"
 #include "memsys.h"
+#include "mm_struct.h"
 #include "page.h"
 #include "pgtable.h"
 #include "slab_view.h"
@@ -87,14 +88,35 @@ static void read_zone(struct watch_value *v, const struct machine *m, uint32_t z
     v->word[2] = z->watermark[WMARK_HIGH] << 32 ^ z->watermark_boost;
 }
 
+/* In the kernel's tables; an address of user space in those of address space mm, or (0)
+ * of the first one that maps it: a function of the machine's state alone, so that it does
+ * not matter which CPU has come by. */
+static struct pgtable_entry tables_entry(const struct machine *m, uint64_t va,
+                                         uint64_t mm)
+{
+    struct pgtable_entry e = pgtable_find(m, va);
+    if (!m->mms || va >= as_task_size(m)) {
+        return e;
+    }
+    for (uint64_t i = mm ? mm : 1; i < (mm && mm < MAX_MMS ? mm + 1 : MAX_MMS) && !e.maps;
+         i++) {
+        const struct mm_struct *as = &m->mms->mm[i];
+        if (as->ctx_id) {
+            e = pgtable_find_in(m, as->pgd, va);
+        }
+    }
+    return e;
+}
+
 static void read_virtual(struct watch_value *v, const struct machine *m, uint64_t va,
-                         uint64_t n)
+                         uint64_t n, uint64_t mm)
 {
     unsigned char bytes[WATCH_MAX_BYTES];
     for (uint64_t done = 0; done < n;) {
         const uint64_t at = va + done, room = PAGE_SIZE - (at & (PAGE_SIZE - 1));
         const size_t now = (size_t)(room < n - done ? room : n - done);
-        const uint64_t frame = pgtable_translate(m, at);
+        const struct pgtable_entry e = tables_entry(m, at, mm);
+        const uint64_t frame = pgtable_entry_frame(m, &e, at);
         if (frame != PFN_NONE) {
             const uint64_t pa = (frame << PAGE_SHIFT) | (at & (PAGE_SIZE - 1));
             hardware_read_phys(m, pa, bytes + done, now);
@@ -141,10 +163,10 @@ struct watch_value watch_read(const struct watch *w, const struct machine *m)
         put_bytes(&v, bytes, (size_t)w->b);
         break;
     case WATCH_ENTRY:
-        v.word[0] = pgtable_find(m, w->a).value;
+        v.word[0] = tables_entry(m, w->a, w->c).value;
         break;
     case WATCH_VIRTUAL:
-        read_virtual(&v, m, w->a, w->b);
+        read_virtual(&v, m, w->a, w->b, w->c);
         break;
     case WATCH_OBJECT:
         read_object(&v, m, w->a);

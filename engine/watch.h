@@ -16,8 +16,9 @@ enum watch_kind {
     WATCH_PCP,      /* a: zone, b: CPU, c: list. The same */
     WATCH_ZONE,     /* a: zone. Its counter of free pages, and its watermarks */
     WATCH_PHYSICAL, /* a: address, b: bytes */
-    WATCH_ENTRY,    /* a: address. The kernel's page-table entry that maps it */
-    WATCH_VIRTUAL,  /* a: address of the kernel's, b: bytes: through the tables */
+    WATCH_ENTRY,    /* a: address: the page-table entry that maps it; of user space in
+                       address space c, 0: the first one that maps it */
+    WATCH_VIRTUAL,  /* a: address, b: bytes: through the tables; c as below */
     WATCH_L1I_SET,  /* a: set, b: CPU */
     WATCH_L1D_SET,
     WATCH_L2_SET,

@@ -133,6 +133,28 @@ matches "$out" 'The first [0-9]+ operations are the same. Operation [0-9]+ is no
 matches "$out" 'Their events part at number [0-9]+' "at which event"
 matches "$out" 'Compare with what' "compare wants an option"
 matches "$out" 'nonsense' "and a good one"
+cat >user.lua <<'END'
+return lesson {
+    title = "User",
+    machine = { arch = "i386", ram = "64M" },
+    run = function()
+        local other, mine = process(), process()
+        other:switch()
+        local there = other:mmap(8192, "rw", 0x10000000)
+        write_u32(0x10000000, 7, "user")
+        mine:switch()
+        mine:mmap(8192, "rw", 0x10000000)
+        write_u32(0x10000000, 1, "user")
+        write_u32(0x10000000, 2, "user")
+        other:switch()
+        write_u32(0x10000000, 8, "user")
+    end,
+}
+END
+debug user.lua 'break 12' continue delete 'watch virt 0x10000000 4' continue 'why virt 0x10000000 4' continue continue
+matches "$out" '^12[[:space:]]+write_u32\(0x10000000, 2' "a user's address is watched in his tables"
+matches "$out" 'now: 0x00000002' "and asked why"
+is "$(printf '%s\n' "$out" | grep -c 'Watchpoint 2')" 2 "another process's page at that address is another one"
 # The kernel's source comes out of a tar file, packed or not; what is no kernel is told.
 mkdir -p linux-6.1/mm home
 printf 'static inline void expand(struct zone *zone)\n{\n\treturn;\n}\n' >linux-6.1/mm/page_alloc.c

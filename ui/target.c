@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "inspect_hw.h"
 #include "pane.h"
 #include "slabs.h"
 
@@ -112,6 +113,10 @@ bool target_parse(const struct app *a, const char *text, struct watch *w, char *
     if (!parse_words(a, w, words, nr)) {
         snprintf(err, err_size, "%s: this wants %s.", text, kinds[kind].form);
         return false;
+    }
+    if ((w->kind == WATCH_VIRTUAL || w->kind == WATCH_ENTRY) &&
+        hw_is_user(a->model.m, a->cpu, w->a)) { /* of the process that runs now */
+        w->c = hw_mm_of_cpu(a->model.m, a->cpu).loaded_mm;
     }
     const char *error = watch_error(w, a->model.m);
     if (error) {
