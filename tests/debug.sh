@@ -196,6 +196,20 @@ printf 'return lesson { run = function() error("told") end }\n' >bad.lua
 debug bad.lua continue
 is "$status" 2 "a script that fails exits with 2"
 matches "$out" 'told' "and says why"
+# Ctrl-C: sent until it has stopped what runs; the program goes on with the next line.
+interrupted() { # what stops: only that, not a limit
+    printf '%s\n' "$1" 'print("still here")' quit >lines
+    : >stopped.txt
+    "$MMSCOPE" debug sandbox <lines >stopped.txt 2>&1 &
+    pid=$!
+    until [ -s stopped.txt ]; do sleep 0.02; done
+    while kill -INT "$pid" 2>kill.txt; do sleep 0.02; done
+    wait "$pid"
+    out=$(cat stopped.txt)
+}
+interrupted '(function() while true do end end)()'
+matches "$out" '^stopped$' "Ctrl-C stops a line of Lua that never ends"
+matches "$out" 'still here' "and the session goes on"
 debug sandbox 'alloc_pages(GFP_KERNEL, 2)' 'rs' 's'
 is "$status" 0 "the sandbox"
 matches "$out" 'op 0\.[0-9]+/' "going back into what was done by hand"

@@ -246,6 +246,7 @@ static void launch(struct dap *d, const json_t *request)
     app_init(&d->app, d->session, GLYPHS_ASCII);
     d->app.interrupted = interrupted;
     d->app.interrupted_ctx = d;
+    session_set_interrupted(d->session, interrupted, d);
     d->stop_on_entry = !json_is_false(entry);
     respond(d, request, NULL);
     send_event(d, "initialized", NULL);

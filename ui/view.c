@@ -147,6 +147,7 @@ enum view_result view_run(struct session *s, const char *message, char *path,
     app_init(&a, s, term_glyphs());
     a.interrupted = interrupted;
     a.interrupted_ctx = &w;
+    session_set_interrupted(s, interrupted, &w);
     resize(&a);
     keep_run_rc(&a);
     if (*message) {
@@ -214,6 +215,7 @@ enum view_result view_run(struct session *s, const char *message, char *path,
         keep_copy(&a);
     }
     grid_destroy(&g);
+    session_set_interrupted(s, NULL, NULL);
     app_free(&a);
     return result;
 }
