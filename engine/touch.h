@@ -3,11 +3,11 @@
  * list of pages is an access of the CPU that runs, with its TLB probes, cache lines and
  * cycles (option of the machine: kernel_accesses; off, none of this exists).
  *
- *   step of an allocator          touch.def, touch_steps.c     touch_place.c
- *   EV_SLAB_ARRAY_HIT  ------->   array_cache.avail, RW  --->  an address of the direct map
- *   list_del(page)     ------->   page.lru of three pages ->   ... of vmemmap
- *                                           |
- *                                 hardware_kernel_access()  -->  log of the operation
+ *   step of an allocator      touch.def, touch_steps.c     touch_place.c
+ *   EV_SLAB_ARRAY_HIT  --->   array_cache.avail, RW  --->  an address of the direct map
+ *   list_del(page)     --->   page.lru of three pages ->   ... of vmemmap
+ *                                       |
+ *                             hardware_kernel_access()  -->  log of the operation
  *
  * Where what is written down in the arena has an address in the kernel, the access goes
  * there: frames to the frame table (64 bytes each on x86-64, 32 on i386), caches, nodes

@@ -1,10 +1,9 @@
 /* Where the kernel's data structures lie: see touch.h.
  *
- *   per-CPU area, pages of boot.c      | static variables, vm_event_states at 32 KiB ...
- *                                      |   ... caches, downwards | zones' lists and counters |
- *   node's page                        | node_zones[] by type | node_zonelists[] | ...
- *                                      |   ... pageblocks' bits where boot.c has no other
- *   image, data                        | ... | boot caches and nodes by slot
+ *   per-CPU area   | static variables, vm_event_states at 32 KiB ...
+ *   (boot.c)       |   ... caches, downwards | zones' lists and counters |
+ *   node's page    | node_zones[] by type | node_zonelists[] ... | pageblocks' bits
+ *   image, data    | boot caches, nodes by slot | ...
  *
  * The kernel's dynamic per-CPU memory is packed in the order of allocation; here a cache
  * has its place by its slot, with room for an array of 120 entries (longer ones, which

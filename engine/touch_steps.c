@@ -3,19 +3,19 @@
  *
  * Kernel functions and what they do beside the rows:
  *
- *   ____cache_alloc, ___cache_free   the entry of the array that goes out or comes in
- *   transfer_objects                 as many entries of two arrays as objects move
- *   slab_get_obj, slab_put_obj       the object's number in the freelist; the array's entry
- *   cache_flusharray, free_block     the entries that go, and those that move down
- *   cache_init_objs                  each object's number; shuffled freelists are left out
- *   allocate_slab (SLUB)             a free pointer in each object
- *   __rmqueue_smallest               the list heads of the orders that have nothing
- *   prep_compound_page               every tail
- *   check_new_pages,                 every page of a block, when it leaves the free lists
- *   free_pages_prepare               or comes back
- *   move_freepages                   each page of the pageblock that heads no free block
- *   __zone_watermark_ok              nr_free and a list of each order, until one has a block
- *   get_pfnblock_flags_mask          the pageblock's bits
+ *   ____cache_alloc, ___cache_free  the entry of the array that goes out or comes in
+ *   transfer_objects                as many entries of two arrays as objects move
+ *   slab_get_obj, slab_put_obj      the object's number in the freelist; the array's entry
+ *   cache_flusharray, free_block    the entries that go, and those that move down
+ *   cache_init_objs                 each object's number (shuffled ones are left out)
+ *   allocate_slab (SLUB)            a free pointer in each object
+ *   __rmqueue_smallest              the list heads of the orders that have nothing
+ *   prep_compound_page              every tail
+ *   check_new_pages,                every page of a block, when it leaves the free lists
+ *   free_pages_prepare              or comes back
+ *   move_freepages                  each page of the pageblock that heads no free block
+ *   __zone_watermark_ok             each order's nr_free, and a list, until there is one
+ *   get_pfnblock_flags_mask         the pageblock's bits
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "touch.h"

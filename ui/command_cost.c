@@ -36,8 +36,8 @@ static const char *figure(char buf[28], bool there, uint64_t n)
     return thousands(buf, n);
 }
 
-/* A # for each doubling, where there is room: an array hit is seen beside a refill a hundred times
- * dearer. */
+/* A # for each doubling, where there is room: an array hit is seen beside a refill that
+ * is a hundred times dearer. */
 static void bar(const struct app *a, char *buf, size_t size, uint64_t cycles)
 {
     int n = 0;
@@ -76,8 +76,8 @@ static void depth_rows(const struct app *a, struct text_buf *b,
     }
     for (uint32_t i = 0; i < NR_DEPTHS; i++) {
         const bool other =
-            t->row[DEPTH_SHARED].measured ? i == DEPTH_CPU_PARTIAL : i == DEPTH_SHARED;
-        if (depth_info(i)->unit == unit && !(other && !t->row[i].measured)) {
+            i == (a->model.m->config.slub ? DEPTH_SHARED : DEPTH_CPU_PARTIAL);
+        if (depth_info(i)->unit == unit && !other) {
             depth_row(a, b, t, i);
         }
     }
