@@ -76,6 +76,19 @@ static uint32_t stride_of(const struct cache_config *c)
     return stride;
 }
 
+static uint32_t sig_factor_of(const struct cache_config *c)
+{
+    if (!power_of_two(c->sets) || (c->line_bytes != 1 && c->line_bytes != 64)) {
+        return CACHE_SIG_HASH;
+    }
+    if (c->line_bytes == 1) {
+        return c->sets >= 8 ? CACHE_SIG_PAGE : CACHE_SIG_HASH;
+    }
+    return c->sets >= 32768 / 64 ? CACHE_SIG_FAR
+           : c->sets >= 4        ? CACHE_SIG_LINE
+                                 : CACHE_SIG_HASH;
+}
+
 size_t cache_size_bytes(const struct cache_config *c)
 {
     size_t lines = (size_t)c->sets * c->ways;
@@ -101,6 +114,7 @@ bool cache_create(struct cache *c, struct arena *a, const struct cache_config *c
     c->home_at = home_at(config);
     c->attr_at = attr_at(config);
     c->small = config->ways <= CACHE_PACKED_WAYS;
+    c->sig_factor = sig_factor_of(config);
     c->way_mask = c->small ? (1u << config->ways) - 1 : 0;
     c->packed = has_order(config) && config->ways <= CACHE_PACKED_WAYS;
     c->order_mask =
@@ -375,7 +389,7 @@ static const char *check_order(const struct cache *c, uint32_t set)
 
 static const char *check_way(const struct cache *c, struct cache_set *s, uint32_t way)
 {
-    if (c->small && s->sig[way] != cache_signature(s->key[way])) {
+    if (c->small && s->sig[way] != cache_signature(c, s->key[way])) {
         return "I4: a signature is not its key's";
     }
     if (s->key[way] == CACHE_NO_KEY) {

@@ -5,7 +5,7 @@
  *
  *   one set   | sig, sig, ... | order | attr, attr, ... | key, key, ... | home, ... |
  *
- *   sig    a byte of hash of each key, so that one vector operation compares 16 ways
+ *   sig    16 bits of each key, or made from it: a vector operation compares 8 ways
  *   key    the line number (a virtual tag may carry an address space's number), or
  *          CACHE_NO_KEY
  *   attr   permissions and coherence state, CACHE_*
@@ -46,11 +46,10 @@
 
 /* Vectors of 16 bytes, as the compiler has them without a header. */
 #if defined __SSE2__ && defined __has_builtin
-#if __has_builtin(__builtin_ia32_pmovmskb128) && __has_builtin(__builtin_shufflevector)
+#if __has_builtin(__builtin_ia32_pmovmskb128) && __has_builtin(__builtin_ia32_packsswb128)
 #define CACHE_VECTORS
 typedef char cache_bytes_t __attribute__((vector_size(16)));
 typedef short cache_halves_t __attribute__((vector_size(16)));
-typedef int cache_words_t __attribute__((vector_size(16)));
 #endif
 #endif
 
@@ -65,7 +64,16 @@ enum {
 
 #define CACHE_NO_KEY UINT64_MAX
 #define CACHE_NO_WAY UINT32_MAX
-#define CACHE_SIGNATURE_FACTOR 0x9e3779b1u /* 2 to the 32 over the golden ratio */
+
+/* A key's signature is the upper half of the lower word of key * factor: with a power of
+ * two, 16 bits cut out of the key, which are found at their place in an address without
+ * any reckoning; else a hash of its lower 32 bits. */
+enum {
+    CACHE_SIG_PAGE = 1 << 12, /* TLBs of 8 sets and more: bits 16 to 31 of the address */
+    CACHE_SIG_LINE = 1 << 14, /* lines of 64 bytes: bits 8 to 23 of the address */
+    CACHE_SIG_FAR = 1 << 6    /* ..., ways of 32 KiB and more: bits 16 to 31 of it */
+};
+#define CACHE_SIG_HASH 0x9e3779b1u /* 2 to the 32 over the golden ratio */
 
 /* A line's attributes. The low five bits are what an access needs (see memsys.h,
 
@@ -93,7 +101,7 @@ struct cache_config {
 };
 
 struct cache_set {
-    uint8_t sig[CACHE_PACKED_WAYS]; /* small sets: cache_signature() of the keys */
+    uint16_t sig[CACHE_PACKED_WAYS]; /* small sets: cache_signature() of the keys */
     uint64_t order, reserved;
     uint8_t attr[CACHE_PACKED_WAYS]; /* small sets */
     uint64_t key[];                  /* then homes, then a large set's attributes */
@@ -111,6 +119,7 @@ struct cache {
     bool packed;           /* order is nibbles */
     bool modulo;           /* the number of sets is no power of two */
     uint32_t tree_levels;  /* PLRU: log2(ways) */
+    uint32_t sig_factor;   /* see CACHE_SIG_* */
     uint32_t way_mask;     /* small sets: a bit for each way */
     uint64_t set_mask;     /* sets - 1, when it is a power of two */
     struct arena *arena;
@@ -148,11 +157,16 @@ const char *cache_check(const struct cache *c);
 #if defined __GNUC__
 #define HW_INLINE static inline __attribute__((always_inline))
 #define HW_NOINLINE __attribute__((noinline))
+#define HW_COLD __attribute__((noinline, cold))
 #define HW_LIKELY(x) __builtin_expect(!!(x), 1)
+/* Keep this pointer rather than reckon it again and again. */
+#define HW_KEEP(pointer) __asm__("" : "+r"(pointer))
 #else
 #define HW_INLINE static inline
 #define HW_NOINLINE
+#define HW_COLD
 #define HW_LIKELY(x) (x)
+#define HW_KEEP(pointer) ((void)0)
 #endif
 
 /* The rarer policies and larger sets. */
@@ -199,38 +213,46 @@ static inline unsigned char *cache_data(const struct cache *c, const struct cach
     return c->data + line * c->config.line_bytes;
 }
 
-/* A byte that tells most keys apart. Its high bits are the product's highest, on which
- * all of the key's lower 32 bits work. */
-HW_INLINE uint32_t cache_signature(uint64_t key)
+/* What tells most keys of a set apart. */
+HW_INLINE uint16_t cache_signature(const struct cache *c, uint64_t key)
 {
-    return (uint32_t)key * CACHE_SIGNATURE_FACTOR >> 24;
+    return (uint16_t)((uint32_t)key * c->sig_factor >> 16);
 }
 
-/* Which of the first 8 or 16 ways of a small set have the key's signature: bit n for way
- * n. Others than key may have it, so whoever asks compares keys, too. */
-HW_INLINE uint32_t cache_candidates(const struct cache_set *s, uint64_t key,
-                                    const uint32_t slots)
+#if defined CACHE_VECTORS
+/* A signature eight times, to be compared with eight others. */
+HW_INLINE cache_halves_t cache_spread(uint16_t sig)
+{
+    const short s = (short)sig;
+    return (cache_halves_t){s, s, s, s, s, s, s, s};
+}
+#endif
+
+/* Which of the first 8 or 16 ways of a small set have this signature: bit n for way n. */
+HW_INLINE uint32_t cache_same(const struct cache_set *s, uint16_t signature,
+                              const uint32_t slots)
 {
 #if defined CACHE_VECTORS
-    const cache_words_t hash = {(int)((uint32_t)key * CACHE_SIGNATURE_FACTOR)};
-    cache_bytes_t v = (cache_bytes_t)hash; /* its byte 3, 8 or 16 times */
-    v = __builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-    const cache_halves_t h = (cache_halves_t)v;
-    v = (cache_bytes_t)(slots > 8
-                            ? __builtin_shufflevector(h, h, 3, 3, 3, 3, 3, 3, 3, 3)
-                            : __builtin_shufflevector(h, h, 3, 3, 3, 3, 4, 5, 6, 7));
-    const cache_bytes_t same =
-        (cache_bytes_t)(v == *(const cache_bytes_t *)(const void *)s->sig);
+    const cache_halves_t v = cache_spread(signature);
+    const cache_halves_t *sig = (const cache_halves_t *)(const void *)s->sig;
+    const cache_halves_t low = (cache_halves_t)(v == sig[0]);
+    const cache_halves_t high = slots > 8 ? (cache_halves_t)(v == sig[1]) : low;
+    const cache_bytes_t same = (cache_bytes_t)__builtin_ia32_packsswb128(low, high);
     const uint32_t found = (uint32_t)__builtin_ia32_pmovmskb128(same);
     return slots > 8 ? found : found & 0xff;
 #else
-    const uint32_t sig = cache_signature(key);
     uint32_t found = 0;
     for (uint32_t way = 0; way < slots; way++) {
-        found |= (uint32_t)(s->sig[way] == sig) << way;
+        found |= (uint32_t)(s->sig[way] == signature) << way;
     }
     return found;
 #endif
+}
+/* ... the key's. Others than key may have it, so whoever asks compares keys, too. */
+HW_INLINE uint32_t cache_candidates(const struct cache *c, const struct cache_set *s,
+                                    uint64_t key, const uint32_t slots)
+{
+    return cache_same(s, cache_signature(c, key), slots);
 }
 
 HW_INLINE uint32_t cache_first_bit(uint32_t bits)
@@ -265,7 +287,7 @@ HW_INLINE uint32_t cache_find(const struct cache *c, const struct cache_set *s,
 {
     if (HW_LIKELY(c->small)) {
         return cache_decide(s, key,
-                            cache_candidates(s, key, CACHE_PACKED_WAYS) & c->way_mask);
+                            cache_candidates(c, s, key, CACHE_PACKED_WAYS) & c->way_mask);
     }
     for (uint32_t way = 0; way < c->config.ways; way++) {
         if (s->key[way] == key) {
@@ -348,7 +370,7 @@ HW_INLINE void cache_put_key(struct cache *c, struct cache_set *s, uint32_t way,
 {
     s->key[way] = key;
     if (HW_LIKELY(c->small)) {
-        s->sig[way] = (uint8_t)cache_signature(key);
+        s->sig[way] = cache_signature(c, key);
     }
 }
 HW_INLINE void cache_put(struct cache *c, struct cache_set *s, uint32_t way, uint64_t key,

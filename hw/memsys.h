@@ -229,7 +229,7 @@ struct memsys {
     struct lean_walker walker; /* outside of the arena */
     bool lean_eight;           /* ... with 8 ways in L1I, L1D and L2 */
     uint64_t lean_l1_mask[NR_SIDES], lean_tlb_mask[NR_SIDES], /* sets - 1, in bytes */
-        lean_l2_mask;
+        lean_l2_mask, lean_stlb_stride;
     bool quick_live;      /* see memsys_access: a hit of the youngest line is simple */
     struct sparse frames; /* page number to 1 + how many frames were given before it */
     struct memsys_state *s;

@@ -217,8 +217,15 @@ static void make_lean(struct memsys *m)
         m->lean_tlb_mask[side] = f->tlb.c.set_mask * f->tlb.c.stride;
     }
     m->lean_live = m->lean && !c->cost;
-    m->lean_eight = c->l1[SIDE_I].ways == 8 && c->l1[SIDE_D].ways == 8 && c->l2.ways == 8;
+    m->lean_eight = c->l1[SIDE_I].ways == 8 && c->l1[SIDE_D].ways == 8 &&
+                    c->l2.ways == 8 && m->l2.sig_factor == CACHE_SIG_FAR &&
+                    m->front[SIDE_I].l1.sig_factor == CACHE_SIG_LINE &&
+                    m->front[SIDE_D].l1.sig_factor == CACHE_SIG_LINE &&
+                    m->front[SIDE_I].tlb.c.sig_factor == CACHE_SIG_PAGE &&
+                    m->front[SIDE_D].tlb.c.sig_factor == CACHE_SIG_PAGE &&
+                    m->stlb.c.sig_factor == CACHE_SIG_PAGE;
     m->lean_l2_mask = m->l2.set_mask * m->l2.stride;
+    m->lean_stlb_stride = m->stlb.c.stride;
 }
 
 bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,

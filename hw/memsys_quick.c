@@ -52,7 +52,7 @@ HW_INLINE bool quick(struct memsys *m, uint64_t va, const enum access_kind acces
                      const bool eight)
 {
     arena_mark(m->arena, m->s);
-    if (!lean_access(m, &m->s->n, va, access,
+    if (!lean_access(m, m->s, &va, access,
                      (struct lean_kind){.eight = eight, .live = true})) {
         return false;
     }

@@ -195,76 +195,118 @@ static bool reference_lean(struct memsys *m, uint64_t va, enum access_kind acces
                      access, NULL, LEAN);
 }
 
-/* One access inside one line, for what is rare. */
-HW_INLINE bool lean_piece(struct memsys *m, struct memsys_tally *n, uint64_t va,
-                          enum access_kind access, const struct lean_kind kind)
+bool memsys_leaf_missing(struct memsys *m, uint64_t va, enum access_kind access)
 {
-    return (access == ACCESS_READ    ? lean_access(m, n, va, ACCESS_READ, kind)
-            : access == ACCESS_WRITE ? lean_access(m, n, va, ACCESS_WRITE, kind)
-                                     : lean_access(m, n, va, ACCESS_FETCH, kind)) != NULL;
+    const struct fault f = {FAULT_PAGE, walk_error(&m->s->mmu, access, 0), va};
+    return !walk_faulted(m, &f, false);
 }
 
-/* An access of several lines, or one that the lean way has given up. */
-HW_INLINE bool lean_rest(struct memsys *m, struct memsys_tally *n, uint64_t va,
-                         uint64_t last, enum access_kind access,
-                         const struct lean_kind kind)
+/* A fault that the lean way has met and nobody has mended: what it had not yet counted
+ * of the access. */
+static void count_unmended(struct memsys *m, enum access_kind access)
 {
-    lean_note_kinds(m, n);
-    if ((va ^ last) < LEAN_LINE) {
-        const bool done = reference_lean(m, va, access);
-        lean_walker_doubt(m);
-        return done;
+    struct memsys_tally *n = &m->s->n;
+    n->l1_access[access]++;
+    n->l1_miss[access]++;
+    n->tlb_access[access != ACCESS_FETCH]++;
+    n->tlb_miss[access != ACCESS_FETCH]++;
+    n->stlb_access++;
+    n->stlb_miss++;
+}
+
+/* What the lean way has given up, inside one line. */
+static HW_NOINLINE bool lean_given_up(struct memsys *m, struct memsys_state *st,
+                                      uint64_t va, enum access_kind access)
+{
+    if (m->walker.unmended) {
+        m->walker.unmended = false;
+        count_unmended(m, access);
+        return false;
     }
-    n->l1_straddle[access != ACCESS_FETCH]++;
-    for (uint64_t at = va;; at++) {
-        const uint64_t end = piece_end(at, last, LEAN_LINE);
-        bool done = lean_now(m) && lean_piece(m, n, at, access, kind);
-        lean_note_kinds(m, n);
-        if (!done) {
-            done = reference_counting(m, at, (uint32_t)(end - at + 1), access);
-            lean_walker_doubt(m);
-        }
-        if (!done) {
+    lean_note_kinds(m, &st->n);
+    const bool done = lean_now(m) ? reference_lean(m, va, access)
+                                  : reference_counting(m, va, 1, access);
+    lean_walker_doubt(m);
+    lean_refresh(m, st);
+    return done;
+}
+
+/* One access inside one line, for what is rare: part of a longer one. */
+HW_INLINE bool lean_piece(struct memsys *m, struct memsys_state *st, uint64_t va,
+                          enum access_kind access, const struct lean_kind kind)
+{
+    return (access == ACCESS_READ ? lean_access(m, st, &va, ACCESS_READ, kind)
+            : access == ACCESS_WRITE
+                ? lean_access(m, st, &va, ACCESS_WRITE, kind)
+                : lean_access(m, st, &va, ACCESS_FETCH, kind)) != NULL;
+}
+
+/* An access of several lines. */
+HW_INLINE bool lean_lines(struct memsys *m, struct memsys_state *st, uint64_t va,
+                          uint64_t last, enum access_kind access,
+                          const struct lean_kind kind)
+{
+    st->n.l1_straddle[access != ACCESS_FETCH]++;
+    for (uint64_t end = va | (LEAN_LINE - 1);; va = end + 1, end += LEAN_LINE) {
+        if (!HW_LIKELY(lean_now(m) && lean_piece(m, st, va, access, kind)) &&
+            !lean_given_up(m, st, va, access)) {
             return false;
         }
-        at = end;
-        if (end == last) {
+        if (end >= last) {
             return true;
         }
     }
 }
-static HW_NOINLINE bool lean_rest_eight(struct memsys *m, struct memsys_tally *n,
-                                        uint64_t va, uint64_t last,
-                                        enum access_kind access)
+static HW_NOINLINE bool lean_lines_eight(struct memsys *m, struct memsys_state *st,
+                                         uint64_t va, uint64_t last,
+                                         enum access_kind access)
 {
-    return lean_rest(m, n, va, last, access, (struct lean_kind){.eight = true});
+    return lean_lines(m, st, va, last, access, (struct lean_kind){.eight = true});
 }
-static HW_NOINLINE bool lean_rest_other(struct memsys *m, struct memsys_tally *n,
-                                        uint64_t va, uint64_t last,
-                                        enum access_kind access)
+static HW_NOINLINE bool lean_lines_other(struct memsys *m, struct memsys_state *st,
+                                         uint64_t va, uint64_t last,
+                                         enum access_kind access)
 {
-    return lean_rest(m, n, va, last, access, (struct lean_kind){.eight = false});
+    return lean_lines(m, st, va, last, access, (struct lean_kind){.eight = false});
+}
+
+/* A whole reference, of several lines or given up by the lean way; access: which of a
+ * modify's two it is at. False: a fault that nobody mended. */
+static HW_NOINLINE bool lean_rest(struct memsys *m, struct memsys_state *st,
+                                  const struct ref *r, enum access_kind access,
+                                  const bool as_reads)
+{
+    const uint64_t last = r->va + r->size - 1;
+    for (;; access = ACCESS_WRITE) {
+        if (!((r->va ^ last) < LEAN_LINE ? lean_given_up(m, st, r->va, access)
+              : m->lean_eight            ? lean_lines_eight(m, st, r->va, last, access)
+                              : lean_lines_other(m, st, r->va, last, access))) {
+            return false;
+        }
+        if (r->kind != REF_MODIFY || as_reads || access == ACCESS_WRITE) {
+            return true;
+        }
+    }
 }
 
 /* Answers how many were done; fewer than nr: a fault that nobody mended (*faulted), or
  * the machine is no longer the usual one. */
-HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n,
+HW_INLINE size_t run_lean(struct memsys *m, struct memsys_state *st,
                           const struct ref *refs, size_t nr, const bool as_reads,
                           bool *faulted, const struct lean_kind kind)
 {
     uint64_t fetched = 1, fetched_last = 0; /* the line of L1I used last: the youngest */
     for (const struct ref *r = refs, *end = refs + nr; r < end; r++) {
         const uint64_t va = r->va, last = va + r->size - 1;
-        const bool one_line = (va ^ last) < LEAN_LINE;
         enum access_kind access = ACCESS_READ;
         switch (r->kind) {
         case REF_FETCH:
             if (HW_LIKELY(va >= fetched && last <= fetched_last)) {
-                n->l1_access[ACCESS_FETCH]++;
+                st->n.l1_access[ACCESS_FETCH]++;
                 continue;
             }
-            if (HW_LIKELY(one_line) &&
-                HW_LIKELY(lean_access(m, n, va, ACCESS_FETCH, kind) != NULL)) {
+            if (HW_LIKELY((va ^ last) < LEAN_LINE) &&
+                HW_LIKELY(lean_access(m, st, &r->va, ACCESS_FETCH, kind) != NULL)) {
                 fetched = va & ~(uint64_t)(LEAN_LINE - 1);
                 fetched_last = fetched + LEAN_LINE - 1;
                 continue;
@@ -273,8 +315,8 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n,
             break;
         case REF_STORE:
             if (!as_reads) {
-                if (HW_LIKELY(one_line) &&
-                    HW_LIKELY(lean_access(m, n, va, ACCESS_WRITE, kind) != NULL)) {
+                if (HW_LIKELY((va ^ last) < LEAN_LINE) &&
+                    HW_LIKELY(lean_access(m, st, &r->va, ACCESS_WRITE, kind) != NULL)) {
                     continue;
                 }
                 access = ACCESS_WRITE;
@@ -282,16 +324,16 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n,
             }
             /* fall through */
         default:
-            if (HW_LIKELY(one_line)) {
-                uint8_t *attr = lean_access(m, n, va, ACCESS_READ, kind);
+            if (HW_LIKELY((va ^ last) < LEAN_LINE)) {
+                uint8_t *attr = lean_access(m, st, &r->va, ACCESS_READ, kind);
                 if (HW_LIKELY(attr != NULL)) {
                     if (r->kind != REF_MODIFY || as_reads) {
                         continue;
                     }
                     access = ACCESS_WRITE; /* what was just read */
-                    if (HW_LIKELY(m->s->line_may[ACCESS_WRITE] >> (*attr & CACHE_NEEDS) &
-                                  1)) {
-                        n->l1_access[ACCESS_WRITE]++;
+                    const uint32_t may = st->line_may[ACCESS_WRITE];
+                    if (HW_LIKELY(may >> (*attr & CACHE_NEEDS) & 1)) {
+                        st->n.l1_access[ACCESS_WRITE]++;
                         *attr |= CACHE_DIRTY;
                         continue;
                     }
@@ -300,16 +342,9 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n,
             break;
         }
         fetched = 1, fetched_last = 0;
-        for (;;) {
-            if (!(kind.eight ? lean_rest_eight(m, n, va, last, access)
-                             : lean_rest_other(m, n, va, last, access))) {
-                *faulted = true;
-                return (size_t)(r - refs);
-            }
-            if (r->kind != REF_MODIFY || as_reads || access == ACCESS_WRITE) {
-                break;
-            }
-            access = ACCESS_WRITE;
+        if (!lean_rest(m, st, r, access, as_reads)) {
+            *faulted = true;
+            return (size_t)(r - refs);
         }
         if (!lean_now(m)) {
             return (size_t)(r - refs) + 1;
@@ -318,19 +353,17 @@ HW_INLINE size_t run_lean(struct memsys *m, struct memsys_tally *n,
     return nr;
 }
 
-static HW_NOINLINE size_t run_lean_eight(struct memsys *m, struct memsys_tally *n,
-                                         const struct ref *refs, size_t nr, bool as_reads,
-                                         bool *faulted)
-{
-    return run_lean(m, n, refs, nr, as_reads, faulted, (struct lean_kind){.eight = true});
-}
-static HW_NOINLINE size_t run_lean_other(struct memsys *m, struct memsys_tally *n,
-                                         const struct ref *refs, size_t nr, bool as_reads,
-                                         bool *faulted)
-{
-    return run_lean(m, n, refs, nr, as_reads, faulted,
-                    (struct lean_kind){.eight = false});
-}
+#define RUN_LEAN(name, reads, ...)                                                       \
+    static HW_NOINLINE size_t name(struct memsys *m, struct memsys_state *st,            \
+                                   const struct ref *refs, size_t nr, bool *faulted)     \
+    {                                                                                    \
+        return run_lean(m, st, refs, nr, reads, faulted,                                 \
+                        (struct lean_kind){__VA_ARGS__});                                \
+    }
+RUN_LEAN(run_lean_eight, false, .eight = true)
+RUN_LEAN(run_lean_other, false, .eight = false)
+RUN_LEAN(run_lean_reads_eight, true, .eight = true)
+RUN_LEAN(run_lean_reads_other, true, .eight = false)
 
 static void add_lean(struct memsys_tally *to, struct memsys_tally *n)
 {
@@ -355,22 +388,25 @@ static void add_lean(struct memsys_tally *to, struct memsys_tally *n)
     to->walks += n->walks;
 }
 
-/* As far as the lean way goes. */
+/* As far as the lean way goes. It counts in a copy of the state, beside what it asks
+ * the state for. */
 static size_t run_usual(struct memsys *m, const struct ref *refs, size_t nr,
                         const struct ref_plan *plan, bool *faulted)
 {
     const struct ref_plan plans[] = {ref_plan(false), ref_plan(true)};
-    struct memsys_tally n = {0};
+    struct memsys_state st = *m->s;
+    memset(&st.n, 0, sizeof st.n);
     lean_walker_doubt(m);
     size_t done = 0;
-    for (int as_reads = 0; as_reads < 2; as_reads++) {
-        if (!memcmp(plan, &plans[as_reads], sizeof *plan)) {
-            done = m->lean_eight ? run_lean_eight(m, &n, refs, nr, as_reads, faulted)
-                                 : run_lean_other(m, &n, refs, nr, as_reads, faulted);
-        }
+    if (!memcmp(plan, &plans[0], sizeof *plan)) {
+        done = m->lean_eight ? run_lean_eight(m, &st, refs, nr, faulted)
+                             : run_lean_other(m, &st, refs, nr, faulted);
+    } else if (!memcmp(plan, &plans[1], sizeof *plan)) {
+        done = m->lean_eight ? run_lean_reads_eight(m, &st, refs, nr, faulted)
+                             : run_lean_reads_other(m, &st, refs, nr, faulted);
     }
-    lean_note_kinds(m, &n);
-    add_lean(&m->s->n, &n);
+    lean_note_kinds(m, &st.n);
+    add_lean(&m->s->n, &st.n);
     return done;
 }
 

@@ -15,11 +15,13 @@
 
 enum { FRAMES = 4096 };
 
+/* Frames are 32 KiB apart, so that they meet in the same sets of an L2 of 512 sets. */
 static uint64_t next_frame(void *ctx, bool for_table)
 {
-    uint64_t *next = ctx;
+    uint64_t *next = ctx, frame = *next;
     (void)for_table;
-    return *next < FRAMES ? (*next)++ : PFN_NONE;
+    *next += frame < FRAMES ? 8 : 0;
+    return frame < FRAMES ? frame : PFN_NONE;
 }
 
 /* ---- a machine ---- */
@@ -395,18 +397,23 @@ static struct memsys_config random_config(struct prng *r, bool usual)
         c.translation = TRANSLATE_TABLES;
         c.write_through = c.no_write_allocate = false;
         c.memory_types = c.coherent = false;
-        const bool eight =
-            prng_one_in(r, 2); /* of which the usual has a way of its own */
+        /* of which that of 8 ways whose signatures are bits of the address has a way of
+           its own */
+        const bool eight = prng_one_in(r, 2);
+        const uint32_t tlb_sets = eight ? 8u << prng_below(r, 2) : 2;
         for (int side = 0; side < NR_SIDES; side++) {
             const uint32_t ways = eight ? 8 : 1 + (uint32_t)prng_below(r, 8);
             const uint32_t entries = 1 + (uint32_t)prng_below(r, 8);
             c.l1[side] = (struct cache_config){.sets = 4, .ways = ways, .line_bytes = 64};
-            c.tlb[side] = (struct tlb_config){.entries = 2 * entries, .ways = entries};
+            c.tlb[side] =
+                (struct tlb_config){.entries = tlb_sets * entries, .ways = entries};
         }
         const uint32_t l2_ways = eight ? 8 : 1 + (uint32_t)prng_below(r, 16);
         const uint32_t entries = 1 + (uint32_t)prng_below(r, 16);
-        c.l2 = (struct cache_config){.sets = 16, .ways = l2_ways, .line_bytes = 64};
-        c.stlb = (struct tlb_config){.entries = 4 * entries, .ways = entries};
+        c.l2 = (struct cache_config){.sets = eight ? 512u << prng_below(r, 2) : 16,
+                                     .ways = l2_ways,
+                                     .line_bytes = 64};
+        c.stlb = (struct tlb_config){.entries = 2 * tlb_sets * entries, .ways = entries};
         return c;
     }
     if (prng_one_in(r, 6)) {
@@ -462,6 +469,9 @@ static void diag_tally(const char *name, const struct memsys_tally *n)
 
 enum { REFS = 3000 };
 
+/* How many configurations went each of the usual machine's ways. */
+static int nr_lean, nr_lean_eight;
+
 static void count_event(struct probe *p, const struct event *ev)
 {
     (void)ev;
@@ -490,6 +500,8 @@ static void test_same(struct prng *r, int number, bool usual)
     uint64_t heard = 0;
     watched.probe.slow = count_event;
     watched.probe.slow_ctx = &heard;
+    nr_lean += counting.memsys.lean && live.memsys.lean_live;
+    nr_lean_eight += counting.memsys.lean_eight;
     rig_create(&own, &c, paging);
     naive_create(&naive, &c, &own);
     struct snapshot *before = arena_snapshot(&live.arena);
@@ -553,6 +565,47 @@ static void test_same(struct prng *r, int number, bool usual)
     arena_destroy(&watched.arena);
     arena_destroy(&full.arena);
     arena_destroy(&own.arena);
+}
+
+/* Frames give out in the middle of a run: the fault that nobody mends is counted as the
+ * whole path counts it, and the run ends there. */
+static void test_unmended(struct prng *r)
+{
+    static struct rig counting, live, whole;
+    static struct ref refs[REFS];
+    const struct ref_plan plan = ref_plan(false);
+    const struct memsys_config c = random_config(r, true);
+    struct rig *rigs[] = {&counting, &live, &whole};
+    const uint64_t next = FRAMES - 8 * (prng_below(r, 40) + 5);
+    size_t did[2] = {0, 0};
+    for (int i = 0; i < 3; i++) {
+        rig_create(rigs[i], &c, PAGING_4LEVEL);
+        rigs[i]->next = next;
+    }
+    whole.memsys.lean_live = whole.memsys.quick_live = false;
+    for (int i = 0; i < REFS; i++) {
+        refs[i] = random_ref(r);
+        refs[i].size = 1;
+    }
+    for (int i = 0; i < 2; i++) {
+        for (bool good = true; good && did[i] < REFS; did[i] += good) {
+            const struct ref *ref = &refs[did[i]];
+            struct memsys *m = &rigs[i + 1]->memsys;
+            good = memsys_access(m, ref->va, ref->size, plan.first[ref->kind], NULL) &&
+                   (ref->kind != REF_MODIFY ||
+                    memsys_access(m, ref->va, ref->size, ACCESS_WRITE, NULL));
+        }
+    }
+    const size_t done = memsys_run(&counting.memsys, refs, REFS, &plan);
+    ok(done < REFS && done == did[0] && done == did[1] &&
+           same_tally(&counting.memsys.s->n, &whole.memsys.s->n, false) &&
+           arena_digest(&counting.arena) == arena_digest(&whole.arena) &&
+           arena_digest(&live.arena) == arena_digest(&whole.arena),
+       "a fault that nobody mends ends a run at reference %zu, counted as elsewhere",
+       done);
+    for (int i = 0; i < 3; i++) {
+        arena_destroy(&rigs[i]->arena);
+    }
 }
 
 /* ---- bytes ---- */
@@ -707,8 +760,15 @@ int main(void)
     for (int i = 0; i < 60; i++) {
         test_same(&r, i, false);
     }
-    for (int i = 0; i < 20; i++) {
+    nr_lean = nr_lean_eight = 0;
+    for (int i = 0; i < 30; i++) {
         test_same(&r, i, true);
+    }
+    ok(nr_lean == 30 && nr_lean_eight > 5 && nr_lean_eight < 25,
+       "the usual machine has gone both of its ways (%d of %d the one for 8 ways)",
+       nr_lean_eight, nr_lean);
+    for (int i = 0; i < 8; i++) {
+        test_unmended(&r);
     }
     for (int i = 0; i < 24; i++) {
         test_bytes(&r, i);
