@@ -60,13 +60,14 @@ FAST void store_word(unsigned char *p, uint64_t v, uint32_t size_bytes)
     }
 }
 
-/* The bytes of a word at va when they can be reached at once: in a frame that has bytes,
- * and inside of it. */
+/* The bytes of a word at va when they can be reached at once: inside of a frame that has
+ * bytes, while no cache has a newer copy. */
 FAST unsigned char *word_bytes(const struct machine *m, uint64_t va)
 {
     const uint64_t at = va - m->vm->kspace.page_offset;
     unsigned char *bytes = ram_bytes(&m->ram, at >> PAGE_SHIFT);
-    return bytes && (at & (PAGE_SIZE - 1)) <= PAGE_SIZE - 8
+    return LIKELY(bytes && (at & (PAGE_SIZE - 1)) <= PAGE_SIZE - 8 &&
+                  !m->hardware->s->used)
                ? bytes + (at & (PAGE_SIZE - 1))
                : NULL;
 }
@@ -89,7 +90,7 @@ FAST bool set_freepointer(struct machine *m, const struct kmem_cache *c, uint64_
 {
     const uint32_t word = slab_word(&m->config);
     unsigned char *p = word_bytes(m, object + c->offset);
-    if (LIKELY(p && next && !m->hardware->s->used)) { /* no cache has a copy */
+    if (LIKELY(p && next)) {
         arena_mark(&m->arena, p);
         store_word(p, next, word);
         return true;
