@@ -1,5 +1,6 @@
 # What every command of the debugger answers: tests/transcripts/COMMAND.in is typed, COMMAND.out is the whole session.
-# The first line of a .in file says what is debugged. A command of ui/command.def without a transcript is a failure.
+# The first line of a .in file says what is debugged, and for a list that grows how many lines of it are compared
+# ("..., the first 30 lines"). A command of ui/command.def without a transcript is a failure.
 # GENERATE=1 writes the .out files anew, for a person to review:
 #
 #   MMSCOPE=build/ui/mmscope MMSCOPE_SOURCE=. GENERATE=1 bash tests/transcripts.sh
@@ -21,8 +22,10 @@ printf 'static void expand(struct zone *zone)\n{\n\tsplit(zone); /* and again */
 
 # The session that COMMAND.in types, on standard output.
 session() { # .in file
-    local what
+    local what first
     what=$(sed -n '1s/^# mmscope debug //p' "$1")
+    first=$(printf '%s' "$what" | sed -n 's/.*, the first \([0-9]*\) lines$/\1/p')
+    what=${what%%,*}
     [ -n "$what" ] || bail_out "$1 does not say what it debugs"
     rm -rf here && mkdir here && cp "$transcripts"/*.lua here/ && cp -r tree here/
     # shellcheck disable=SC2086
@@ -35,7 +38,7 @@ session() { # .in file
         n=$((n + 1))
         script="$script; s/Digest $digest/Digest number $n/"
     done
-    sed -E "$script" whole
+    sed -E "$script" whole | head -n "${first:-100000}"
 }
 
 for command in $(sed -n 's/^COMMAND([a-z_]*, "\([^"]*\)".*/\1/p' "$MMSCOPE_SOURCE/ui/command.def"); do
