@@ -53,6 +53,7 @@ static size_t tables_bytes(size_t nr_chunks)
 bool arena_create(struct arena *a, size_t size_bytes, const struct arena_host *host)
 {
     memset(a, 0, sizeof *a);
+    a->era = 1;
     if (size_bytes > SIZE_MAX / 64 || size_bytes >> ARENA_CHUNK_SHIFT >= UINT32_MAX) {
         return false;
     }
@@ -252,6 +253,7 @@ uint64_t arena_digest(struct arena *a)
 {
     struct arena_private *p = a->priv;
     struct chunk_list *l = &p->list[LIST_UNHASHED];
+    a->era++;
     for (size_t i = 0; i < l->nr; i++) {
         size_t chunk = l->chunk[i];
         uint64_t now = chunk_hash_now(a, chunk), before = p->hash[chunk];
@@ -270,6 +272,7 @@ uint64_t arena_digest(struct arena *a)
 void arena_take_unseen(struct arena *a, void (*fn)(void *ctx, size_t chunk), void *ctx)
 {
     struct chunk_list *l = &a->priv->list[LIST_UNSEEN];
+    a->era++;
     for (size_t i = 0; i < l->nr; i++) {
         a->marks[l->chunk[i]] &= (unsigned char)~ARENA_UNSEEN;
         fn(ctx, l->chunk[i]);

@@ -51,6 +51,8 @@ struct arena {
     unsigned char *marks; /* one byte a chunk: ARENA_* bits */
     /* where the mark of address 0 would be: marks - (base >> 12) */
     uintptr_t marks_from;
+    /* how often marks were taken away: what was marked after the last time still is */
+    uint64_t era;
     /* lists of marked chunks, hashes, the tree of the last snapshot */
     struct arena_private *priv;
 };

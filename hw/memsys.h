@@ -231,6 +231,8 @@ struct memsys {
     uint64_t lean_l1_mask[NR_SIDES], lean_tlb_mask[NR_SIDES], /* sets - 1, in bytes */
         lean_l2_mask, lean_stlb_stride;
     bool quick_live;      /* see memsys_access: a hit of the youngest line is simple */
+    uint64_t marked_era;  /* of the arena: all that an access changes is marked */
+    uint32_t marking;     /* accesses since memsys_access last looked for that */
     struct sparse frames; /* page number to 1 + how many frames were given before it */
     struct memsys_state *s;
     memsys_fault_fn *on_fault;
@@ -256,6 +258,9 @@ bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,
 void memsys_forget(struct memsys *m);
 /* All that is not in caches and TLBs is about to change. */
 static inline void memsys_mark_state(struct memsys *m) { arena_mark(m->arena, m->s); }
+
+/* Mark all that an access can change, apart from bytes and tables. */
+void memsys_mark_all(struct memsys *m);
 
 /* What all accesses so far cost, and the last one (with config.cost, else 0). */
 struct cycles memsys_cycles(const struct memsys *m);

@@ -8,20 +8,22 @@
  *
  * An access either goes its whole way here, or is given up before it has changed
  * anything, and the whole path does it: an accessed bit to be set in an upper entry, a
- * dirty bit of a page that a TLB has, a large or global page, a permission that is missing.
+ * dirty bit of a page that a TLB has, a large or global page, a permission that is
+ * missing.
  *
  * Compiled several times by inlining, see struct lean_kind: counting only (memsys_run),
- * and as an operation (hw/memsys_quick.c), which marks what it changes and tells how many
- * events the whole path would have announced; each for the usual shape, whose signatures
- * are bits of the address, and for others.
+ * and as an operation (hw/memsys_quick.c), which tells how many events the whole path
+ * would have announced; each for the usual shape, whose signatures are bits of the
+ * address, and for others. An operation marks what it changes, or, in the usual shape,
+ * finds everything marked.
  *
  * A walk sets accessed and dirty bits of a last entry. When it only counts, a page fault
  * is the lean way's, too: a trace touches each of its pages for a first time.
  *
- * Instructions a reference (tests/bench_trace.c): about 30 counting and 97 as operations
+ * Instructions a reference (tests/bench_trace.c): about 30 counting and 79 as operations
  * where references hit, as real programs' do. On syn2m, where more than half miss L1 and
- * one in eight walks, 146 and 267; 90 and 140 were wanted. Where the 146 go, by reference:
- * 90 the loop, L1, the first TLB and L2 (an L1 miss takes about 85, its dirty victim 30,
+ * one in eight walks, 146 and 248; 90 and 140 were wanted. Where the 146 go, by
+ * reference: 90 the loop, L1, the first TLB and L2 (an L1 miss takes about 85, its dirty victim 30,
  * reordering a set 12), 33 misses of the first TLB (70 that the second answers, 165 with
  * a walk, its entries in L2), 7 page faults, 7 references of two lines. Compiled for
  * AVX2 and BMI2 it would be 138.
@@ -42,7 +44,9 @@ struct lean_kind {
     /* L1I, L1D and L2 have 8 ways each, and their signatures are addresses' bits; else L1
        up to 8, L2 up to 16 */
     bool eight;
-    bool live; /* mark and count events */
+    /* count events; mark, unless eight: then all is marked (see memsys_access) */
+    bool live;
+    bool tried; /* the youngest line of the set is not it */
 };
 
 enum {
@@ -72,7 +76,7 @@ HW_INLINE void lean_events(struct memsys *m, uint32_t nr, const struct lean_kind
 
 HW_INLINE void lean_mark(struct memsys *m, const void *p, const struct lean_kind kind)
 {
-    if (kind.live) {
+    if (kind.live && !kind.eight) {
         arena_mark(m->arena, p);
     }
 }
@@ -703,6 +707,19 @@ HW_INLINE uint8_t *lean_miss(struct memsys *m, struct memsys_state *st,
     return &s->attr[way];
 }
 
+HW_INLINE uint64_t lean_l1_key(const struct memsys_state *st, uint64_t va,
+                               const struct lean_kind kind)
+{
+    return va >> LEAN_LINE_SHIFT ^ (kind.live ? st->line_space : 0);
+}
+HW_INLINE struct cache_set *lean_l1_set(const struct memsys *m, uint64_t va,
+                                        const enum side side)
+{
+    return (struct cache_set *)(void *)(m->front[side].l1.sets +
+                                        (va << (LEAN_SET_SHIFT - LEAN_LINE_SHIFT) &
+                                         m->lean_l1_mask[side]));
+}
+
 /* One access inside one line. Answers its attributes (it is now the youngest of its set);
  * NULL: the whole path must do it. */
 HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_state *st,
@@ -711,15 +728,11 @@ HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_state *st,
 {
     const enum side side = access == ACCESS_FETCH ? SIDE_I : SIDE_D;
     const uint64_t va = *va_at;
-    const uint64_t line =
-        va >> LEAN_LINE_SHIFT ^ (kind.live ? st->line_space : 0); /* the key */
-    struct cache_set *s =
-        (struct cache_set *)(void *)(m->front[side].l1.sets +
-                                     (va << (LEAN_SET_SHIFT - LEAN_LINE_SHIFT) &
-                                      m->lean_l1_mask[side]));
+    const uint64_t line = lean_l1_key(st, va, kind);
+    struct cache_set *s = lean_l1_set(m, va, side);
     const uint32_t youngest = (uint32_t)s->order & 15;
     uint32_t way = youngest;
-    if (!HW_LIKELY(s->key[way] == line)) {
+    if (kind.tried || !HW_LIKELY(s->key[way] == line)) {
         lean_sigs_t sigs = lean_spread(0);
         if (kind.eight) {
             sigs = lean_spread(lean_bits(va_at, 1));

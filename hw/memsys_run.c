@@ -18,7 +18,7 @@ struct ref_plan ref_plan(bool as_reads)
     };
 }
 
-static void mark_all(struct memsys *m)
+void memsys_mark_all(struct memsys *m)
 {
     memsys_mark_state(m);
     for (int side = 0; side < NR_SIDES; side++) {
@@ -449,7 +449,7 @@ size_t memsys_run(struct memsys *m, const struct ref *refs, size_t n,
     if (m->full) {
         return run_full(m, refs, n, plan);
     }
-    mark_all(m);
+    memsys_mark_all(m);
     if (lean_now(m)) {
         done = run_usual(m, refs, n, plan, &faulted);
     }

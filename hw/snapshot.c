@@ -229,6 +229,7 @@ struct snapshot *arena_snapshot(struct arena *a)
 void arena_rejoin(struct arena *a, struct snapshot *s)
 {
     struct chunk_list *changed = &a->priv->list[LIST_CHANGED];
+    a->era++;
     for (size_t i = 0; i < changed->nr; i++) {
         a->marks[changed->chunk[i]] &= (unsigned char)~ARENA_CHANGED;
     }
@@ -284,6 +285,7 @@ void arena_restore(struct arena *a, const struct snapshot *s)
 {
     struct arena_private *p = a->priv;
     struct chunk_list *changed = &p->list[LIST_CHANGED];
+    a->era++;
     tree_restore(a, p->last ? p->last->root : NULL, s->root, p->levels - 1, 0);
     for (size_t i = 0; i < changed->nr; i++) {
         size_t chunk = changed->chunk[i];

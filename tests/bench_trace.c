@@ -9,7 +9,14 @@
  * "full" is TLBs, four-level walks through L2, virtual L1, physical L2; "full-live" the
  * same with each access an operation of its own: its events are numbered, as they are
  * while nobody stops at them, and all that it changes is marked in the arena, so that
- * snapshots and the digest have it; "caches" is G1 without TLBs.
+ * snapshots and the digest have it; "caches" is G1 without TLBs. By hand, divided by
+ * 100,000 or, for syn2m, 2,000,000 references (full-live: --toggle-collect=bench_live):
+ *
+ *     valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+ *         --toggle-collect=memsys_run build/tests/bench_trace syn2m full 1
+ *
+ * This counts the loop alone; a whole command, references read or made, is counted by
+ * valgrind --tool=callgrind build/ui/mmscope trace --mmu --syn 2000000.
  *
  *     bench_trace                    all of them, three times each, the fastest counts
  *     bench_trace TRACE STACK TIMES  one of them; TRACE: ls100k, cc1_100k, syn2m
