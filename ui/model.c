@@ -104,17 +104,44 @@ const struct event *op_events_get(const struct op_events *e, uint64_t n)
 
 /* ---- arguments ---- */
 
+/* The arguments of a kind of event, taken out of its row of the table once: thousands of
+ * events are asked for one after the other. */
+struct kind_args {
+    bool known;
+    uint32_t nr;
+    struct {
+        char name[32], type[32];
+    } arg[PROBE_ARGS];
+};
+
+static const struct kind_args *kind_args(uint16_t kind)
+{
+    static struct kind_args all[NR_EVENTS];
+    static const struct kind_args none;
+    const struct event_info *info = event_info(kind);
+    if (!info || kind >= NR_EVENTS) {
+        return &none;
+    }
+    struct kind_args *k = &all[kind];
+    if (!k->known) {
+        while (k->nr < PROBE_ARGS &&
+               arg_describe(info->args, k->nr, k->arg[k->nr].name, k->arg[k->nr].type)) {
+            k->nr++;
+        }
+        k->known = true;
+    }
+    return k;
+}
+
+static bool same_word(const char *a, const char *b) { return *a == *b && !strcmp(a, b); }
+
 static bool find_arg(const struct event *ev, const char *name, const char *type,
                      uint64_t *value)
 {
-    const struct event_info *info = event_info(ev->kind);
-    if (!info) {
-        return false;
-    }
-    char arg_name[32], arg_type[32];
-    for (uint32_t i = 0;
-         i < PROBE_ARGS && arg_describe(info->args, i, arg_name, arg_type); i++) {
-        if ((!name || !strcmp(arg_name, name)) && (!type || !strcmp(arg_type, type))) {
+    const struct kind_args *k = kind_args(ev->kind);
+    for (uint32_t i = 0; i < k->nr; i++) {
+        if ((!name || same_word(k->arg[i].name, name)) &&
+            (!type || same_word(k->arg[i].type, type))) {
             *value = ev->arg[i];
             return true;
         }
@@ -140,11 +167,10 @@ struct block_args {
 
 static struct block_args block_args_of(uint16_t kind)
 {
-    const struct event_info *info = event_info(kind);
+    const struct kind_args *k = kind_args(kind);
     struct block_args b = {.known = true};
-    char name[32], type[32];
-    for (uint32_t i = 0;
-         info && i < PROBE_ARGS && arg_describe(info->args, i, name, type); i++) {
+    for (uint32_t i = 0; i < k->nr; i++) {
+        const char *name = k->arg[i].name, *type = k->arg[i].type;
         b.pfns |= (uint8_t)(!strcmp(type, "pfn") << i);
         if (!strcmp(type, "order") &&
             (!b.orders || !strcmp(name, "found") || !strcmp(name, "fallback_order"))) {
@@ -196,10 +222,9 @@ bool op_is_stop_note(const struct op *op)
 
 static void add_changed(struct model *md, const struct event *ev)
 {
-    const struct event_info *info = event_info(ev->kind);
-    char name[32], type[32];
-    for (uint32_t i = 0;
-         info && i < PROBE_ARGS && arg_describe(info->args, i, name, type); i++) {
+    const struct kind_args *k = kind_args(ev->kind);
+    for (uint32_t i = 0; i < k->nr; i++) {
+        const char *type = k->arg[i].type;
         if (!strcmp(type, "zone") && ev->arg[i] < 64) {
             md->changed_zones |= (uint64_t)1 << ev->arg[i];
         }
