@@ -22,11 +22,11 @@
  *
  * Instructions a reference (tests/bench_trace.c): about 30 counting and 79 as operations
  * where references hit, as real programs' do. On syn2m, where more than half miss L1 and
- * one in eight walks, 146 and 248; 90 and 140 were wanted. Where the 146 go, by
- * reference: 90 the loop, L1, the first TLB and L2 (an L1 miss takes about 85, its dirty victim 30,
- * reordering a set 12), 33 misses of the first TLB (70 that the second answers, 165 with
- * a walk, its entries in L2), 7 page faults, 7 references of two lines. Compiled for
- * AVX2 and BMI2 it would be 138.
+ * one in eight walks, 146 and 248; 90 and 140 were wanted. The 146 by reference: 90 for
+ * the loop, L1, the first TLB and L2 (an L1 miss takes about 85, its dirty victim 30,
+ * reordering a set 12), 33 for misses of the first TLB (70 that the second answers, 165
+ * with a walk), 7 for page faults, 7 for references of two lines. Compiled for AVX2 and
+ * BMI2 it would be 138.
  *
  * Left out: lines that hold bytes, costs (config.cost) and everything of
  * hw/memsys_full.c.
