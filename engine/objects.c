@@ -270,6 +270,14 @@ void kfree(struct machine *m, uint64_t va)
     fn_leave(&m->probe);
 }
 
+/* slab_ksize: with SLUB, who asks may have the padding too, unless something is there. */
+static uint64_t slab_ksize(const struct machine *m, const struct kmem_cache *c)
+{
+    return !m->config.slub || (c->flags & (SLAB_RED_ZONE | SLAB_POISON)) ? c->object_size
+           : c->flags & (SLAB_TYPESAFE_BY_RCU | SLAB_STORE_USER)         ? c->inuse
+                                                                         : c->size;
+}
+
 /* __ksize */
 static uint64_t size_of_object(struct machine *m, uint64_t va)
 {
@@ -285,7 +293,7 @@ static uint64_t size_of_object(struct machine *m, uint64_t va)
             slab_report(m, why, va, c->id);
             return 0;
         }
-        return c->object_size;
+        return slab_ksize(m, c);
     }
     const uint64_t frame = (va - m->vm->kspace.page_offset) >> PAGE_SHIFT;
     const bool direct = kspace_is_direct(&m->vm->kspace, va) && frame < m->mm->nr_frames;
@@ -328,6 +336,9 @@ uint64_t krealloc(struct machine *m, uint64_t va, uint64_t size, gfp_t gfp)
         if (has >= size) {
             probe(&m->probe, EV_KREALLOC_FITS, va, size, has);
             to = va;
+            if (gfp & __GFP_ZERO) {
+                clear_bytes(m, va + size, has - size);
+            }
         } else {
             to = kmalloc(m, size, gfp);
             if (to && has) {

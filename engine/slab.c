@@ -376,13 +376,13 @@ FAST uint64_t do_cache_alloc(struct machine *m, const struct kmem_cache *c, gfp_
     return entry;
 }
 
-static void clear_object(struct machine *m, const struct kmem_cache *c, uint64_t va)
+static void clear_bytes(struct machine *m, uint64_t va, uint64_t nr)
 {
     static const unsigned char zeros[256];
-    for (uint32_t at = 0; at < c->object_size; at += sizeof zeros) {
-        slab_write(m, va + at, zeros, min_u32(sizeof zeros, c->object_size - at));
+    for (uint64_t at = 0; at < nr; at += sizeof zeros) {
+        slab_write(m, va + at, zeros, nr - at < sizeof zeros ? nr - at : sizeof zeros);
     }
-    probe(&m->probe, EV_CLEAR_OBJECT, va, c->object_size);
+    probe(&m->probe, EV_CLEAR_OBJECT, va, nr);
 }
 
 /* slab_alloc_node: an object's address, or 0. */
@@ -395,8 +395,8 @@ FAST uint64_t slab_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gf
     const uint64_t entry = do_cache_alloc(m, c, gfp);
     slab_irq_restore(m, flags);
     const uint64_t va = entry ? entry_va(m, c, entry) : 0;
-    if (UNLIKELY(gfp & __GFP_ZERO) && va && !c->ctor) {
-        clear_object(m, c, va);
+    if (UNLIKELY(gfp & __GFP_ZERO) && va) { /* whatever a constructor has made of it */
+        clear_bytes(m, va, c->object_size);
     }
     return va;
 }

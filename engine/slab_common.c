@@ -130,6 +130,8 @@ static struct kmem_cache *fill_cache(struct machine *m, const struct slab_spec *
         if (!m->config.slub) { /* CACHE_CREATE_MASK: SLAB without its debugging */
             flags &= ~(SLAB_CONSISTENCY_CHECKS | SLAB_RED_ZONE | SLAB_POISON |
                        SLAB_STORE_USER | SLAB_TRACE);
+        } else { /* SLUB does not know this one */
+            flags &= ~SLAB_MEM_SPREAD;
         }
         c->object_size = (uint32_t)s->size;
         c->flags = flags;

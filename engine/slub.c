@@ -518,8 +518,8 @@ FAST uint64_t slub_alloc(struct machine *m, const struct kmem_cache *c, gfp_t gf
     if (UNLIKELY(!va)) {
         va = slow_alloc(m, c, gfp);
     }
-    if (UNLIKELY(gfp & __GFP_ZERO) && va && !c->ctor) {
-        clear_object(m, c, va);
+    if (UNLIKELY(gfp & __GFP_ZERO) && va) {
+        clear_bytes(m, va, c->object_size);
     }
     return va;
 }

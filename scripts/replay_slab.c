@@ -44,7 +44,7 @@ enum { UN_PARTIAL };
 enum { CPU_CPU, CPU_SLAB };
 enum { SLUB_MOST = PAGE_SIZE }; /* objects in a slab: 8 pages of 8 bytes each */
 enum { US_PFN, US_INUSE, US_OBJECTS, US_FROZEN };
-/* __CMPXCHG_DOUBLE: set for all caches, on all processors that are simulated */
+/* __CMPXCHG_DOUBLE: the processor has the instruction, which nothing else depends on */
 enum { SLUB_CMPXCHG_DOUBLE = 0x40000000 };
 
 static const struct record_object *object_of(const struct record *r, uint32_t i)
@@ -268,7 +268,8 @@ static void compare_slub_cache(struct comparison *c, const struct record_object 
 {
     compare(c, "object_size", o->value[UC_OBJECT_SIZE], k->object_size, false);
     compare_slub_geometry(c, o->value + UC_GEOMETRY, k);
-    compare(c, "flags", o->value[UC_FLAGS], k->flags | SLUB_CMPXCHG_DOUBLE, true);
+    const uint64_t processor = o->value[UC_FLAGS] & SLUB_CMPXCHG_DOUBLE;
+    compare(c, "flags", o->value[UC_FLAGS], k->flags | processor, true);
 }
 
 /* Objects of a slab, by number there, against addresses. */
@@ -317,13 +318,81 @@ static void compare_slub_slab(struct comparison *c, const struct replay *rp,
     compare_objects(c, rp, o, slab, numbers, nr);
 }
 
-/* All lines of one cache of SLUB's. cpu_partial lines follow their CPU's cpu_slab. */
+/* The partial slabs of CPUs: each CPU's behind its own line, or, apart, those of all CPUs
+ * in their order behind the last one's. */
+struct chains {
+    bool apart;
+    uint32_t slab; /* that the next line is of; 0: none left of that CPU's */
+    uint32_t next; /* the next CPU, while they are apart */
+    uint64_t seen; /* CPUs that have had their line */
+};
+
+static bool chains_apart(const struct record *r, uint32_t i)
+{
+    bool seen = false;
+    for (const uint32_t end = dump_end(r, i); i < end; i++) {
+        const uint8_t kind = r->items[i].kind;
+        if (seen && kind == RECORD_CPU_SLAB) {
+            return false;
+        }
+        seen =
+            seen || (kind == RECORD_SLAB && object_of(r, i)->list == RECORD_CPU_PARTIAL);
+    }
+    return true;
+}
+
+static struct slub_cpu_view cpu_of(const struct replay *rp, uint32_t id, uint64_t cpu)
+{
+    struct slub_cpu_view v;
+    slub_cpu_view(rp->on, id, cpu < MAX_CPUS ? (uint32_t)cpu : MAX_CPUS, &v);
+    return v;
+}
+
+static uint32_t *chain_at(const struct replay *rp, uint32_t id, struct chains *chains)
+{
+    while (chains->apart && !chains->slab && chains->next < machine_nr_cpus(rp->on)) {
+        chains->slab = cpu_of(rp, id, chains->next++).partial;
+    }
+    return &chains->slab;
+}
+
+static void compare_slub_cpu(struct comparison *c, const struct replay *rp, uint32_t i,
+                             uint32_t id, struct chains *chains)
+{
+    const struct record_object *o = object_of(rp->record, i);
+    const uint64_t cpu = o->value[CPU_CPU];
+    if (!chains->apart) {
+        if (chains->slab) {
+            differs(c, "a CPU's partial slabs", "at their end", "the machine has more");
+        }
+        chains->slab = cpu_of(rp, id, cpu).partial;
+    }
+    chains->seen |= cpu < MAX_CPUS ? (uint64_t)1 << cpu : 0;
+    compare_cpu_slab(c, rp, o, id);
+}
+
+/* A CPU whose line is missing has no slabs. */
+static void compare_unseen(struct comparison *c, const struct replay *rp, uint32_t id,
+                           const struct chains *chains)
+{
+    for (uint32_t cpu = 0; cpu < machine_nr_cpus(rp->on); cpu++) {
+        const struct slub_cpu_view v = cpu_of(rp, id, cpu);
+        if (!(chains->seen >> cpu & 1) && (v.slab || v.partial)) {
+            char text[30];
+            snprintf(text, sizeof text, "CPU %" PRIu32, cpu);
+            differs(c, text, "no slabs", "the machine has some");
+        }
+    }
+}
+
+/* All lines of one cache of SLUB's. */
 static bool compare_slub_dump(struct replay *rp, uint32_t i, uint32_t id,
                               struct comparison *c, char *what, size_t size)
 {
     const struct record *r = rp->record;
     const struct kmem_cache *k = cache_r(rp->on, id);
-    uint32_t partial = slabs_first(rp->on, id, SLABS_PARTIAL), cpu_partial = 0;
+    uint32_t partial = slabs_first(rp->on, id, SLABS_PARTIAL);
+    struct chains chains = {.apart = chains_apart(r, i)};
     char name[RECORD_NAME];
     name_of(object_of(r, i), name);
     for (const uint32_t end = dump_end(r, i); i < end; i++) {
@@ -337,23 +406,18 @@ static bool compare_slub_dump(struct replay *rp, uint32_t i, uint32_t id,
             compare(c, "nr_partial", o->value[UN_PARTIAL], k->list[SLABS_PARTIAL].nr,
                     false);
         } else if (kind == RECORD_CPU_SLAB) {
-            struct slub_cpu_view v;
-            if (cpu_partial) {
-                differs(c, "a CPU's partial slabs", "at their end",
-                        "the machine has more");
-            }
-            compare_cpu_slab(c, rp, o, id);
-            slub_cpu_view(rp->on, id, (uint32_t)o->value[CPU_CPU], &v);
-            cpu_partial = v.partial;
+            compare_slub_cpu(c, rp, i, id, &chains);
         } else {
-            uint32_t *slab = o->list == RECORD_CPU_PARTIAL ? &cpu_partial : &partial;
+            uint32_t *slab =
+                o->list == RECORD_CPU_PARTIAL ? chain_at(rp, id, &chains) : &partial;
             compare_slub_slab(c, rp, o, *slab);
             *slab = *slab ? slabs_next(rp->on, *slab) : 0;
         }
     }
-    if (partial || cpu_partial) {
+    if (partial || *chain_at(rp, id, &chains)) {
         differs(c, "a list of slabs", "at its end", "the machine has more");
     }
+    compare_unseen(c, rp, id, &chains);
     return c->same;
 }
 
@@ -404,6 +468,23 @@ static void compare_array(struct comparison *c, const struct replay *rp,
     compare_list(c, "entry", rp->record->wides + o->first, o->nr, entries, v.avail, true);
 }
 
+/* An array whose line is missing is empty. */
+static void compare_unseen_arrays(struct comparison *c, const struct replay *rp,
+                                  uint32_t id, uint64_t seen, bool shared)
+{
+    struct array_view v;
+    for (uint32_t cpu = 0; cpu < machine_nr_cpus(rp->on); cpu++) {
+        if (!(seen >> cpu & 1) && array_view(rp->on, id, cpu, &v) && v.avail) {
+            char text[30];
+            snprintf(text, sizeof text, "CPU %" PRIu32, cpu);
+            differs(c, text, "an empty array", "the machine has objects in it");
+        }
+    }
+    if (!shared && array_view(rp->on, id, UINT32_MAX, &v) && v.avail) {
+        differs(c, "the shared array", "none", "the machine has objects in it");
+    }
+}
+
 static void compare_slab(struct comparison *c, const struct replay *rp,
                          const struct record_object *o, uint32_t slab)
 {
@@ -438,6 +519,8 @@ static void compare_dump(struct replay *rp, uint32_t i, uint32_t id,
 {
     const struct record *r = rp->record;
     uint32_t next[NR_SLAB_LISTS] = {0};
+    uint64_t seen = 0; /* CPUs */
+    bool shared = false;
     struct cache_view v;
     char name[RECORD_NAME], what[RECORD_NAME + 40];
     struct comparison c = {.sink = sink, .what = what, .same = true};
@@ -467,8 +550,11 @@ static void compare_dump(struct replay *rp, uint32_t i, uint32_t id,
             *slab = *slab ? slabs_next(rp->on, *slab) : 0;
         } else {
             compare_array(&c, rp, o, id, kind == RECORD_SHARED);
+            shared = shared || kind == RECORD_SHARED;
+            seen |= kind == RECORD_SHARED ? 0 : (uint64_t)1 << (o->value[A_CPU] & 63);
         }
     }
+    compare_unseen_arrays(&c, rp, id, seen, shared);
     for (uint32_t kind = SLABS_PARTIAL; kind < NR_SLAB_LISTS; kind++) {
         if (next[kind]) {
             differs(&c, "a list of slabs", "at its end", "the machine has more");

@@ -326,6 +326,38 @@ static void check_kmalloc(enum arch arch)
     is_u64(call(m, 0, OP_KREALLOC, larger, 0, GFP_KERNEL, 0), ZERO_SIZE_PTR,
            "krealloc to 0 frees");
     slab_write(m, call(m, 0, OP_KMALLOC, 30, GFP_KERNEL, 0, 0), "old", 4);
+    va = call(m, 0, OP_KMALLOC, 32, GFP_KERNEL, 0, 0);
+    slab_write(m, va, "0123456789abcdefghijklmnopqrstu", 32);
+    is_hex(call(m, 0, OP_KREALLOC, va, 10, GFP_KERNEL | __GFP_ZERO, 0), va,
+           "krealloc with __GFP_ZERO: it fits");
+    char all[32];
+    bool zero = true;
+    slab_read(m, va, all, sizeof all);
+    for (size_t i = 10; i < sizeof all; i++) {
+        zero = zero && !all[i];
+    }
+    ok(zero && !memcmp(all, "0123456789", 10), "... and what is behind it is cleared");
+    machine_destroy(m);
+}
+
+/* Without init_on_alloc= a constructor keeps nobody from __GFP_ZERO. */
+static void check_ctor_zero(void)
+{
+    struct machine *m = machine(ARCH_I386, 1);
+    const uint64_t c = call(m, 0, OP_KMEM_CACHE_CREATE, 1, 40, 0, (uint64_t)0x15a << 32);
+    const uint64_t first = alloc(m, 0, c); /* makes a slab */
+    const uint64_t va = call(m, 0, OP_KMEM_CACHE_ALLOC, c, GFP_KERNEL | __GFP_ZERO, 0, 0);
+    unsigned char bytes[40];
+    bool zero = true, filled = true;
+    slab_read(m, first, bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        filled = filled && bytes[i] == 0x5a;
+    }
+    slab_read(m, va, bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        zero = zero && !bytes[i];
+    }
+    ok(filled && zero, "an object of a constructor's is as it was made, or cleared");
     machine_destroy(m);
 }
 
@@ -566,6 +598,7 @@ int main(void)
     check_places();
     check_kmalloc(ARCH_I386);
     check_kmalloc(ARCH_X86_64);
+    check_ctor_zero();
     check_reap();
     check_shrink_and_destroy();
     check_misuse();

@@ -210,6 +210,31 @@ static void test_broken(bool by_store)
     machine_destroy(m);
 }
 
+/* slab_ksize: the whole slot, unless something lies behind the object. */
+static void test_ksize(void)
+{
+    static const struct {
+        enum arch arch;
+        uint32_t size, flags, has;
+    } rows[] = {
+        {ARCH_I386, 200, SLAB_HWCACHE_ALIGN, 224}, /* lines of 32 bytes */
+        {ARCH_I386, 20, 0, 24},
+        {ARCH_I386, 202, SLAB_TYPESAFE_BY_RCU, 204}, /* up to the pointer */
+        {ARCH_I386, 202, SLAB_STORE_USER, 204},
+        {ARCH_I386, 202, SLAB_POISON, 202},
+        {ARCH_X86_64, 200, SLAB_HWCACHE_ALIGN, 256},
+        {ARCH_X86_64, 202, SLAB_TYPESAFE_BY_RCU, 208},
+        {ARCH_X86_64, 202, SLAB_STORE_USER, 208},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct machine *m = machine(rows[i].arch, 1);
+        const uint64_t va = alloc(m, 0, create(m, rows[i].size, rows[i].flags));
+        is_u64(call(m, 0, OP_KSIZE, va, 0, 0, 0), rows[i].has, "ksize of %u bytes, %#x",
+               rows[i].size, rows[i].flags);
+        machine_destroy(m);
+    }
+}
+
 static void test_refused(void)
 {
     struct machine *m = machine(ARCH_I386, 1);
@@ -234,6 +259,7 @@ int main(void)
     test_bulk();
     test_broken(false);
     test_broken(true);
+    test_ksize();
     test_refused();
     return done_testing();
 }
