@@ -1,5 +1,6 @@
 /* The timeline: positions, branches, interrupts, search, what is kept and what is
- * forgotten. Random travel, a little of it; test_travel_random.c does more.
+ * forgotten. Random travel, a little of it; test_travel_random.c does more, and looks at
+ * all memory at each step.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "timeline.h"

@@ -16,6 +16,7 @@ static void travel(const char *name, const struct machine_config *c, size_t hist
 {
     struct traveller *tr = calloc(1, sizeof *tr);
     travel_begin(tr, c, history_bytes, seed);
+    tr->thorough = true;
     if (seed % 3 == 0) {
         timeline_set_live_hook(tr->t, travel_hook, tr, NULL);
     }
