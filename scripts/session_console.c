@@ -423,7 +423,7 @@ static void offer_locals(lua_State *L, const struct completing *c)
     const struct script *sc = script_of(L);
     const struct script_frame f =
         locals_before(sc->session, ops_here(sc), sc->session->frame);
-    for (const char *line = f.locals; line < f.locals + f.locals_len;) {
+    for (const char *line = f.locals; line && line < f.locals + f.locals_len;) {
         size_t len = strcspn(line, " \n");
         snprintf(name, sizeof name, "%.*s", (int)len, line);
         offer(c, "", 0, name);

@@ -286,9 +286,8 @@ static void complete_argument(struct app *a, enum complete_kind kind, const char
     case COMPLETE_CACHE:
     case COMPLETE_TLB:
         for (int i = 0; i < 3; i++) {
-            offer(prefix,
-                  hw_part_title((kind == COMPLETE_TLB ? PART_ITLB : PART_L1I) + i), fn,
-                  ctx);
+            const int first = kind == COMPLETE_TLB ? PART_ITLB : PART_L1I;
+            offer(prefix, hw_part_title((enum hw_part)(first + i)), fn, ctx);
         }
         offer(prefix, "auto", fn, ctx);
         offer(prefix, "next", fn, ctx);

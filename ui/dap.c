@@ -17,7 +17,6 @@
 #include "inspect_hw.h"
 #include "lessons.h"
 #include "memsys.h"
-#include "pane.h"
 #include "source.h"
 
 enum { MAX_QUEUE = 64, MAX_MESSAGE = 16 << 20 };
