@@ -190,6 +190,7 @@ end
 return lesson {
     title = "The way of an object",
     summary = "kmalloc(200): arrays, slab, page list, buddy system, and back.",
+    view = "objects",
     machine = { arch = "x86_64", ram = "256M", cpus = 2 },
     run = function()
         held = {}

@@ -175,6 +175,7 @@ end
 return lesson {
     title = "kmalloc's waste",
     summary = "Sizes, internal fragmentation, sizes that fit, a cache of one's own.",
+    view = "objects",
     machine = { arch = "x86_64", ram = "256M", cpus = 1 },
     run = function()
         sizes()

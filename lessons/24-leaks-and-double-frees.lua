@@ -154,6 +154,7 @@ end
 return lesson {
     title = "Leaks and double frees",
     summary = "Bugs with objects, their reports, and going back to where they began.",
+    view = "objects",
     machine = { arch = "x86_64", ram = "256M", cpus = 1 },
     run = function()
         kmem_cache_init()
