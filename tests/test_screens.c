@@ -312,6 +312,40 @@ static void test_menu(const struct screen *sc)
     grid_destroy(&g);
 }
 
+/* More lessons than rows: what is not seen is announced, and pages turn. */
+static void test_long_menu(void)
+{
+    struct lesson many[30];
+    for (int i = 0; i < 30; i++) {
+        many[i] = (struct lesson){"a", "00-many", "A lesson", "What it is about."};
+    }
+    struct lessons lessons = {many, 30, NULL};
+    struct menu m;
+    struct grid g;
+    menu_init(&m, &lessons, GLYPHS_UTF8);
+    m.cols = 80;
+    m.rows = 24;
+    grid_create(&g, m.cols, m.rows);
+    menu_draw(&m, &g);
+    char *got = picture(&g);
+    ok(strstr(got, "16 more") && !strstr(got, "\u2191"), "16 more are below, none above");
+    free(got);
+    menu_key(&m, K_PAGE_DOWN);
+    is_i64(m.selected, 15, "a page further");
+    menu_key(&m, K_PAGE_DOWN);
+    menu_key(&m, K_PAGE_DOWN);
+    is_i64(m.selected, 30, "the sandbox is the last");
+    menu_draw(&m, &g);
+    got = picture(&g);
+    ok(!strstr(got, " more ") && strstr(got, "\u2191"), "more are above, none below");
+    free(got);
+    menu_key(&m, K_PAGE_UP);
+    menu_key(&m, K_PAGE_UP);
+    menu_key(&m, K_PAGE_UP);
+    is_i64(m.selected, 0, "and back to the first");
+    grid_destroy(&g);
+}
+
 /* ---- every lesson, on every kind of screen ---- */
 
 static unsigned broken_cells(const struct grid *g, bool ascii)
@@ -524,6 +558,7 @@ int main(void)
     if (getenv("GENERATE")) {
         return 0;
     }
+    test_long_menu();
     char dir[512];
     setenv("MMSCOPE_LESSONS", source_path(dir, sizeof dir, "lessons"), 1);
     struct lessons lessons = lessons_load();

@@ -45,10 +45,17 @@ int app_speed(const struct app *a)
 
 /* ---- life ---- */
 
+/* Where an ordinary request goes first. */
 static uint32_t first_zone(const struct machine *m)
 {
-    uint32_t zone = zone_by_type(m, ZONE_NORMAL);
-    return zone < machine_nr_zones(m) ? zone : 0;
+    static const enum zone_type wanted[] = {ZONE_NORMAL, ZONE_DMA32};
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        uint32_t zone = zone_by_type(m, wanted[i]);
+        if (zone < machine_nr_zones(m)) {
+            return zone;
+        }
+    }
+    return 0;
 }
 
 static size_t word_hash(const char *word, size_t len)

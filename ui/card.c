@@ -77,7 +77,7 @@ void card_question_text(const struct app *a, uint32_t text_id, bool open, char *
             len +=
                 (size_t)snprintf(buf + len, size - len, "\n%u  %s", i + 1, q.choice[i]);
         } else if (i == q.answer) {
-            len += (size_t)snprintf(buf + len, size - len, "\n%s", q.choice[i]);
+            len += (size_t)snprintf(buf + len, size - len, "\nAnswer: %s", q.choice[i]);
         }
     }
 }

@@ -25,7 +25,7 @@ static void travelled(struct app *a, enum travel result, struct position from)
         } else {
             app_message(a, MESSAGE_INFO,
                         "The script ends here. S goes back, R to the beginning, a and : "
-                        "do something new.");
+                        "do more.");
         }
         break;
     case TRAVEL_START:

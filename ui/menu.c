@@ -54,6 +54,23 @@ static int top_entry(const struct menu *m)
     return m->selected >= seen ? m->selected - seen + 1 : 0;
 }
 
+/* Marks at the right edge: there are more above or below. */
+static void draw_more(const struct menu *m, struct grid *g, int x, int top)
+{
+    int rows = entry_rows(m), below = nr_entries(m) - top - entries_seen(m);
+    if (top > 0) {
+        grid_put(g, x, FIRST_ROW, m->glyphs->up, ST_HINT_KEY, 0);
+    }
+    if (below > 0) {
+        char text[32];
+        int y = FIRST_ROW + (entries_seen(m) - 1) * rows;
+        snprintf(text, sizeof text, "%d more ", below);
+        int tx = x - text_width(text);
+        grid_text(g, tx, y, text, ST_HINT, 0);
+        grid_put(g, x, y, m->glyphs->down, ST_HINT_KEY, 0);
+    }
+}
+
 static const char *entry_summary(const struct menu *m, int n)
 {
     const int nr = (int)m->lessons->nr;
@@ -124,6 +141,7 @@ void menu_draw(const struct menu *m, struct grid *g)
     for (int i = 0; i < entries_seen(m) && top + i < nr_entries(m); i++) {
         draw_entry(m, g, x, FIRST_ROW + i * rows, w, top + i);
     }
+    draw_more(m, g, x + w - 1, top);
     if (!m->lessons->nr) {
         char text[600];
         snprintf(text, sizeof text, "No lessons were found in %s: set MMSCOPE_LESSONS.",
@@ -133,8 +151,14 @@ void menu_draw(const struct menu *m, struct grid *g)
     }
     int last = g->rows - 1;
     if (rows == 1 && !m->message[0]) { /* no room under each: that of the selected one */
-        grid_text_cut(g, x + 6, last - 1, w - 6, entry_summary(m, m->selected),
-                      m->glyphs->more, ST_WHY, 0);
+        const char *s = entry_summary(m, m->selected);
+        struct text_line line;
+        for (int y = last - 2; y < last && text_wrap(&s, w - 6, &line); y++) {
+            char text[256];
+            snprintf(text, sizeof text, "%.*s%s%s", (int)line.bytes, line.start,
+                     y + 1 == last && *s ? " " : "", y + 1 == last ? s : "");
+            grid_text_cut(g, x + 6, y, w - 6, text, m->glyphs->more, ST_WHY, 0);
+        }
     }
     if (m->message[0]) {
         const char *s = m->message;
@@ -148,7 +172,7 @@ void menu_draw(const struct menu *m, struct grid *g)
     }
     static const char *const hints[][2] = {{"Up/Down", "choose"},
                                            {"Enter", "open"},
-                                           {"1..9", "open that one"},
+                                           {"1..9", "open 01 to 09"},
                                            {"q", "quit"}};
     int hx = x;
     for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
@@ -175,12 +199,18 @@ enum menu_answer menu_key(struct menu *m, int key)
         m->selected = (m->selected + 1) % nr;
         return MENU_STAY;
     case K_HOME:
-    case K_PAGE_UP:
         m->selected = 0;
         return MENU_STAY;
     case K_END:
-    case K_PAGE_DOWN:
         m->selected = nr - 1;
+        return MENU_STAY;
+    case K_PAGE_UP:
+        m->selected -= entries_seen(m);
+        m->selected = m->selected < 0 ? 0 : m->selected;
+        return MENU_STAY;
+    case K_PAGE_DOWN:
+        m->selected += entries_seen(m);
+        m->selected = m->selected >= nr ? nr - 1 : m->selected;
         return MENU_STAY;
     case K_ENTER:
     case ' ':

@@ -19,6 +19,27 @@ static const char sandbox_text[] =
 
 static const char opening_text[] =
     "Nothing has been told yet: press s (one step) or n (one line of the script).";
+static const char silent_text[] =
+    "This script has told nothing so far. What a step does stands in the rows at the "
+    "bottom; pane 3 has the calls. In a script, say \"...\" tells something here.";
+static const char silent_end_text[] =
+    "The script has ended, and told nothing. S goes back a step, R to the beginning; a "
+    "and : go on by hand.";
+static const char no_script_text[] =
+    "There is no script, so there is no story: each step is one recorded call or access. "
+    "What it does stands in the rows at the bottom; pane 3 has the calls.";
+
+/* What stands here before anything is told. */
+static const char *empty_text(const struct app *a)
+{
+    const struct model *md = &a->model;
+    bool ended = !md->past && session_state(a->session) == SESSION_DONE;
+    return a->sandbox                      ? sandbox_text
+           : !session_nr_lines(a->session) ? no_script_text
+           : ended                         ? silent_end_text
+           : md->has_op                    ? silent_text
+                                           : opening_text;
+}
 
 /* Notes that have been told at the position. */
 static size_t nr_told(const struct app *a)
@@ -148,8 +169,7 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
     int scrolled = a->narration.top;
     struct story s = story(a, in.w, in.h, in.h + (scrolled < 0 ? -scrolled : 0) + 2);
     if (!s.told) {
-        struct note n = {.kind = NOTE_SAY,
-                         .text = a->sandbox ? sandbox_text : opening_text};
+        struct note n = {.kind = NOTE_SAY, .text = empty_text(a)};
         draw_note(a, g, in, in.y, &n);
         return;
     }

@@ -103,7 +103,8 @@ void status_draw(const struct app *a, struct grid *g)
     for (int i = 0; i < nr;
          i++) { /* as many as there is room for beside a readable title */
         int w = text_width(words[i].label) + text_width(words[i].value) + 2;
-        if (right - w < x + (i < 2 ? 8 : need)) {
+        bool needed = i < 2 || (i == 2 && md->past); /* more than the whole title is */
+        if (right - w < x + (needed ? 8 : need)) {
             break;
         }
         right -= w;
