@@ -65,10 +65,9 @@ done
 if [ -z "$formatter" ]; then
     skip "there is no clang-format 14 to ask"
 else
-    ragged=
-    for file in $(printf '%s\n' $code | grep -v '\.def$'); do
-        "$formatter" "$file" | cmp -s - "$file" || ragged="$ragged $file"
-    done
+    # All at once: a process for each file takes most of the test's time.
+    ragged=$(printf '%s\n' $code | grep -v '\.def$' | xargs -n 40 "$formatter" --dry-run 2>&1 |
+        sed -n 's/:[0-9]*:[0-9]*: .*clang-format.*//p' | sort -u)
     is "$ragged" "" "clang-format has nothing to change"
 fi
 
