@@ -213,6 +213,34 @@ static void start_machine(const char *line, bool slub, uint32_t size, uint32_t f
     slab_tuning();
 }
 
+/* SLUB's geometry for all sizes, words of both kinds and lines of both lengths. */
+static void check_geometry(const char *line, enum arch arch)
+{
+    uint32_t nr = 0, line_size = arch == ARCH_I386 ? 32 : 64;
+    start_machine(line, true, 40, 0);
+    for (uint32_t size = 8; size <= 40000 && !why[0]; size += size / 37 + 1) {
+        for (uint32_t aligned = 0; aligned < 2; aligned++, nr++) {
+            const struct kmem_cache *c =
+                cache_r(m, call(0, OP_LOAD_CACHE, 2 + nr, size, 0,
+                                aligned ? SLAB_HWCACHE_ALIGN : 0));
+            slub_geometry(size, aligned ? line_size : 0);
+            same("size", k.size, c->size);
+            same("align", k.align, c->align);
+            same("offset", k.offset, c->offset);
+            same("inuse", k.inuse, c->inuse);
+            same("order", k.order, c->gfporder);
+            same("objects", k.num, c->num);
+            same("min_order", k.min_order, c->min_order);
+            same("min_objects", k.min_num, c->min_num);
+            same("min_partial", k.min_partial, c->min_partial);
+            same("cpu_partial", k.cpu_partial, c->cpu_partial);
+            same("cpu_partial_slabs", k.cpu_slabs, c->cpu_partial_slabs);
+        }
+    }
+    ok(nr > 400 && !why[0], "%s: the geometries of %u caches %s", line, nr, why);
+    machine_destroy(m);
+}
+
 static struct replay_tally replay(char *err, size_t err_size)
 {
     struct replay_tally t = {0};
@@ -300,17 +328,23 @@ static void check(const char *line, bool slub, uint32_t size, uint32_t flags,
 
 int main(void)
 {
-    static const char *const machines[] = {
-        "arch=x86_64 ram=96M cpus=1",  "arch=x86_64 ram=96M cpus=4",
-        "ram=96M highmem=16M cpus=2",  "ram=96M highmem=16M cpus=3",
-        "arch=i386pae ram=96M cpus=4", "arch=x86_64 ram=96M cpus=8"};
+    static const struct {
+        const char *line;
+        enum arch arch;
+    } machines[] = {{"arch=x86_64 ram=96M cpus=1", ARCH_X86_64},
+                    {"arch=x86_64 ram=96M cpus=4", ARCH_X86_64},
+                    {"ram=96M highmem=16M cpus=2", ARCH_I386},
+                    {"ram=96M highmem=16M cpus=3", ARCH_I386},
+                    {"arch=i386pae ram=96M cpus=4", ARCH_I386_PAE},
+                    {"arch=x86_64 ram=96M cpus=8", ARCH_X86_64}};
     static const uint32_t sizes[][2] = {
         {40, 0}, {200, SLAB_HWCACHE_ALIGN}, {700, 0}, {1700, 0}, {5000, 0}};
     for (size_t i = 0; i < sizeof machines / sizeof machines[0]; i++) {
+        check_geometry(machines[i].line, machines[i].arch);
         for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
             const uint32_t steps = sizes[s][0] < 1000 ? 1500 : 500;
-            check(machines[i], true, sizes[s][0], sizes[s][1], steps);
-            check(machines[i], false, sizes[s][0], sizes[s][1], steps);
+            check(machines[i].line, true, sizes[s][0], sizes[s][1], steps);
+            check(machines[i].line, false, sizes[s][0], sizes[s][1], steps);
         }
     }
     free(text);
