@@ -117,7 +117,11 @@ static bool init_late(struct machine *m)
     bool done = true;
     fn_enter(&m->probe, FN_kmem_cache_init_late);
     for (uint32_t id = m->slab->first; id && done; id = cache_r(m, id)->next) {
-        done = slab_enable_cpucache(m, cache_w(m, cache_r(m, id)), slab_online_at_boot(m),
+        const struct kmem_cache *c = cache_r(m, id);
+        if (!c->addr && id != m->slab->kmem_cache) {
+            continue; /* of a record, whose kernel has booted long ago */
+        }
+        done = slab_enable_cpucache(m, cache_w(m, c), slab_online_at_boot(m),
                                     (gfp_t)GFP_NOWAIT);
     }
     slab_root_w(m)->state = SLAB_FULL;

@@ -280,18 +280,17 @@ static uint64_t slub_take(uint32_t cpu)
     return pop_front(&k.cpu_free[cpu]);
 }
 
-static void slub_put(uint32_t cpu, uint64_t va)
+/* do_slab_free: objects of one slab, in the order in which they are put in front. */
+static void slub_put(uint32_t cpu, const uint64_t *va, uint32_t nr)
 {
-    const uint32_t slab = slab_of(va);
+    const uint32_t slab = slab_of(va[0]);
     struct part *s = &k.slab[slab];
-    if (k.cpu_slab[cpu] == (int32_t)slab) {
-        push_front(&k.cpu_free[cpu], va);
-        return;
+    const bool own = k.cpu_slab[cpu] == (int32_t)slab, was_full = !s->free.nr;
+    for (uint32_t i = 0; i < nr; i++) {
+        push_front(own ? &k.cpu_free[cpu] : &s->free, va[i]);
     }
-    const bool was_full = !s->free.nr;
-    push_front(&s->free, va);
-    s->inuse--;
-    if (s->frozen) {
+    s->inuse -= own ? 0 : nr;
+    if (own || s->frozen) {
         return;
     }
     if (was_full) {
@@ -300,6 +299,31 @@ static void slub_put(uint32_t cpu, uint64_t va)
     } else if (!s->inuse && k.partial.nr >= k.min_partial) {
         list_remove(&k.partial, slab);
         give_pages(slab);
+    }
+}
+
+/* kmem_cache_free_bulk: from the array's end on; the third object of another slab ends
+ * the search for more of this one. */
+static void slub_put_bulk(uint32_t cpu, uint64_t *va, uint32_t nr)
+{
+    while (nr) {
+        uint64_t chain[ENTRIES];
+        uint32_t in_chain = 0, others = 0, size = nr - 1, same = size;
+        chain[in_chain++] = va[size];
+        while (size && others < 3) {
+            size--;
+            if (slab_of(va[size]) != slab_of(chain[0])) {
+                others++;
+                continue;
+            }
+            chain[in_chain++] = va[size];
+            same--;
+            const uint64_t other = va[same];
+            va[same] = va[size];
+            va[size] = other;
+        }
+        nr = same;
+        slub_put(cpu, chain, in_chain);
     }
 }
 

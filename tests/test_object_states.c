@@ -148,13 +148,49 @@ static void step(uint32_t cpus, bool grow, bool tell)
         held[i] = held[--nr_held];
         call(cpu, OP_KMEM_CACHE_FREE, id, va, 0, 0);
         if (k.slub) {
-            slub_put(cpu, va);
+            slub_put(cpu, &va, 1);
         } else {
             slab_put(cpu, va);
         }
         if (tell) {
             put("kmem_cache_free cache-1 %" PRIx64 "\n", va);
         }
+    }
+}
+
+/* Some objects at once, all on one CPU. */
+static void bulk_step(bool grow)
+{
+    const uint32_t cpu = (uint32_t)prng_below(&rng, k.cpus);
+    uint32_t nr = 1 + (uint32_t)prng_below(&rng, 40);
+    uint64_t va[40];
+    if (grow && nr_held + nr <= HELD) {
+        same("kmem_cache_alloc_bulk", nr,
+             call(cpu, OP_KMEM_CACHE_ALLOC_BULK, id, GFP_NOWAIT, nr, 0));
+        memcpy(va, slab_block(m, m->slab->staged), nr * sizeof va[0]);
+        for (uint32_t i = 0; i < nr; i++) {
+            k.hint = va[i];
+            held[nr_held] = k.slub ? slub_take(cpu) : slab_take(cpu);
+            same("kmem_cache_alloc_bulk", held[nr_held++], k.hint);
+        }
+        return;
+    }
+    /* mostly neighbours, so that some are of one slab */
+    nr = nr < nr_held ? nr : nr_held;
+    const uint32_t first = (uint32_t)prng_below(&rng, nr_held - nr + 1);
+    for (uint32_t i = 0; i < nr; i++) {
+        va[i] = held[first + i];
+        call(cpu, OP_STAGE_OBJECT, va[i], 0, 0, 0);
+    }
+    nr_held -= nr;
+    memmove(held + first, held + first + nr, (nr_held - first) * sizeof held[0]);
+    call(cpu, OP_KMEM_CACHE_FREE_BULK, id, 0, 0, 0);
+    if (k.slub) {
+        slub_put_bulk(cpu, va, nr);
+        return;
+    }
+    for (uint32_t i = 0; i < nr; i++) {
+        slab_put(cpu, va[i]);
     }
 }
 
@@ -305,6 +341,9 @@ static void check(const char *line, bool slub, uint32_t size, uint32_t flags,
     check_unseen();
     for (uint32_t i = 0; i < 8 * steps && !why[0]; i++) {
         step(k.cpus, i / steps % 2 == 0, false);
+        if (i % 40 == 0) {
+            bulk_step(i / steps % 2 == 0);
+        }
         if (i % 16 == 0) {
             compare();
         }
