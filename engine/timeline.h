@@ -3,7 +3,7 @@
  *
  *   position = (branch, op, event)    op operations are done; event events of the next one
  *                                     have happened (0: the position is between
- *                                     operations)
+ *                                     operations); position.h says how a person writes it
  *
  * To go anywhere: restore the nearest checkpoint at or before it, run the operations
  * between again, run the last one up to the event, and longjmp out of its probe. Doing
@@ -23,17 +23,12 @@
 #define ENGINE_TIMELINE_H
 
 #include "machine.h"
+#include "position.h"
 
 struct timeline;
 
 struct timeline_options {
     size_t history_bytes; /* 0: 512 MiB */
-};
-
-struct position {
-    uint32_t branch;
-    uint64_t op;
-    uint64_t event;
 };
 
 /* Put a machine that somebody made (replay: loaded) under a timeline, as its position

@@ -102,7 +102,7 @@ static void note_divergence(struct timeline *t, uint64_t op, const struct full_o
         snprintf(t->broken, sizeof t->broken,
                  "timeline: operation %llu run again answers %#llx after %llu events, "
                  "not %#llx after %u",
-                 (unsigned long long)op, (unsigned long long)result,
+                 (unsigned long long)op_number(op), (unsigned long long)result,
                  (unsigned long long)t->m->probe.n, (unsigned long long)o->result,
                  o->nr_events);
     }

@@ -147,7 +147,7 @@ static void describe_mismatch(struct buffer *out, const struct machine *m, uint6
                   "this is a bug of mmscope: run again, the script issues %s on CPU %u "
                   "as operation %llu, where it "
                   "had issued %s on CPU %u",
-                  b, is->cpu, (unsigned long long)at, a, was->cpu);
+                  b, is->cpu, (unsigned long long)op_number(at), a, was->cpu);
 }
 
 static void remember(struct script *sc, uint32_t branch, uint64_t at)

@@ -126,7 +126,7 @@ static void json_note(struct runner *r, const struct op_record *op)
         return; /* an error has an object of its own */
     }
     begin(w, types[kind]);
-    write_json_number(w, "op", r->printed);
+    write_json_number(w, "op", op_number(r->printed));
     add_site(r, w, op->op.site);
     if (kind == NOTE_ASK) {
         add_question(w, text);
@@ -154,7 +154,7 @@ static void json_event(void *ctx, struct machine *m, const struct event *ev)
                                    ? fn_info(m->probe.stack[ev->depth - 1].fn)
                                    : NULL;
     begin(w, "event");
-    write_json_number(w, "op", r->at);
+    write_json_number(w, "op", op_number(r->at));
     write_json_number(w, "n", ev->n);
     write_json_string(w, "event", info->name);
     write_json_string(w, "level", levels[info->level]);
@@ -174,7 +174,7 @@ static void json_op(struct runner *r, const struct op_record *op, uint64_t at)
     const struct machine *m = timeline_machine(r->t);
     struct json *w = &r->json;
     begin(w, "op");
-    write_json_number(w, "op", at);
+    write_json_number(w, "op", op_number(at));
     write_json_string(w, "name", info->name);
     write_json_number(w, "cpu", op->op.cpu);
     write_json_string(w, "origin", op->op.origin < 3 ? origins[op->op.origin] : "?");

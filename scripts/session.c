@@ -329,7 +329,7 @@ static enum session_state forgotten(struct session *s)
         &s->error,
         "%s: the script cannot be run again, since the history before operation "
         "%llu is forgotten: start with a larger --history",
-        s->name, (unsigned long long)timeline_first_op(s->timeline));
+        s->name, (unsigned long long)op_number(timeline_first_op(s->timeline)));
     s->error_line = 0;
     s->script->cursor = 0; /* in step with every branch: nothing more will be asked */
     return s->state = SESSION_ERROR;

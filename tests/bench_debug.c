@@ -127,7 +127,7 @@ static void bench_continue(void)
     both_ways("a page", "watch 0x3", base);
     both_ways("a page's owner", "watch page 0x3", base);
     both_ways("a free list", "watch free DMA 3", base);
-    both_ways("two lines: an event and an operation", "break op 3", base);
+    both_ways("two lines: an event and an operation", "break op 4", base);
     diag("---- conditions that never hold ----");
     both_ways("rare event if order > 30", "break buddy:split if order > 30", base);
     both_ways("frequent event if order > 30", "break kmem:mm_page_alloc if order > 30",

@@ -109,7 +109,7 @@ matches "$(cat v.html)" '<pre style=' "as HTML"
 matches "$(cat v.txt)" 'Free lists' "as text"
 matches "$(grep -m1 buddy:split e.ndjson)" '^\{"op":[0-9]+,"n":[0-9]+,"cpu":0,"event":"buddy:split","zone":"Normal"' "events as NDJSON"
 matches "$(cat e.ftrace)" '^ +mmscope-1 +\[000\] [d.]\.\.[0-9a-f]\. +0\.[0-9]{6}: mm_page_alloc: pfn=' "in ftrace's layout"
-matches "$(cat e.txt)" '^2\.1[[:space:]]mm:zone_try' "as text"
+matches "$(cat e.txt)" '^3\.1[[:space:]]mm:zone_try' "as text"
 is "$(head -n 1 c.csv | cut -d, -f1-4)" "op,events,free_DMA,pcp_DMA" "counters as CSV"
 is "$(wc -l <c.csv)" 8 "a line an operation"
 matches "$out" 'cannot be written' "a file that cannot be written is told"
@@ -196,6 +196,50 @@ printf 'return lesson { run = function() error("told") end }\n' >bad.lua
 debug bad.lua continue
 is "$status" 2 "a script that fails exits with 2"
 matches "$out" 'told' "and says why"
+# Operations have one number wherever they are shown or typed: of the object that operation 5 allocates.
+cat >numbers.lua <<'END'
+return lesson {
+    title = "Numbers",
+    machine = { arch = "i386", ram = "64M", slab = "slub", slub_debug = "FZPU" },
+    run = function()
+        local page = alloc_pages(GFP_KERNEL, 1)
+        local cache = kmem_cache_create("numbered", 100)
+        local address = kmem_cache_alloc(cache, GFP_KERNEL)
+        say "In between."
+        vmalloc(4096)
+        kmem_cache_free(cache, address)
+        kmem_cache_free(cache, address)
+    end,
+}
+END
+object=$("$MMSCOPE" run --json numbers.lua | sed -n 's/.*"op":5,"name":"kmem_cache_alloc".*"result":"\(0x[0-9a-f]*\)".*/\1/p')
+matches "$object" '^0x' "run --json says which operation allocates the object"
+debug numbers.lua c "object_at($object).alloc_op" "object_at($object).alloc_track.op" "object_at($object).free_op" 'areas()[1].op' 'machine.nr_ops' rs report
+is "$(printf '%s\n' "$out" | grep -xE '[0-9]+' | tr '\n' ' ')" '5 5 8 7 9 ' "so does Lua, of what was allocated and freed"
+matches "$out" 'last allocated by operation 5, numbers.lua:7' "so does the kernel's report"
+matches "$out" '^op 9\.2/' "made in operation 9"
+debug numbers.lua c 'goto 5' "whatis 0x${object#0x}" 'view objects' 'export view five.txt' bt "why object $object" "history object $object" 'goto 5.1' 'goto 5.0' 'export events events.txt' 'break op 5' 'save op.mmscope' restart c
+matches "$out" '^op 5, CPU 0, kmem_cache_alloc\(numbered, GFP_KERNEL\) = '"$object" "goto 5 shows what operation 5 did"
+matches "$(head -n 1 five.txt)" 'op 5 *$' "and so does the status line"
+matches "$(cat five.txt)" 'allocated by operation 5' "and the object's details"
+matches "$out" '^--- operation 5 on CPU 0: kmem_cache_alloc' "and the backtrace"
+matches "$out" '^  goto 5 +operation 5: kmem_cache_alloc' "and why"
+matches "$out" '^  goto 5\.[0-9]+ +5\.[0-9]+ +in use, allocated by operation 5$' "and the history"
+matches "$out" '^op 5\.1/[0-9]+, CPU 0, kmem_cache_alloc' "5.1 is its first event"
+matches "$out" '^op 4, CPU 0, kmem_cache_create' "5.0, where it begins, is the end of operation 4"
+matches "$(cat events.txt)" '^5[[:space:]]kmem_cache_alloc' "an export has the same number"
+matches "$(cat events.txt)" '^5\.1[[:space:]]' "of its events too"
+matches "$out" 'Breakpoint 1: operation 5\.' "and a breakpoint"
+is "$(printf '%s\n' "$out" | grep -c '^op 5\.1/')" 2 "which stops where it begins"
+debug numbers.lua c 'goto 5.2' 'view pages' 'pane 8' zoom 'export view pane.txt' 'goto 0.1' 'goto 5.' 'goto -1' 'break op 0' 'break op 5.1'
+matches "$(cat pane.txt)" '^ +5 +kmem_cache_alloc' "and the events pane"
+matches "$(head -n 1 pane.txt)" 'op 5\.2/' "inside of it, too"
+is "$(printf '%s\n' "$out" | grep -c '^goto wants')" 3 "there is no operation 0, and a position is a number"
+is "$(printf '%s\n' "$out" | grep -c 'is no event, no function')" 2 "the same for a breakpoint"
+# In a session file operations count from 0, as they always did.
+is "$(grep -c '^note do break op 4$' op.mmscope)" 1 "a session's file keeps its numbers"
+debug op.mmscope breakpoints
+matches "$out" ' operation 5, hit' "and is read with them"
 # Ctrl-C: sent until it has stopped what runs; the program goes on with the next line.
 interrupted() { # what stops: only that, not a limit
     printf '%s\n' "$1" 'print("still here")' quit >lines
@@ -212,5 +256,5 @@ matches "$out" '^stopped$' "Ctrl-C stops a line of Lua that never ends"
 matches "$out" 'still here' "and the session goes on"
 debug sandbox 'alloc_pages(GFP_KERNEL, 2)' 'rs' 's'
 is "$status" 0 "the sandbox"
-matches "$out" 'op 0\.[0-9]+/' "going back into what was done by hand"
+matches "$out" 'op 1\.[0-9]+/' "going back into what was done by hand"
 done_testing

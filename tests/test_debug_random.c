@@ -256,8 +256,8 @@ static const char *const breaks[] = {"buddy:split",
                                      "expand",
                                      "-r rmqueue",
                                      "free_unref_page",
-                                     "op 9",
-                                     "op 30",
+                                     "op 10",
+                                     "op 31",
                                      "9",
                                      "12",
                                      "14",
@@ -425,7 +425,7 @@ static void something(struct wanderer *w)
         break;
     case 10:
     case 11:
-        snprintf(line, sizeof line, "goto %u.%u", (unsigned)below(w, nr + 1),
+        snprintf(line, sizeof line, "goto %u.%u", (unsigned)below(w, nr + 1) + 1,
                  (unsigned)below(w, 12));
         type_line(w, line);
         break;

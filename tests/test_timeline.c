@@ -39,6 +39,50 @@ static struct position place(uint32_t branch, uint64_t op, uint64_t event)
     return (struct position){branch, op, event};
 }
 
+static void test_position_text(void)
+{
+    static const struct {
+        const char *text;
+        struct position at;
+    } good[] = {{"0", {3, 0, 0}},
+                {"42", {3, 42, 0}},
+                {"1.1", {3, 0, 1}},
+                {"42.3", {3, 41, 3}},
+                {"1000000.1", {3, 999999, 1}},
+                {"18446744073709551615", {3, UINT64_MAX, 0}}};
+    static const char *const bad[] = {"",
+                                      "x",
+                                      ".",
+                                      "-1",
+                                      " 1",
+                                      ".3",
+                                      "5.",
+                                      "5.x",
+                                      "0.1",
+                                      "0.0",
+                                      "18446744073709551616",
+                                      "1.18446744073709551616"};
+    char text[POSITION_TEXT];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct position at = {3, 7, 7};
+        const char *rest = position_parse(good[i].text, &at);
+        ok(rest && !*rest && at.branch == 3 && at.op == good[i].at.op &&
+               at.event == good[i].at.event,
+           "%s is a position", good[i].text);
+        is_str(position_format(text, at), good[i].text, "and is written like that");
+    }
+    struct position at = {3, 7, 7};
+    const char *rest = position_parse("42.0 on", &at);
+    ok(rest && !strcmp(rest, " on") && at.op == 41 && !at.event,
+       "42.0 is where operation 42 begins; what follows is left");
+    is_str(position_format(text, at), "41", "the end of operation 41");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        at = place(3, 7, 7);
+        ok(!position_parse(bad[i], &at) && at.op == 7 && at.event == 7,
+           "\"%s\" is none, and changes nothing", bad[i]);
+    }
+}
+
 static void test_positions(void)
 {
     struct timeline *t = begin(0);
@@ -575,6 +619,7 @@ int main(void)
     config_init(&config, ARCH_I386);
     config.cpus = 2;
     config.ram_bytes = 64 << 20;
+    test_position_text();
     test_positions();
     test_branches();
     test_interrupts();

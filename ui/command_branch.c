@@ -118,7 +118,7 @@ static void first_difference(struct app *a, struct text_buf *b, uint32_t x, uint
             continue;
         }
         op_format(call, sizeof call, a->model.m, &rec.op, &rec.result);
-        text_add(b, "%s: operation %" PRIu64 " is %s\n", name, op, call);
+        text_add(b, "%s: operation %" PRIu64 " is %s\n", name, op_number(op), call);
     }
     const uint64_t n = events_part_at(place, line);
     if (n) {

@@ -110,9 +110,11 @@ static bool parse_place(struct app *a, const char *what, bool returns, struct st
     unsigned long line = strtoul(what, &end, 10);
     uint16_t kind = event_kind_by_name(what), fn = function_by_name(what);
     if (first_word_is(what, "op", &rest) && *rest) {
+        struct position at;
+        rest = position_parse(rest, &at);
         like->kind = STOP_OP;
-        like->what = strtoull(rest, &end, 0);
-        return !*end;
+        like->what = op_of_number(rest ? at.op : 1);
+        return rest && !*rest && at.op && !at.event;
     }
     if (!*end && line && line <= session_nr_lines(a->session)) {
         like->kind = STOP_LINE;

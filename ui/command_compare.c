@@ -40,9 +40,10 @@ static void tell(struct app *a)
                      r->value[0], "", r->value[1]);
         }
     }
-    char title[80];
-    snprintf(title, sizeof title, "Side by side, operation %llu.%llu",
-             (unsigned long long)a->compare->op, (unsigned long long)a->compare->event);
+    const struct position at = {.op = a->compare->op, .event = a->compare->event};
+    char title[80], place[POSITION_TEXT];
+    snprintf(title, sizeof title, "Side by side, operation %s",
+             position_format(place, at));
     popup_text(a, title, b.text);
     free(rows);
 }
@@ -78,12 +79,11 @@ static void next_difference(struct app *a)
 
 static void go(struct app *a, const char *args)
 {
-    unsigned long long op, event = 0;
-    char rest;
-    const int got = sscanf(args, "%llu.%llu%c", &op, &event, &rest);
-    if (got < 1 || got > 2) {
+    struct position to;
+    const char *rest = position_parse(args, &to);
+    if (!rest || *rest) {
         app_message(a, MESSAGE_ERROR, "compare goto wants OP or OP.EVENT.");
-    } else if (!compare_go(a->compare, op, event)) {
+    } else if (!compare_go(a->compare, to.op, to.event)) {
         app_message(a, MESSAGE_INFO, "The script ends before that on both.");
     }
 }

@@ -64,9 +64,8 @@ static void put_event(void *ctx, struct machine *m, const struct event *ev)
                 v.preempt_count & 15, n / 1000000, n % 1000000,
                 colon ? colon + 1 : info->name, fields);
     } else if (w->form == LOG_NDJSON) {
-        fprintf(w->f,
-                "{\"op\":%" PRIu64 ",\"n\":%" PRIu64 ",\"cpu\":%u,\"event\":", w->op,
-                ev->n, ev->cpu);
+        fprintf(w->f, "{\"op\":%" PRIu64 ",\"n\":%" PRIu64 ",\"cpu\":%u,\"event\":",
+                op_number(w->op), ev->n, ev->cpu);
         put_json(w->f, info->name);
         char name[32], type[32], value[160];
         for (uint32_t i = 0; i < PROBE_ARGS && arg_describe(info->args, i, name, type);
@@ -85,7 +84,9 @@ static void put_event(void *ctx, struct machine *m, const struct event *ev)
         }
         fprintf(w->f, "}\n");
     } else {
-        fprintf(w->f, "%" PRIu64 ".%" PRIu64 "\t%s\n", w->op, ev->n, text);
+        const struct position at = {.op = w->op, .event = ev->n};
+        char place[POSITION_TEXT];
+        fprintf(w->f, "%s\t%s\n", position_format(place, at), text);
     }
 }
 
@@ -108,7 +109,7 @@ static uint64_t write_events(struct app *a, FILE *f, enum log_form form)
         char call[256];
         op_format(call, sizeof call, a->model.m, &rec.op, &rec.result);
         if (form == LOG_TEXT) {
-            fprintf(f, "%" PRIu64 "\t%s\n", w.op, call);
+            fprintf(f, "%" PRIu64 "\t%s\n", op_number(w.op), call);
         }
         if (rec.nr_events) {
             timeline_events(a->t, branch, w.op, put_event, &w);

@@ -308,10 +308,10 @@ void run_report(struct app *a, const char *args)
 void run_digest(struct app *a, const char *args)
 {
     (void)args;
-    app_message(a, MESSAGE_INFO, "Digest %016llx at operation %llu, event %llu.",
+    char at[POSITION_TEXT];
+    app_message(a, MESSAGE_INFO, "Digest %016llx at operation %s.",
                 (unsigned long long)machine_digest(timeline_machine(a->t)),
-                (unsigned long long)a->model.at.op,
-                (unsigned long long)a->model.at.event);
+                position_format(at, a->model.at));
 }
 
 void run_check(struct app *a, const char *args)

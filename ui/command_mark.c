@@ -69,11 +69,10 @@ void run_marks(struct app *a, const char *args)
     popup_choice(a, "Marks");
     for (int i = 0; i < a->nr_marks; i++) {
         const struct bookmark *mark = &a->marks[i];
-        char command[64];
+        char command[64], at[POSITION_TEXT];
         snprintf(command, sizeof command, "goto %s", mark->name);
-        popup_add(a, command, "%s  %s, operation %llu.%llu  %s", mark->name,
+        popup_add(a, command, "%s  %s, operation %s  %s", mark->name,
                   timeline_branch(a->t, mark->at.branch).name,
-                  (unsigned long long)mark->at.op, (unsigned long long)mark->at.event,
-                  mark->note);
+                  position_format(at, mark->at), mark->note);
     }
 }

@@ -73,8 +73,9 @@ void run_backtrace(struct app *a, const char *args)
         if (i == depth) { /* what the script called */
             char call[256];
             op_format(call, sizeof call, md->m, &md->view.rec.op, NULL);
-            text_add(&b, "--- operation %" PRIu64 " on CPU %u: %s%s\n", md->view.op,
-                     md->view.rec.op.cpu, call, nr > depth ? ", called by" : ", by hand");
+            text_add(&b, "--- operation %" PRIu64 " on CPU %u: %s%s\n",
+                     op_number(md->view.op), md->view.rec.op.cpu, call,
+                     nr > depth ? ", called by" : ", by hand");
         }
         if (i < nr) {
             add_frame(&b, a, i);

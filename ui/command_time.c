@@ -226,26 +226,19 @@ void run_now(struct app *a, const char *args)
 
 void run_goto(struct app *a, const char *args)
 {
-    char *end;
-    struct position marked;
+    struct position marked, to;
     if (mark_position(a, args, &marked)) {
         seek(a, marked);
         return;
     }
-    unsigned long long op = strtoull(args, &end, 0), event = 0;
-    bool good = end != args;
-    if (good && *end == '.') {
-        const char *rest = end + 1;
-        event = strtoull(rest, &end, 0);
-        good = end != rest;
-    }
-    if (!good || *end) {
+    const char *rest = position_parse(args, &to);
+    if (!rest || *rest) {
         app_message(a, MESSAGE_ERROR,
                     "goto wants OP, OP.EVENT or a mark, as in: goto 12.3");
         return;
     }
     struct position from = timeline_position(a->t);
-    travelled(a, travel_to(a, op, event), from);
+    travelled(a, travel_to(a, to.op, to.event), from);
 }
 
 /* ---- branches ---- */

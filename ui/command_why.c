@@ -76,13 +76,18 @@ static bool find(struct app *a, int direction, const struct watch *w, bool *stop
 
 /* ---- the chain ---- */
 
+static void goto_command(char *buf, size_t size, struct position at)
+{
+    char text[POSITION_TEXT];
+    snprintf(buf, size, "goto %s", position_format(text, at));
+}
+
 static void add_event(struct app *a, uint64_t op, const struct event *ev,
                       const char *indent)
 {
-    char sentence[300], command[48];
+    char sentence[300], command[64];
     event_explain(sentence, sizeof sentence, a->model.m, ev);
-    snprintf(command, sizeof command, "goto %llu.%llu", (unsigned long long)op,
-             (unsigned long long)ev->n);
+    goto_command(command, sizeof command, (struct position){.op = op, .event = ev->n});
     popup_add(a, command, "%s%s: %s", indent, event_info(ev->kind)->name, sentence);
 }
 
@@ -91,7 +96,7 @@ static void add_event(struct app *a, uint64_t op, const struct event *ev,
 static void show_chain(struct app *a, const struct watch *w)
 {
     const struct model *md = &a->model;
-    char name[128], now[160], call[256], command[48], indent[32];
+    char name[128], now[160], call[256], command[64], indent[32];
     watch_name(name, sizeof name, w, md->m);
     watch_format(now, sizeof now, w, md->m);
     if (!md->has_op) {
@@ -105,13 +110,14 @@ static void show_chain(struct app *a, const struct watch *w)
     const uint64_t op = md->view.op;
     struct site site = timeline_site(a->t, md->view.rec.op.site);
     op_format(call, sizeof call, md->m, &md->view.rec.op, NULL);
-    snprintf(command, sizeof command, "goto %llu", (unsigned long long)op);
+    const unsigned long long number = op_number(op);
+    snprintf(command, sizeof command, "goto %llu", number);
     if (site.line) {
         popup_add(a, command, "line %u: %s", site.line,
                   session_line(a->session, site.line) +
                       strspn(session_line(a->session, site.line), " \t"));
     }
-    popup_add(a, command, "operation %llu: %s", (unsigned long long)op, call);
+    popup_add(a, command, "operation %llu: %s", number, call);
     uint64_t last = 0;
     for (uint32_t d = 0; d < md->depth && md->has_event; d++) {
         const struct probe_frame *f = &md->stack[d];
@@ -124,9 +130,9 @@ static void show_chain(struct app *a, const struct watch *w)
             last = n;
         }
         frame_format(call, sizeof call, md->m, f);
-        char entered[48];
-        snprintf(entered, sizeof entered, "goto %llu.%llu", (unsigned long long)op,
-                 (unsigned long long)n + 1);
+        char entered[64];
+        goto_command(entered, sizeof entered,
+                     (struct position){.op = op, .event = n + 1});
         popup_add(a, entered, "%s%s", indent, call);
     }
     if (md->has_event) {
@@ -276,13 +282,11 @@ void run_history(struct app *a, const char *args)
     const uint64_t first = c->nr > MAX_HISTORY ? c->nr - MAX_HISTORY : 0;
     for (uint64_t i = first; i < c->nr; i++) {
         const struct position at = c->list[i % MAX_HISTORY].at;
-        char command[48];
-        snprintf(command, sizeof command, "goto %llu.%llu", (unsigned long long)at.op,
-                 (unsigned long long)at.event);
+        char command[64], text[POSITION_TEXT];
+        goto_command(command, sizeof command, at);
         const bool here = at.op < from.op || (at.op == from.op && at.event <= from.event);
-        popup_add(a, command, "%llu.%-4llu %s%s", (unsigned long long)at.op,
-                  (unsigned long long)at.event, c->list[i % MAX_HISTORY].now,
-                  here ? "" : "  (later)");
+        popup_add(a, command, "%-8s %s%s", position_format(text, at),
+                  c->list[i % MAX_HISTORY].now, here ? "" : "  (later)");
         if (here) {
             a->popup.selected = (int)(i - first);
         }

@@ -497,7 +497,7 @@ char *compare_words(struct compare *c)
     text_add(&b,
              "The first %" PRIu64 " operations are the same. Operation %" PRIu64
              " is not:\n",
-             c->first_op, c->first_op);
+             c->first_op, op_number(c->first_op));
     put_op(&b, c, 0, c->first_op);
     put_op(&b, c, 1, c->first_op);
     const uint64_t n = part_event(c, c->first_op, line);

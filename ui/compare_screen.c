@@ -62,16 +62,13 @@ static void draw_row(const struct app *a, struct grid *g, int y,
 static void draw_head(const struct app *a, struct grid *g, const struct compare *c)
 {
     const int w = value_width(a);
-    char text[240];
+    const struct position at = {.op = c->op, .event = c->event};
+    char text[240], place[POSITION_TEXT];
     grid_fill(g, (struct rect){0, 0, a->cols, 1}, ' ', ST_BAR, 0);
     snprintf(text, sizeof text, " Side by side: %s", session_title(c->session[0]));
     int x = grid_text_cut(g, 0, 0, a->cols / 2, text, a->glyphs->more, ST_BAR_NAME, 0);
-    snprintf(text, sizeof text, "  operation %" PRIu64, c->op);
-    x = grid_text(g, x, 0, text, ST_BAR_DIM, 0);
-    if (c->event) {
-        snprintf(text, sizeof text, ", event %" PRIu64, c->event);
-        x = grid_text(g, x, 0, text, ST_BAR_DIM, 0);
-    }
+    snprintf(text, sizeof text, "  operation %s", position_format(place, at));
+    grid_text(g, x, 0, text, ST_BAR_DIM, 0);
     grid_text(g, NAME_WIDTH + 2, 1, "this machine", ST_TITLE, 0);
     snprintf(text, sizeof text, "with %s", c->what);
     grid_text_cut(g, NAME_WIDTH + 4 + w, 1, w, text, a->glyphs->more, ST_TITLE, 0);
@@ -93,7 +90,7 @@ static void draw_foot(const struct app *a, struct grid *g, const struct compare 
         snprintf(text, sizeof text,
                  "They part at operation %" PRIu64 ", event %" PRIu64
                  "; before, all is the same.",
-                 c->first_op, c->first_event);
+                 op_number(c->first_op), c->first_event);
     } else {
         snprintf(text, sizeof text, "The first %" PRIu64 " operations are the same%s.",
                  c->same, c->ended ? ": the whole script" : "");

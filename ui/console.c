@@ -82,11 +82,10 @@ void console_where(struct console *c)
         fprintf(c->out, "op 0, the beginning: the machine has booted\n");
         return;
     }
+    char place[POSITION_TEXT];
+    fprintf(c->out, "op %s", position_format(place, md->at));
     if (md->inside) {
-        fprintf(c->out, "op %" PRIu64 ".%" PRIu64 "/%" PRIu32, md->at.op, md->at.event,
-                md->view.rec.nr_events);
-    } else {
-        fprintf(c->out, "op %" PRIu64, md->at.op);
+        fprintf(c->out, "/%" PRIu32, md->view.rec.nr_events);
     }
     if (!md->is_note) {
         char call[256];

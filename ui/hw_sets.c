@@ -388,7 +388,7 @@ static void draw_count_legend(const struct app *a, enum hw_part part, int shift,
     const int end = r.x + r.w;
     char words[64];
     snprintf(words, sizeof words, "%s since operation %llu", misses ? "misses" : "hits",
-             (unsigned long long)a->hw.tally.from_op);
+             (unsigned long long)op_number(a->hw.tally.from_op));
     int x = r.x;
     if (x + text_width(words) <= end) {
         x = grid_text(g, x, r.y, words, ST_DIM, 0) + 2;

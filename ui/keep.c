@@ -42,7 +42,7 @@ static bool stop_command(const struct app *a, const struct stop *stop, char *buf
                      fn_info((uint16_t)what)->name);
         break;
     case STOP_LINE:
-    case STOP_OP:
+    case STOP_OP: /* from 0 in a file, as all its operations */
         n = snprintf(buf, size, "%s %s%llu", verb, stop->kind == STOP_OP ? "op " : "",
                      what);
         break;
@@ -103,6 +103,20 @@ static void take_mark(struct app *a, const char *line)
     }
 }
 
+/* "break op 0" of a file is "break op 1". */
+static void from_file(const char *text, char *command, size_t size)
+{
+    uint64_t op;
+    int verb = 0, rest = 0;
+    if (sscanf(text, "%*[a-z] op%n %" SCNu64 "%n", &verb, &op, &rest) == 1 &&
+        (!strncmp(text, "break ", 6) || !strncmp(text, "tbreak ", 7))) {
+        snprintf(command, size, "%.*s %" PRIu64 "%s", verb, text, op_number(op),
+                 text + rest);
+    } else {
+        snprintf(command, size, "%s", text);
+    }
+}
+
 void keep_take_notes(struct app *a, const char *notes)
 {
     char line[1024], command[1100];
@@ -119,7 +133,7 @@ void keep_take_notes(struct app *a, const char *notes)
                 snprintf(command, sizeof command, "%.*s%d%s", (int)(dollar - line - 3),
                          line + 3, a->stops.last_number, dollar + 1);
             } else {
-                snprintf(command, sizeof command, "%s", line + 3);
+                from_file(line + 3, command, sizeof command);
             }
             command_run(a, command);
         }

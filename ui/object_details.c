@@ -87,7 +87,7 @@ int object_op_text(char *buf, size_t size, const struct app *a, uint32_t op)
     if (!op) {
         return snprintf(buf, size, "nobody so far");
     }
-    if (!timeline_op(a->t, a->model.at.branch, op - 1, &rec)) {
+    if (!timeline_op(a->t, a->model.at.branch, op_of_number(op), &rec)) {
         return snprintf(buf, size, "operation %u", op);
     }
     op_format(line, sizeof line, a->model.m, &rec.op, NULL);
@@ -128,7 +128,7 @@ static void add_step(struct app *a, struct text_buf *b, const char *what, uint32
         return;
     }
     struct handover h = {.va = va};
-    timeline_events(a->t, a->model.at.branch, op - 1, at_event, &h);
+    timeline_events(a->t, a->model.at.branch, op_of_number(op), at_event, &h);
     for (uint32_t i = 0; i < h.depth; i++) {
         text_add(b, "%s%s", i ? " > " : POPUP_TEXT_DIM "  ", fn_info(h.fn[i])->name);
     }

@@ -446,7 +446,7 @@ void object_path_refresh(struct app *a)
     if (e) {
         struct op op_done = e->rec.op;
         s->path.there = true;
-        s->path.op = e->op + 1;
+        s->path.op = op_number(e->op);
         s->path.frees = is_free(op_done.kind);
         op_format(s->path.call, sizeof s->path.call, md->m, &op_done, NULL);
         walk(a, e, happened);

@@ -255,11 +255,11 @@ static void draw_chart(const struct app *a, struct grid *g, struct rect r)
     grid_printf(g, r.x + 1, bars.y + bars.h - 1, ST_DIM, 0, "%6d", 0);
     draw_bars(a, g, bars, values, most);
     int y = r.y + r.h - 1, here = bars.x + position_column(a, w);
-    char text[40];
+    char text[POSITION_TEXT];
     snprintf(text, sizeof text, "op %llu", (unsigned long long)last_op(a));
     grid_text(g, bars.x, y, "op 0", ST_DIM, 0);
     grid_text(g, bars.x + w - text_width(text) - 1, y, text, ST_DIM, 0);
-    snprintf(text, sizeof text, "%llu", (unsigned long long)a->model.at.op);
+    position_format(text, a->model.at);
     int x = app_clamp(here + 1, bars.x, bars.x + w - text_width(text) - 1);
     if (here > bars.x + 5 && here + text_width(text) + 10 < bars.x + w) {
         grid_text(g, x, y, text, ST_HINT_KEY, 0);

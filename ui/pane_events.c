@@ -57,7 +57,8 @@ static void draw_row(const struct app *a, struct grid *g, struct rect r, int y, 
     if ((uint64_t)row <= md->view.op) {
         op_text(a, (uint64_t)row, text, sizeof text);
         bool in_view = (uint64_t)row == md->view.op;
-        grid_printf(g, r.x, y, ST_FAINT, marks, "%5d", row + 1);
+        grid_printf(g, r.x, y, ST_FAINT, marks, "%5llu",
+                    (unsigned long long)op_number((uint64_t)row));
         grid_text_cut(g, r.x + 6, y, r.w - 7, text, a->glyphs->more,
                       in_view ? ST_BRIGHT : ST_DIM, marks);
         return;
@@ -133,9 +134,10 @@ static char *details(struct app *a, char *name, size_t size)
     char text[512];
     if ((uint64_t)row <= md->view.op) {
         op_text(a, (uint64_t)row, text, sizeof text);
-        snprintf(name, size, "Operation %d", row + 1);
+        const unsigned long long number = op_number((uint64_t)row);
+        snprintf(name, size, "Operation %llu", number);
         text_add(&b, POPUP_TEXT_KEY "%s" POPUP_TEXT_NORMAL "\n", text);
-        snprintf(a->details_command, sizeof a->details_command, "goto %d", row + 1);
+        snprintf(a->details_command, sizeof a->details_command, "goto %llu", number);
         return b.text;
     }
     uint64_t n = (uint64_t)row - md->view.op;
@@ -144,8 +146,9 @@ static char *details(struct app *a, char *name, size_t size)
     if (!info) {
         return NULL;
     }
-    snprintf(name, size, "Event %llu.%llu: %s", (unsigned long long)md->view.op,
-             (unsigned long long)n, info->name);
+    const struct position at = {.op = md->view.op, .event = n};
+    char place[POSITION_TEXT];
+    snprintf(name, size, "Event %s: %s", position_format(place, at), info->name);
     event_explain(text, sizeof text, md->m, ev);
     text_add(&b, "%s\n\n", text);
     char arg[32], type[32];
@@ -155,8 +158,7 @@ static char *details(struct app *a, char *name, size_t size)
     }
     text_add(&b, POPUP_TEXT_NORMAL "\n" POPUP_TEXT_KEY "b" POPUP_TEXT_NORMAL
                                    " stops at all of this kind.\n");
-    snprintf(a->details_command, sizeof a->details_command, "goto %llu.%llu",
-             (unsigned long long)md->view.op, (unsigned long long)n);
+    snprintf(a->details_command, sizeof a->details_command, "goto %s", place);
     return b.text;
 }
 

@@ -244,7 +244,7 @@ static void draw_ops(const struct app *a, struct grid *g, struct rect r, bool fo
                           : NULL);
         }
         grid_printf(g, r.x + 1, y, current ? ST_HINT_KEY : ST_FAINT, marks, "%5llu",
-                    (unsigned long long)op + 1);
+                    (unsigned long long)op_number(op));
         if (current) {
             grid_put(g, r.x + 6, y, md->inside ? a->glyphs->here : a->glyphs->done,
                      ST_HINT_KEY, marks);
@@ -313,11 +313,12 @@ static char *details(struct app *a, char *name, size_t size)
         const struct op_info *info = op_info(rec.op.kind);
         char text[512];
         op_format(text, sizeof text, a->model.m, &rec.op, &rec.result);
-        snprintf(name, size, "Operation %d", row + 1);
+        const unsigned long long number = op_number((uint64_t)row);
+        snprintf(name, size, "Operation %llu", number);
         text_add(&b,
                  POPUP_TEXT_KEY "%s" POPUP_TEXT_NORMAL "\n%s\n\n%u events on CPU %u.\n",
                  text, info ? info->sentence : "", rec.nr_events, rec.op.cpu);
-        snprintf(a->details_command, sizeof a->details_command, "goto %d", row + 1);
+        snprintf(a->details_command, sizeof a->details_command, "goto %llu", number);
     }
     return b.text;
 }

@@ -191,7 +191,7 @@ static void add_history(struct app *a, struct text_buf *b, const struct page_vie
     char line[256];
     snprintf(a->details_command, sizeof a->details_command, "goto %llu",
              (unsigned long long)v->op);
-    if (timeline_op(a->t, a->model.at.branch, v->op - 1, &rec)) {
+    if (timeline_op(a->t, a->model.at.branch, op_of_number(v->op), &rec)) {
         op_format(line, sizeof line, a->model.m, &rec.op,
                   rec.op.kind == OP_ALLOC_PAGES ? &rec.result : NULL);
         text_add(b, "Last changed by operation %llu: %s\n", (unsigned long long)v->op,

@@ -55,14 +55,13 @@ void status_draw(const struct app *a, struct grid *g)
     struct word words[6]; /* from the right, the most important first */
     int nr = 0;
     struct branch_info branch = timeline_branch(a->t, md->at.branch);
-    char n[28];
+    char n[28], place[POSITION_TEXT];
     if (md->inside) {
-        snprintf(words[nr].value, sizeof words[nr].value, "%llu.%llu/%u",
-                 (unsigned long long)md->at.op, (unsigned long long)md->at.event,
-                 md->view.rec.nr_events);
+        snprintf(words[nr].value, sizeof words[nr].value, "%s/%u",
+                 position_format(place, md->at), md->view.rec.nr_events);
     } else {
-        snprintf(words[nr].value, sizeof words[nr].value, "%llu",
-                 (unsigned long long)md->at.op);
+        snprintf(words[nr].value, sizeof words[nr].value, "%s",
+                 position_format(place, md->at));
     }
     words[nr++].label = "op ";
     uint32_t cpu = md->has_op ? md->view.rec.op.cpu : a->cpu;

@@ -353,7 +353,8 @@ int stop_format(char *buf, size_t size, const struct stop *stop, const struct ma
         snprintf(name, sizeof name, "line %llu of the script", what);
         break;
     case STOP_OP:
-        snprintf(name, sizeof name, "operation %llu", what);
+        snprintf(name, sizeof name, "operation %llu",
+                 (unsigned long long)op_number(what));
         break;
     case STOP_PAGE:
         snprintf(name, sizeof name, "page 0x%llx", what);
