@@ -22,7 +22,7 @@ struct vector { /* of addresses; the head is at 0 */
 
 struct part { /* a slab */
     uint64_t base, s_mem;
-    uint32_t inuse;
+    uint32_t inuse, order, num;
     bool frozen;
     struct vector free; /* SLUB: its own freelist, the head first; SLAB: from active on */
     uint64_t freelist;  /* SLAB: where that is; 0: nowhere */
@@ -35,7 +35,7 @@ struct list { /* of slabs, by number */
 };
 
 static struct {
-    bool slub;
+    bool slub, fragmented; /* the latter: there are no blocks but single pages */
     uint32_t cpus, word;
     uint64_t page_offset;
     /* geometry */
@@ -89,9 +89,8 @@ static void list_remove(struct list *l, uint32_t slab)
 }
 static uint32_t slab_of(uint64_t va)
 {
-    const uint64_t base = va & ~(((uint64_t)PAGE_SIZE << k.order) - 1);
     uint32_t i = k.nr_slabs;
-    while (i-- > 0 && k.slab[i].base != base) {
+    while (i-- > 0 && va - k.slab[i].base >= (uint64_t)PAGE_SIZE << k.slab[i].order) {
     }
     return i;
 }
@@ -103,16 +102,20 @@ static uint64_t frame_of(uint32_t slab)
 /* A slab where the machine's is. What has been given back is out of the way. */
 static uint32_t new_part(void)
 {
-    const uint64_t base = k.hint & ~(((uint64_t)PAGE_SIZE << k.order) - 1);
+    const bool few = k.slub && k.fragmented;
+    const uint32_t order = few ? k.min_order : k.order;
+    const uint64_t base = k.hint & ~(((uint64_t)PAGE_SIZE << order) - 1);
     const uint32_t i = k.nr_slabs++;
     if (i == SLABS) {
         bail_out("too many slabs");
     }
     memset(&k.slab[i], 0, sizeof k.slab[i]);
     k.slab[i].base = k.slab[i].s_mem = base;
+    k.slab[i].order = order;
+    k.slab[i].num = few ? k.min_num : k.num;
     return i;
 }
-static void give_pages(uint32_t slab) { k.slab[slab].base = 1; }
+static void give_pages(uint32_t slab) { k.slab[slab].base = 0; }
 
 /* ---- SLUB ---- */
 
@@ -238,7 +241,7 @@ static bool slub_from_node(uint32_t cpu)
             k.cpu_slab[cpu] = (int32_t)slab;
             k.cpu_free[cpu] = k.slab[slab].free;
             k.slab[slab].free.nr = 0;
-            k.slab[slab].inuse = k.num;
+            k.slab[slab].inuse = k.slab[slab].num;
             first = false;
         } else {
             put_cpu_partial(cpu, slab, false);
@@ -258,7 +261,7 @@ static uint64_t slub_take(uint32_t cpu)
             struct part *s = &k.slab[k.cpu_slab[cpu]];
             k.cpu_free[cpu] = s->free;
             s->free.nr = 0;
-            s->inuse = k.num;
+            s->inuse = s->num;
             s->frozen = k.cpu_free[cpu].nr != 0;
             if (!s->frozen) {
                 k.cpu_slab[cpu] = -1;
@@ -268,11 +271,11 @@ static uint64_t slub_take(uint32_t cpu)
             list_remove(&k.chain[cpu], k.chain[cpu].at[0]);
         } else if (!slub_from_node(cpu)) {
             const uint32_t slab = new_part();
-            for (uint32_t i = 0; i < k.num; i++) {
+            for (uint32_t i = 0; i < k.slab[slab].num; i++) {
                 k.cpu_free[cpu].at[i] = k.slab[slab].base + (uint64_t)i * k.size;
             }
-            k.cpu_free[cpu].nr = k.num;
-            k.slab[slab].inuse = k.num;
+            k.cpu_free[cpu].nr = k.slab[slab].num;
+            k.slab[slab].inuse = k.slab[slab].num;
             k.slab[slab].frozen = true;
             k.cpu_slab[cpu] = (int32_t)slab;
         }
@@ -336,8 +339,9 @@ static void slub_shrink_all(void)
     static struct list keep, promoted;
     keep.nr = promoted.nr = 0;
     for (uint32_t i = 0; i < k.partial.nr; i++) {
-        const uint32_t slab = k.partial.at[i], free = k.num - k.slab[slab].inuse;
-        if (free == k.num) {
+        const uint32_t slab = k.partial.at[i];
+        const uint32_t free = k.slab[slab].num - k.slab[slab].inuse;
+        if (free == k.slab[slab].num) {
             give_pages(slab);
         } else if (free > 32) {
             list_insert(&keep, slab, true);
@@ -346,7 +350,8 @@ static void slub_shrink_all(void)
     for (uint32_t free = 1; free <= 32; free++) {
         for (uint32_t i = k.partial.nr; i-- > 0;) {
             const uint32_t slab = k.partial.at[i];
-            if (k.slab[slab].inuse && k.num - k.slab[slab].inuse == free) {
+            const struct part *s = &k.slab[slab];
+            if (s->inuse && s->num - s->inuse == free) {
                 list_insert(&promoted, slab, true);
             }
         }
@@ -511,7 +516,7 @@ static void lines_slub_slab(const char *list, uint32_t slab)
 {
     const struct part *s = &k.slab[slab];
     put("slab cache-1 %s pfn=%" PRIx64 " inuse=%u objects=%u frozen=%d free:", list,
-        frame_of(slab), s->inuse, k.num, s->frozen);
+        frame_of(slab), s->inuse, s->num, s->frozen);
     put_words(s->free.at, s->free.nr);
 }
 
