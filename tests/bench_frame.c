@@ -222,6 +222,10 @@ static void bench_latency(bool strict)
     pid_t pid;
     const char *program = getenv("MMSCOPE");
     char path[512];
+    if (!program) {
+        skip("MMSCOPE does not say where the program is");
+        return;
+    }
     source_path(path, sizeof path, "tests/screens/story.lua");
     int master = fork_pty(80, 24, &pid);
     if (master < 0) {
