@@ -101,9 +101,9 @@ static double both_ways(const char *what, const char *stop, double base[2])
     took[1] = type_line("continue-back");
     at = timeline_position(a.t);
     const double n = (double)nr_events();
-    diag("%-52s %6.0f ms on%s, %6.0f ms back to %llu.%llu", what, took[0],
-         through ? "" : " (stopped)", took[1], (unsigned long long)at.op,
-         (unsigned long long)at.event);
+    char place[POSITION_TEXT];
+    diag("%-52s %6.0f ms on%s, %6.0f ms back to %s", what, took[0],
+         through ? "" : " (stopped)", took[1], position_format(place, at));
     if (base && base[1] > 0) {
         diag("%-52s %6.1f ns an event on, %6.1f back, more than the bare search", "",
              (took[0] - base[0]) * 1e6 / n, (took[1] - base[1]) * 1e6 / n);
@@ -201,10 +201,9 @@ static void bench_why(void)
         go_end();
         snprintf(line, sizeof line, "history %s", lines[i]);
         const double all = type_line(line);
-        diag("%-20s why %6.1f ms (at %llu.%llu), previous %6.1f, next %6.1f, history "
-             "%6.1f",
-             lines[i], why, (unsigned long long)at.op, (unsigned long long)at.event,
-             previous, next, all);
+        char place[POSITION_TEXT];
+        diag("%-20s why %6.1f ms (at %s), previous %6.1f, next %6.1f, history %6.1f",
+             lines[i], why, position_format(place, at), previous, next, all);
     }
 }
 

@@ -135,8 +135,8 @@ static void type_line(struct wanderer *w, const char *line)
     snprintf(w->typed, sizeof w->typed, "%s", line);
     if (w->print) {
         const struct position at = timeline_position(w->app.t);
-        diag("%u/%llu.%llu: %s", at.branch, (unsigned long long)at.op,
-             (unsigned long long)at.event, line);
+        char place[POSITION_TEXT];
+        diag("%u/%s: %s", at.branch, position_format(place, at), line);
     }
     rewind(w->console.out);
     console_run(&w->console, line);
@@ -147,9 +147,9 @@ static void fail_walk(struct wanderer *w, const char *what)
 {
     const struct position at = timeline_position(w->app.t);
     if (!w->problem[0]) {
-        snprintf(w->problem, sizeof w->problem, "%s: at %u/%llu.%llu after '%s'", what,
-                 at.branch, (unsigned long long)at.op, (unsigned long long)at.event,
-                 w->typed);
+        char place[POSITION_TEXT];
+        snprintf(w->problem, sizeof w->problem, "%s: at %u/%s after '%s'", what,
+                 at.branch, position_format(place, at), w->typed);
     }
 }
 
@@ -344,9 +344,9 @@ static void continue_on(struct wanderer *w)
     }
     if (travel_continue(a, -1, &which) != TRAVEL_BREAK ||
         !same_place(at, timeline_position(a->t))) {
-        char what[120];
-        snprintf(what, sizeof what, "the stop at %llu.%llu is not found from behind",
-                 (unsigned long long)at.op, (unsigned long long)at.event);
+        char what[120], place[POSITION_TEXT];
+        snprintf(what, sizeof what, "the stop at %s is not found from behind",
+                 position_format(place, at));
         fail_walk(w, what);
     }
     w->nr_found++;
@@ -492,7 +492,7 @@ static void collect(struct wanderer *w, int direction, struct stops_seen *s)
 static void compare_stops(struct wanderer *w, const struct stops_seen *a,
                           const struct stops_seen *b, bool reversed, const char *what)
 {
-    char text[160];
+    char text[160], place[2][POSITION_TEXT];
     if (!a->all || !b->all) {
         return;
     }
@@ -500,12 +500,9 @@ static void compare_stops(struct wanderer *w, const struct stops_seen *a,
         const size_t k = reversed ? b->nr - 1 - i : i;
         if (i >= a->nr || i >= b->nr || !same_place(a->at[i], b->at[k])) {
             snprintf(text, sizeof text,
-                     "%s: %zu and %zu stops, number %zu differs (%llu.%llu, %llu.%llu)",
-                     what, a->nr, b->nr, i,
-                     (unsigned long long)(i < a->nr ? a->at[i].op : 0),
-                     (unsigned long long)(i < a->nr ? a->at[i].event : 0),
-                     (unsigned long long)(i < b->nr ? b->at[k].op : 0),
-                     (unsigned long long)(i < b->nr ? b->at[k].event : 0));
+                     "%s: %zu and %zu stops, number %zu differs (%s, %s)", what, a->nr,
+                     b->nr, i, i < a->nr ? position_format(place[0], a->at[i]) : "none",
+                     i < b->nr ? position_format(place[1], b->at[k]) : "none");
             fail_walk(w, text);
             return;
         }

@@ -26,9 +26,8 @@ struct compare {
     struct timeline *t[2];
     char what[160];     /* the options that are different */
     uint64_t op, event; /* where both are */
-    /* where they part first, as far as is known: operation and
-     * event (from 1; 0: no event differs); UINT64_MAX: they
-     * do not, up to `same` operations */
+    /* where they part first, as far as is known: operation and event (from 1; 0: no event
+     * differs); UINT64_MAX: they do not, up to `same` operations */
     uint64_t first_op, first_event, same;
     bool ended; /* the script, on both */
     int top;    /* first row that is seen */

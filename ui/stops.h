@@ -5,8 +5,8 @@
  *   FUNCTION  a kernel function  the first event after it is called
  *   RETURN    a kernel function  the first event after it has returned
  *   LINE      a script's line    the first event of the first operation that it issues
- *   OP        an operation (of   its first event
- *             the timeline)
+ *   OP        an operation, as   its first event
+ *             timeline_op counts
  *   PAGE      a pfn              each event that names a block with this page in it
  *   CHANGE    watch              each event behind which the watched thing is another one
  *                                than behind the event before (an operation's end, which
