@@ -115,6 +115,10 @@ const char *session_local(struct session *s, uint64_t op, uint32_t frame,
 int console_print_values(lua_State *L);
 int console_error_text(lua_State *L);
 
+/* An error that a function of prelude.lua has found out names a place in there: what
+ * comes behind it, or NULL. */
+const char *script_error_without_own_place(const char *message);
+
 static inline struct script *script_of(lua_State *L) { return sandbox_of(L)->host; }
 
 /* lua_script.c: a state with the whole API; NULL: no memory. */

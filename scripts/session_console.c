@@ -297,7 +297,9 @@ int console_error_text(lua_State *L)
     }
     lua_pushvalue(co, -1);
     lua_xmove(co, L, 1);
-    buffer_string(&sc->out, sandbox_tostring(L, -1));
+    const char *message = sandbox_tostring(L, -1),
+               *bare = script_error_without_own_place(message);
+    buffer_string(&sc->out, bare ? bare : message);
     return 0;
 }
 

@@ -20,8 +20,7 @@ static struct session *session_of(lua_State *L) { return script_of(L)->session; 
 
 /* ---- errors ---- */
 
-/* An error that a function of prelude.lua has found out: its place is in the script. */
-static const char *without_own_place(const char *message)
+const char *script_error_without_own_place(const char *message)
 {
     static const char own[] = "mmscope:"; /* SANDBOX_OWN_CHUNK */
     if (strncmp(message, own, sizeof own - 1) != 0) {
@@ -47,7 +46,7 @@ static int describe_error(lua_State *L)
     }
     lua_Debug ar;
     int level = 0;
-    const char *bare = without_own_place(message);
+    const char *bare = script_error_without_own_place(message);
     if (bare && sandbox_script_frame(co, &level, &ar)) {
         buffer_printf(&s->error, "%s:%d: %s", ar.short_src, ar.currentline, bare);
     } else {

@@ -1,8 +1,10 @@
 /* The commands: their table, a line that is run, completion.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#define _XOPEN_SOURCE 700
 #include "command_run.h"
 
+#include "api.h"
 #include "describe.h"
 #include "hw_focus.h"
 #include "objects.h"
@@ -73,6 +75,30 @@ const struct command_row *command_resolve(const char *name, char *others, size_t
 
 /* ---- lines ---- */
 
+/* A lone word that says little as a value: a function of the scripts' is explained, and
+ * what has no value may have been meant as a command. False: neither. */
+static bool explain_word(struct app *a, const char *word, const char *value)
+{
+    char text[1200];
+    if (!*word || word[strspn(word, "abcdefghijklmnopqrstuvwxyz_0123456789"
+                                    "ABCDEFGHIJKLMNOPQRSTUVWXYZ")]) {
+        return false;
+    }
+    const struct api_entry *e = session_api_find(word);
+    if (e && !strncmp(value, "function: ", 10)) {
+        snprintf(text, sizeof text, "%s\n\n%s", e->signature, e->help);
+        popup_text(a, word, strdup(text));
+        return true;
+    }
+    if (strcmp(word, "nil") != 0 && !strcmp(value, "nil")) {
+        app_message(a, MESSAGE_INFO,
+                    "nil: %s has no value, and is no command (apropos %s searches).",
+                    word, word);
+        return true;
+    }
+    return false;
+}
+
 static void run_lua(struct app *a, const char *line)
 {
     struct position from = timeline_position(a->t);
@@ -83,6 +109,10 @@ static void run_lua(struct app *a, const char *line)
     size_t len = out ? strlen(out) : 0;
     while (len && (out[len - 1] == '\n' || out[len - 1] == ' ')) {
         out[--len] = 0;
+    }
+    if (good && out && explain_word(a, line, out)) {
+        free(out);
+        return;
     }
     if (out && (strchr(out, '\n') || text_width(out) > a->cols - 4)) {
         popup_text(a, good ? line : "Error", out);

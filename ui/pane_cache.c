@@ -368,8 +368,8 @@ static void draw_counts(const struct app *a, struct grid *g, struct rect r)
     const uint64_t all = l2 ? tally_l2_accesses(n) : tally_l1_accesses(n, side);
     const uint64_t missed = l2 ? tally_l2_misses(n) : tally_l1_misses(n, side);
     const struct miss_causes *why = l2 ? &n->l2_causes : &n->l1_causes[side];
-    const int x = sets_draw_counts(g, r.x, r.y, r.w, "accesses", all, missed,
-                                   ms->config.causes ? why : NULL);
+    const int x = sets_draw_counts(g, r.x, r.y, r.w, all == 1 ? "access" : "accesses",
+                                   all, missed, ms->config.causes ? why : NULL);
     const uint64_t back = l2 ? n->l2_writeback : n->l1_writeback[side];
     if (back && part != PART_L1I) {
         grid_printf(g, x, r.y, ST_DIM, 0, ", %llu written back",

@@ -135,7 +135,7 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
     size_t nr;
     struct cache_view *list = sorted(a, &nr);
     if (!nr) {
-        grid_text_cut(g, r.x, r.y, r.w, "No caches yet: kmem_cache_init() boots them.",
+        grid_text_cut(g, r.x, r.y, r.w, "None yet: kmem_cache_init() boots them.",
                       a->glyphs->more, ST_DIM, 0);
         free(list);
         return;

@@ -380,8 +380,8 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
     const struct objects_state *s = &a->objects;
     struct slabs_shape sh;
     if (!slabs_shape(a, r.w, r.h, &sh)) {
-        grid_text_cut(g, r.x, r.y, r.w, "There is no cache yet, so there are no slabs.",
-                      a->glyphs->more, ST_DIM, 0);
+        grid_text_cut(g, r.x, r.y, r.w, "There is no cache yet.", a->glyphs->more, ST_DIM,
+                      0);
         return;
     }
     if (sh.head) {
