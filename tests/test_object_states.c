@@ -1,5 +1,5 @@
-/* What every list, array and chain of a cache is after each operation, on machines that no
- * golden record shows: SLUB with 64 bits and with several CPUs, SLAB with several CPUs.
+/* What every list, array and chain of a cache is after each operation, on machines that
+ * no golden record shows: SLUB with 64 bits and several CPUs, SLAB with several CPUs.
  *
  * The states come from a second description of both allocators (object_model.h). First
  * CPU 0 works alone, as in the records: what the description says of it becomes a record,
