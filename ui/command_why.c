@@ -7,7 +7,9 @@
 #include "describe.h"
 #include "pane.h"
 #include "popup.h"
+#include "stops.h"
 #include "target.h"
+#include "travel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +40,8 @@ static bool asked_about(struct app *a, const char *args, struct watch *w)
                     *err ? err
                          : "Ask about: a page's number, free ZONE ORDER, pcp ZONE CPU "
                            "LIST, zone NAME, phys, virt or object ADDRESS, pte ADDRESS, "
-                           "l1d SET.");
+                           "l1d SET; why also about a Lua expression: why "
+                           "zone.Normal.free.");
         return false;
     }
     if (!target_selected(a, w)) {
@@ -93,12 +96,11 @@ static void add_event(struct app *a, uint64_t op, const struct event *ev,
 
 /* From the script's line through the kernel functions that were on the stack, each with
  * the event before it was called (what led there), to the event. */
-static void show_chain(struct app *a, const struct watch *w)
+static void show_chain(struct app *a, const char *name, const char *now,
+                       const char *before_that)
 {
     const struct model *md = &a->model;
-    char name[128], now[160], call[256], command[64], indent[32];
-    watch_name(name, sizeof name, w, md->m);
-    watch_format(now, sizeof now, w, md->m);
+    char call[256], command[64], indent[32];
     if (!md->has_op) {
         app_message(a, MESSAGE_INFO, "Nothing has happened yet: %s is as it was booted.",
                     name);
@@ -140,14 +142,86 @@ static void show_chain(struct app *a, const struct watch *w)
                  "");
         add_event(a, op, &md->event, indent);
     }
-    popup_add(a, "previous-change", "now: %s. Enter: the change before", now);
+    popup_add(a, before_that, "now: %s. Enter: the change before", now);
     a->popup.selected = app_max_int(0, a->popup.nr_choices - 2);
+}
+
+/* ---- an expression ---- */
+
+/* What nothing but Lua can tell: a counter, a field, a sum. False: args are no such
+ * expression. */
+static bool as_expression(struct app *a, const char *args, struct stops *s)
+{
+    struct stop like = {.kind = STOP_VALUE};
+    struct watch w;
+    char err[300], *end;
+    *s = (struct stops){0};
+    (void)strtoull(args, &end, 0);
+    if (!*end || strlen(args) >= sizeof like.text ||
+        target_parse(a, args, &w, err, sizeof err) || *err) {
+        return false;
+    }
+    snprintf(like.text, sizeof like.text, "%s", args);
+    if (!stops_add(s, a->session, &like, err, sizeof err)) {
+        return false;
+    }
+    struct event ev;
+    const bool inside = timeline_current_event(a->t, &ev);
+    stops_begin(s, timeline_machine(a->t), inside ? &ev : NULL, inside);
+    if (strcmp(s->list[0].last_text, "nil") != 0) {
+        return true;
+    }
+    stops_clear(s);
+    return false;
+}
+
+/* The last change of an expression's value: up to here, or before here. */
+static void expression_change(struct app *a, const char *args, struct stops *its,
+                              bool here_too)
+{
+    const struct position from = timeline_position(a->t);
+    const struct stops others = a->stops;
+    struct stop *which = NULL;
+    char name[128], now[STOP_TEXT], command[STOP_TEXT + 20];
+    if (here_too) { /* a search backwards begins in front of where it is */
+        timeline_step_event(a->t, 1);
+    }
+    a->stops = *its;
+    const enum travel result = travel_continue(a, -1, &which);
+    *its = a->stops;
+    a->stops = others;
+    if (result != TRAVEL_BREAK) {
+        timeline_seek(a->t, from);
+    }
+    struct event ev;
+    const bool inside = timeline_current_event(a->t, &ev);
+    stops_begin(its, timeline_machine(a->t), inside ? &ev : NULL, inside);
+    snprintf(now, sizeof now, "%s", its->list[0].last_text);
+    stops_clear(its);
+    app_moved(a, from);
+    snprintf(name, sizeof name, "%s", args);
+    if (result == TRAVEL_BREAK) {
+        snprintf(command, sizeof command, "previous-change %s", args);
+        show_chain(a, name, now, command);
+    } else {
+        app_message(a, MESSAGE_INFO,
+                    result == TRAVEL_INTERRUPTED ? "Stopped: no change of %s so far."
+                    : here_too ? "Nothing here has changed %s: it is as it was at the "
+                                 "beginning."
+                               : "There is no earlier change of %s.",
+                    name);
+    }
 }
 
 void run_why(struct app *a, const char *args)
 {
     struct watch w;
-    char name[128];
+    struct stops expression;
+    char name[128], now[160];
+    if (as_expression(a, args, &expression)) {
+        expression_change(a, args, &expression, true);
+        return;
+    }
     if (!asked_about(a, args, &w)) {
         return;
     }
@@ -164,7 +238,9 @@ void run_why(struct app *a, const char *args)
         return;
     }
     app_moved(a, from);
-    show_chain(a, &w);
+    watch_name(name, sizeof name, &w, a->model.m);
+    watch_format(now, sizeof now, &w, a->model.m);
+    show_chain(a, name, now, "previous-change");
 }
 
 static void change(struct app *a, const char *args, int direction)
@@ -197,7 +273,15 @@ static void change(struct app *a, const char *args, int direction)
 }
 
 void run_next_change(struct app *a, const char *args) { change(a, args, 1); }
-void run_previous_change(struct app *a, const char *args) { change(a, args, -1); }
+void run_previous_change(struct app *a, const char *args)
+{
+    struct stops expression;
+    if (as_expression(a, args, &expression)) {
+        expression_change(a, args, &expression, false);
+    } else {
+        change(a, args, -1);
+    }
+}
 
 /* ---- all changes ---- */
 
