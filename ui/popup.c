@@ -351,7 +351,7 @@ static void footer(struct grid *g, struct rect r, const char *text)
         if (ch == ':') {
             key = false;
             ch = ' ';
-        } else if (ch == ' ') {
+        } else if (ch == ' ' && *s == ' ') { /* words of one key: a single blank */
             key = true;
         }
         x += grid_put(g, x, y, ch, key ? ST_POPUP_KEY : ST_POPUP_DIM, 0);
@@ -416,6 +416,12 @@ static void draw_choice(const struct app *a, struct grid *g, struct rect r)
         }
         grid_text_cut(g, r.x + 5, y, r.w - 8, p->choices[n].label, a->glyphs->more,
                       ST_POPUP, marks);
+    }
+    if (top > 0) {
+        grid_put(g, r.x + r.w - 2, r.y + 2, a->glyphs->up, ST_POPUP_KEY, 0);
+    }
+    if (top + rows < p->nr_choices) {
+        grid_put(g, r.x + r.w - 2, r.y + 1 + rows, a->glyphs->down, ST_POPUP_KEY, 0);
     }
     char keys[64];
     snprintf(keys, sizeof keys, "Enter:choose  %s%sEsc:close", p->other,
