@@ -64,11 +64,14 @@ struct touching *touch_new(void)
 {
     struct touching *t = calloc(1, sizeof *t);
     if (t) {
-        t->log = calloc(1, sizeof *t->log);
+        t->log = aligned_alloc(alignof(struct touch_log), sizeof *t->log);
     }
     if (t && !t->log) {
         free(t);
         return NULL;
+    }
+    if (t) {
+        memset(t->log, 0, sizeof *t->log);
     }
     return t;
 }

@@ -115,7 +115,7 @@ static void million(struct machine *m)
     for (uint32_t i = 0; i < MILLION; i++) {
         va[i] = call(m, OP_KMEM_CACHE_ALLOC, cache, GFP_KERNEL, 0, 0);
         if (i == MILLION / 10 - 1 || i == MILLION / 10 * 9 - 1) {
-            first = first ? first : now_ns() - from;
+            first = first > 0 ? first : now_ns() - from;
             from = i > MILLION / 2 ? now_ns() : from;
         }
     }

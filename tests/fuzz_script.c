@@ -35,12 +35,13 @@ static void check(struct session *s)
     }
 }
 
-static void run(const char *text)
+/* False: that is no scenario. */
+static bool run(const char *text)
 {
     char err[512];
     struct session *s = session_open_text("fuzz", text, NULL, err, sizeof err);
     if (!s) {
-        return;
+        return false;
     }
     struct timeline *t = session_timeline(s);
     steps(s);
@@ -52,25 +53,42 @@ static void run(const char *text)
     steps(s);
     check(s);
     session_close(s);
+    return true;
+}
+
+/* The text as the body of a run function, on one of two machines. */
+static bool run_body(const char *text, bool slub)
+{
+    static const char before[] = "return lesson { machine = { ram = '32M', highmem = "
+                                 "'0', cpus = 2, slab = '%s' }, run = function() %s\n"
+                                 "end }";
+    const size_t room = strlen(text) + sizeof before + 40;
+    char *whole = malloc(room);
+    bool opened = true;
+    if (whole) {
+        snprintf(whole, room, before, slub ? "slub', slub_debug = 'FZPU" : "slab", text);
+        opened = run(whole);
+    }
+    free(whole);
+    return opened;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char before[] = "return lesson { machine = { ram = '16M', highmem = "
-                                 "'0', cpus = 2 }, run = function() ";
-    static const char after[] = "\nend }";
-    char *text = malloc(size + sizeof before + sizeof after);
+    static bool opens;
+    if (!opens && !(run_body("", false) && run_body("", true))) {
+        fprintf(stderr, "the machines do not start: nothing would be tested\n");
+        abort();
+    }
+    opens = true;
+    char *text = malloc(size + 1);
     if (!text) {
         return 0;
     }
     memcpy(text, data, size);
     text[size] = 0;
     run(text);
-    size_t len = strlen(text);
-    memmove(text + sizeof before - 1, text, len + 1);
-    memcpy(text, before, sizeof before - 1);
-    memcpy(text + sizeof before - 1 + len, after, sizeof after);
-    run(text);
+    run_body(text, size & 1);
     free(text);
     return 0;
 }

@@ -63,7 +63,7 @@ is "$(grep -nE '^ *# *define +_[A-Z]+(_SOURCE|_OFFSET_BITS)' $(sources hw engine
 
 # What the built libraries ask of the world. snprintf is text, not I/O; malloc serves the timeline.
 asked='memcpy|memmove|memset|memcmp|memchr|mempcpy|str[a-z]+|snprintf|vsnprintf|abort'
-asked="$asked|malloc|calloc|realloc|free|qsort|bsearch"
+asked="$asked|malloc|calloc|aligned_alloc|realloc|free|qsort|bsearch"
 asked="$asked|_?_?(sig)?setjmp|_?longjmp|__longjmp_chk|__assert_fail|__[a-z]+_chk"
 asked="$asked|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_"
 asked="$asked|__builtin_.*|__popcountdi2|__(u)?(div|mod)[a-z]*|bcmp|ffs(l|ll)?|__isoc[0-9]+_.*"

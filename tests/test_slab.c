@@ -98,7 +98,7 @@ static void check_slabinfo(const char *file)
 {
     static char ours[32768], theirs[32768];
     char path[1024], err[300], name[100];
-    size_t size;
+    size_t size = 0;
     snprintf(name, sizeof name, "tests/golden/%s.txt.xz", file);
     struct record *r = record_open(source_path(path, sizeof path, name), err, sizeof err);
     const char *section = r ? record_section(r, "/proc/slabinfo", &size) : NULL;

@@ -372,7 +372,7 @@ int hw_follow_part(const struct app *a, enum hw_part first, enum hw_part last)
             part = f->touched[i].part;
         }
     }
-    for (int i = first; i <= (int)last && part < 0; i++) {
+    for (int i = (int)first; i <= (int)last && part < 0; i++) {
         part = f->first_next == i ? i : part;
     }
     return part;

@@ -260,7 +260,7 @@ static void see_piece(const struct machine *m, uint32_t cpu, bool own, bool by_v
         memcpy(seen, ram, n);
         where = in_ram ? SEEN_RAM : SEEN_NOWHERE;
     }
-    memset(from, where, n);
+    memset(from, (int)where, n);
 }
 
 static uint32_t piece_bytes(const struct machine *m, uint32_t cpu)

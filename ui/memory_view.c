@@ -214,7 +214,7 @@ static void classify(struct app *a, uint64_t first, uint32_t n)
         } else if (paging) {
             what = class_of_number(a, &s->place, &mmu, v);
         }
-        memset(&w->word[memory_index(w, at) / 4], what, size / 4);
+        memset(&w->word[memory_index(w, at) / 4], (int)what, size / 4);
     }
 }
 

@@ -301,7 +301,7 @@ char *cache_details(struct app *a, uint32_t id, char *title, size_t size)
              "A slab is %u page%s (order %u) with " POPUP_TEXT_KEY "%u" POPUP_TEXT_NORMAL
              " objects; %u bytes are left over.\n",
              1u << v.order, v.order ? "s" : "", v.order, v.num,
-             (uint32_t)((PAGE_SIZE << v.order) - v.num * v.size));
+             ((uint32_t)PAGE_SIZE << v.order) - v.num * v.size);
     v.min_num ? add_slub(&b, &v) : add_slab(&b, &v);
     text_add(&b,
              "\n" POPUP_TEXT_KEY "%" PRIu64 POPUP_TEXT_NORMAL " objects in %" PRIu64
