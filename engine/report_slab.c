@@ -16,6 +16,7 @@
 #include "describe.h"
 #include "inspect.h"
 #include "report_private.h"
+#include "slab_ops.h"
 #include "slab_view.h"
 #include "slub_debug.h"
 
@@ -161,18 +162,6 @@ static void put_bytes(struct text *t, const struct machine *m, const char *name,
     }
 }
 
-static uint64_t free_pointer(const struct machine *m, const struct kmem_cache *c,
-                             uint64_t object)
-{
-    unsigned char b[8] = {0};
-    uint64_t v = 0;
-    slab_read(m, object + c->offset, b, slab_word(&m->config));
-    for (int i = 7; i >= 0; i--) {
-        v = v << 8 | b[i];
-    }
-    return v;
-}
-
 static uint64_t slab_start(const struct kmem_cache *c, const struct slab *s)
 {
     return s->s_mem - c->red_left_pad;
@@ -189,7 +178,7 @@ static void put_trailer(struct text *t, const struct machine *m,
     text_put(t, "Object ");
     put_address(t, m, object);
     text_put(t, " @offset=%" PRIu64 " fp=", object - slab_start(c, s));
-    put_address(t, m, free_pointer(m, c, object));
+    put_address(t, m, slub_free_pointer(m, c, object));
     text_put(t, "\n\n");
     if (c->flags & SLAB_RED_ZONE) {
         put_bytes(t, m, "Redzone  ", object - c->red_left_pad, c->red_left_pad);

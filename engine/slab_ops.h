@@ -49,6 +49,11 @@ void slub_free_bulk(struct machine *m, const struct kmem_cache *c, uint64_t *va,
 uint32_t slub_chain(const struct machine *m, uint32_t slab, uint64_t first, uint64_t *va,
                     uint32_t most, bool *broken);
 
+/* What is behind this free object on its freelist: an address, 0, or what somebody wrote
+ * there. */
+uint64_t slub_free_pointer(const struct machine *m, const struct kmem_cache *c,
+                           uint64_t object);
+
 /* ---- slub_cache.c ---- */
 /* calculate_sizes and what depends on them. False: no order will do. */
 bool slub_calculate(const struct machine *m, struct kmem_cache *c);

@@ -36,6 +36,7 @@
 #define slub_chain slub_chain_quiet
 #define slub_discard slub_discard_quiet
 #define slub_flush_cpu slub_flush_cpu_quiet
+#define slub_free_pointer slub_free_pointer_quiet
 #define slub_free_bulk slub_free_bulk_quiet
 #define slub_new_slab slub_new_slab_quiet
 #define virt_to_slab virt_to_slab_quiet

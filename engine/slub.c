@@ -85,6 +85,12 @@ FAST uint64_t get_freepointer(const struct machine *m, const struct kmem_cache *
     return load_word(p, word);
 }
 
+uint64_t slub_free_pointer(const struct machine *m, const struct kmem_cache *c,
+                           uint64_t object)
+{
+    return get_freepointer(m, c, object);
+}
+
 FAST bool set_freepointer(struct machine *m, const struct kmem_cache *c, uint64_t object,
                           uint64_t next)
 {

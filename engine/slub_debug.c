@@ -52,18 +52,6 @@ static bool differs(const struct machine *m, uint64_t va, unsigned char value,
     return found;
 }
 
-static uint64_t read_pointer(const struct machine *m, const struct kmem_cache *c,
-                             uint64_t object)
-{
-    unsigned char b[8] = {0};
-    uint64_t v = 0;
-    slab_read(m, object + c->offset, b, slab_word(&m->config));
-    for (int i = 7; i >= 0; i--) {
-        v = v << 8 | b[i];
-    }
-    return v;
-}
-
 static void write_number(struct machine *m, uint64_t va, uint64_t v, uint32_t nr)
 {
     unsigned char b[8];
@@ -263,7 +251,7 @@ static bool check_object(struct machine *m, const struct kmem_cache *c, uint32_t
     if (c->offset < c->inuse && !free) {
         return true; /* the pointer's place is the caller's now */
     }
-    if (!valid_pointer(c, slab_r(m, ref), read_pointer(m, c, object))) {
+    if (!valid_pointer(c, slab_r(m, ref), slub_free_pointer(m, c, object))) {
         slab_w(m, ref)->corrupt = 1;
         complain(m, c, ref, BAD_FREEPOINTER, object, 0, 0, 0);
         write_pointer(m, c, object, 0);
@@ -316,7 +304,7 @@ static bool on_freelist(struct machine *m, const struct kmem_cache *c, uint32_t 
         }
         seen[i / 64] |= (uint64_t)1 << i % 64;
         object = fp;
-        fp = read_pointer(m, c, object);
+        fp = slub_free_pointer(m, c, object);
     }
     if (s->active != s->num - nr) {
         slab_w(m, ref)->corrupt = 1;
@@ -380,7 +368,7 @@ static uint64_t take_object(struct machine *m, const struct kmem_cache *c, uint3
     arena_mark(&m->arena, cpu);
     o->in_use = 1;
     cpu->out++;
-    s->freelist = read_pointer(m, c, va);
+    s->freelist = slub_free_pointer(m, c, va);
     s->active++;
     if (!s->freelist) { /* add_full */
         if (s->active != s->num) {
@@ -601,7 +589,7 @@ static void validate_slab(struct machine *m, const struct kmem_cache *c, uint32_
     uint64_t fp = s->freelist;
     for (uint32_t i, nr = 0; nr < s->num && is_free(m, c, s, fp, &i); nr++) {
         free[i / 64] |= (uint64_t)1 << i % 64;
-        fp = read_pointer(m, c, fp);
+        fp = slub_free_pointer(m, c, fp);
     }
     for (uint32_t i = 0; i < s->num; i++) {
         if (!check_object(m, c, ref, index_to_obj(c, s, i),

@@ -7,49 +7,24 @@
 
 #include "describe.h"
 #include "fault_inject.h"
+#include "lua_handle.h"
 #include "mempool.h"
 #include "script.h"
 
-static const char mempool_handles; /* the registry's key of id -> handle, weak */
-static const char type_name[] = "mempool";
-
-struct mempool_handle {
-    uint64_t id;
-};
+static const struct handle_kind pools = {"mempool", "pool", "mempool_create"};
 
 void push_mempool(lua_State *L, uint64_t id)
 {
     if (!id || id == MEMPOOL_BOUNCE) {
         lua_pushnil(L);
-        return;
+    } else {
+        handle_push(L, &pools, id);
     }
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &mempool_handles);
-    if (lua_rawgeti(L, -1, (lua_Integer)id) == LUA_TNIL) {
-        lua_pop(L, 1);
-        struct mempool_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-        h->id = id;
-        luaL_setmetatable(L, type_name);
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, -3, (lua_Integer)id);
-    }
-    lua_remove(L, -2);
 }
 
 uint64_t check_mempool(lua_State *L, int idx, const char *who)
 {
-    const struct mempool_handle *h = luaL_testudata(L, idx, type_name);
-    if (h) {
-        return h->id;
-    }
-    if (lua_isinteger(L, idx) && lua_tointeger(L, idx) >= 0) {
-        return (uint64_t)lua_tointeger(L, idx);
-    }
-    if (lua_isnoneornil(L, idx)) {
-        luaL_error(L, "%s: the pool is nil: did mempool_create fail?", who);
-    }
-    luaL_error(L, "%s: needs a pool, as mempool_create answers it, not a %s", who,
-               luaL_typename(L, idx));
-    return 0;
+    return handle_check(L, idx, &pools, who);
 }
 
 /* An element as mempool_free takes it: a page, an address, or nil. */
@@ -159,9 +134,9 @@ static int pool_tostring(lua_State *L)
 
 static int pool_equal(lua_State *L)
 {
-    const struct mempool_handle *a = luaL_testudata(L, 1, type_name);
-    const struct mempool_handle *b = luaL_testudata(L, 2, type_name);
-    lua_pushboolean(L, a && b && a->id == b->id);
+    const uint64_t *a = handle_test(L, 1, &pools);
+    const uint64_t *b = handle_test(L, 2, &pools);
+    lua_pushboolean(L, a && b && *a == *b);
     return 1;
 }
 
@@ -223,7 +198,7 @@ void open_mempool(lua_State *L)
                                        {"__fault_fields", fault_fields},
                                        {"__cache_id", cache_id},
                                        {NULL, NULL}};
-    luaL_newmetatable(L, type_name);
+    luaL_newmetatable(L, pools.type);
     luaL_setfuncs(L, meta, 0);
     luaL_newlib(L, methods);
     lua_pushvalue(L, -1);
@@ -232,12 +207,7 @@ void open_mempool(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 
-    lua_newtable(L);
-    lua_newtable(L);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &mempool_handles);
+    handles_open(L, &pools);
     for (const luaL_Reg *g = globals; g->name; g++) {
         lua_pushcfunction(L, g->func);
         lua_setglobal(L, g->name);

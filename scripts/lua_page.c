@@ -9,39 +9,25 @@
 #include <string.h>
 
 #include "describe.h"
+#include "lua_handle.h"
 #include "script.h"
 
-static const char
-    page_handles; /* its address is the registry's key of pfn -> handle, weak */
-static const char type_name[] = "page";
-
-struct page_handle {
-    uint64_t pfn;
-};
+static const struct handle_kind pages = {"page", "page", "alloc_pages"};
 
 void push_page(lua_State *L, uint64_t pfn)
 {
     if (pfn == PFN_NONE) {
         lua_pushnil(L);
-        return;
+    } else {
+        handle_push(L, &pages, pfn);
     }
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &page_handles);
-    if (lua_rawgeti(L, -1, (lua_Integer)pfn) == LUA_TNIL) {
-        lua_pop(L, 1);
-        struct page_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-        h->pfn = pfn;
-        luaL_setmetatable(L, type_name);
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, -3, (lua_Integer)pfn);
-    }
-    lua_remove(L, -2);
 }
 
 bool to_page(lua_State *L, int idx, uint64_t *pfn)
 {
-    const struct page_handle *h = luaL_testudata(L, idx, type_name);
+    const uint64_t *h = handle_test(L, idx, &pages);
     if (h) {
-        *pfn = h->pfn;
+        *pfn = *h;
     }
     return h != NULL;
 }
@@ -247,7 +233,7 @@ void open_pages(lua_State *L)
                                     {"__sub", page_subtract},
                                     {"__tostring", page_tostring},
                                     {NULL, NULL}};
-    luaL_newmetatable(L, type_name);
+    luaL_newmetatable(L, pages.type);
     luaL_setfuncs(L, meta, 0);
     luaL_newlib(L, methods);
     lua_pushvalue(L, -1);
@@ -257,12 +243,7 @@ void open_pages(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 
-    lua_newtable(L);
-    lua_newtable(L);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &page_handles);
+    handles_open(L, &pages);
 
     lua_pushcfunction(L, pfn_to_page);
     lua_setglobal(L, "pfn_to_page");

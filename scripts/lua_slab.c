@@ -11,50 +11,25 @@
 #include <string.h>
 
 #include "describe.h"
+#include "lua_handle.h"
 #include "script.h"
 #include "slab_view.h"
 #include "slub_debug.h"
 
-static const char cache_handles; /* the registry's key of id -> handle, weak */
-static const char type_name[] = "kmem_cache";
-
-struct cache_handle {
-    uint64_t id;
-};
+static const struct handle_kind caches = {"kmem_cache", "cache", "kmem_cache_create"};
 
 void push_cache(lua_State *L, uint64_t id)
 {
     if (!id) {
         lua_pushnil(L);
-        return;
+    } else {
+        handle_push(L, &caches, id);
     }
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &cache_handles);
-    if (lua_rawgeti(L, -1, (lua_Integer)id) == LUA_TNIL) {
-        lua_pop(L, 1);
-        struct cache_handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-        h->id = id;
-        luaL_setmetatable(L, type_name);
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, -3, (lua_Integer)id);
-    }
-    lua_remove(L, -2);
 }
 
 uint64_t check_cache(lua_State *L, int idx, const char *who)
 {
-    const struct cache_handle *h = luaL_testudata(L, idx, type_name);
-    if (h) {
-        return h->id;
-    }
-    if (lua_isinteger(L, idx) && lua_tointeger(L, idx) >= 0) {
-        return (uint64_t)lua_tointeger(L, idx);
-    }
-    if (lua_isnoneornil(L, idx)) {
-        luaL_error(L, "%s: the cache is nil: did kmem_cache_create fail?", who);
-    }
-    luaL_error(L, "%s: needs a cache, as kmem_cache_create answers it, not a %s", who,
-               luaL_typename(L, idx));
-    return 0;
+    return handle_check(L, idx, &caches, who);
 }
 
 /* ---- fields ---- */
@@ -158,9 +133,9 @@ static int cache_tostring(lua_State *L)
 
 static int cache_equal(lua_State *L)
 {
-    const struct cache_handle *a = luaL_testudata(L, 1, type_name);
-    const struct cache_handle *b = luaL_testudata(L, 2, type_name);
-    lua_pushboolean(L, a && b && a->id == b->id);
+    const uint64_t *a = handle_test(L, 1, &caches);
+    const uint64_t *b = handle_test(L, 2, &caches);
+    lua_pushboolean(L, a && b && *a == *b);
     return 1;
 }
 
@@ -454,7 +429,7 @@ void open_slab(lua_State *L)
                                        {"__bulk_objects", bulk_objects},
                                        {"sysfs_slab", sysfs_list},
                                        {NULL, NULL}};
-    luaL_newmetatable(L, type_name);
+    luaL_newmetatable(L, caches.type);
     luaL_setfuncs(L, meta, 0);
     luaL_newlib(L, methods);
     lua_pushvalue(L, -1);
@@ -463,12 +438,7 @@ void open_slab(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 
-    lua_newtable(L);
-    lua_newtable(L);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &cache_handles);
+    handles_open(L, &caches);
     for (const luaL_Reg *g = globals; g->name; g++) {
         lua_pushcfunction(L, g->func);
         lua_setglobal(L, g->name);
