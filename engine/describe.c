@@ -448,8 +448,8 @@ static size_t add_singular(struct text *t, const char *text)
     size_t done = 0;
     for (size_t i = 0; i < NR(words) && !done; i++) {
         const size_t len = strlen(words[i][0]);
-        const bool ends = !(text[len] >= 'a' && text[len] <= 'z');
-        if (ends && strncmp(text, words[i][0], len) == 0) {
+        if (strncmp(text, words[i][0], len) == 0 &&
+            !(text[len] >= 'a' && text[len] <= 'z')) {
             add(t, words[i][1]);
             done = len;
         }
