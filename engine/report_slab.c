@@ -417,9 +417,10 @@ static void put_left(struct text *t, const struct machine *m, uint32_t cache,
         for (uint32_t i = 0; i < s.num && told < MOST; i++) {
             const struct slab_object *o = slab_object_at(m, slab_r(m, slab), i);
             if (o->in_use) {
-                text_put(t, "Object %" PRIx64 " @offset=%" PRIu64 "\n",
-                         index_to_obj(cache_r(m, cache), slab_r(m, slab), i),
-                         (uint64_t)i * cache_r(m, cache)->size);
+                const struct kmem_cache *c = cache_r(m, cache);
+                const uint64_t object = index_to_obj(c, slab_r(m, slab), i);
+                text_put(t, "Object %" PRIx64 " @offset=%" PRIu64 "\n", object,
+                         object - slab_start(c, slab_r(m, slab)));
                 put_history_line(t, m, "allocated", o->alloc_op);
                 told++;
             }

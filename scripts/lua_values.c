@@ -14,7 +14,10 @@
 /* What stands there instead, for a message; a misspelt constant is nil. */
 static const char *found(lua_State *L, int idx)
 {
-    if (lua_isnoneornil(L, idx)) {
+    if (lua_isnone(L, idx)) {
+        return "missing";
+    }
+    if (lua_isnil(L, idx)) {
         return "nil: is a name misspelt?";
     }
     struct buffer *b = &script_of(L)->scratch;
