@@ -8,6 +8,7 @@
 #include "popup.h"
 #include "travel.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,6 +240,14 @@ void run_goto(struct app *a, const char *args)
     }
     struct position from = timeline_position(a->t);
     travelled(a, travel_to(a, to.op, to.event), from);
+    const struct position at = timeline_position(a->t);
+    const uint64_t nr = timeline_nr_ops(a->t, at.branch);
+    if (to.op + (to.event != 0) > nr && session_state(a->session) == SESSION_DONE) {
+        app_message(a, MESSAGE_INFO,
+                    "There is no operation %" PRIu64 ": the script ends after %" PRIu64
+                    ".",
+                    to.op + (to.event != 0), nr);
+    }
 }
 
 /* ---- branches ---- */
