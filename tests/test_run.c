@@ -254,22 +254,23 @@ int main(void)
     }
     static const char *const slub[] = {"slab=slub", NULL};
     settings = slub;
-    is_u64(run("tests/scenarios/slab_merge.lua", false, RUN_EVENTS_NONE), RUN_OK,
-           "merging on SLUB: %s", err);
+    enum run_status status =
+        run("tests/scenarios/slab_merge.lua", false, RUN_EVENTS_NONE);
+    is_u64(status, RUN_OK, "merging on SLUB: %s", err);
     settings = NULL;
-    is_u64(run("tests/scenarios/slab_merge.lua", false, RUN_EVENTS_NONE), RUN_OK,
-           "merging on SLAB: %s", err);
+    status = run("tests/scenarios/slab_merge.lua", false, RUN_EVENTS_NONE);
+    is_u64(status, RUN_OK, "merging on SLAB: %s", err);
     ok(strstr(out, "kmem_cache_destroy(task_a)") && !strstr(out, "cache-"),
        "a cache that is gone is called by its name");
-    is_u64(run("tests/scenarios/slub_debug.lua", false, RUN_EVENTS_STEPS), RUN_OK,
-           "SLUB's debugging: %s", err);
+    status = run("tests/scenarios/slub_debug.lua", false, RUN_EVENTS_STEPS);
+    is_u64(status, RUN_OK, "SLUB's debugging: %s", err);
     ok(strstr(out, "| BUG kmalloc-64 (Not tainted): Right Redzone overwritten") &&
            strstr(out, "| Allocated in ") && strstr(out, "slub_debug.lua:") &&
            strstr(out, "|   last allocated by operation ") &&
            strstr(out, "| FIX kmalloc-64: Restoring Right Redzone 0x"),
        "the kernel's report stands under the event");
-    is_u64(run("tests/scenarios/flat.lua", false, RUN_EVENTS_NONE), RUN_OK,
-           "machine{ ... } first, then what it shall do: %s", err);
+    status = run("tests/scenarios/flat.lua", false, RUN_EVENTS_NONE);
+    is_u64(status, RUN_OK, "machine{ ... } first, then what it shall do: %s", err);
     ok(strstr(last_line(), "62 operations, ") == last_line() &&
            strstr(last_line(), "2 expectations held, 0 failed"),
        "each once: %s", last_line());
@@ -277,8 +278,8 @@ int main(void)
     is_u64(run("tests/scenarios/flat.lua", false, RUN_EVENTS_NONE), RUN_OK,
            "on another architecture");
     settings = NULL;
-    is_u64(run("tests/scenarios/two-machines.lua", false, RUN_EVENTS_NONE), RUN_OK,
-           "a second machine beside the script's own: %s", err);
+    status = run("tests/scenarios/two-machines.lua", false, RUN_EVENTS_NONE);
+    is_u64(status, RUN_OK, "a second machine beside the script's own: %s", err);
     ok(strstr(last_line(), "1 operation, ") == last_line() &&
            strstr(last_line(), "8 expectations held, 0 failed"),
        "its operations are not the script's: %s", last_line());
