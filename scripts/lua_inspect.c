@@ -374,17 +374,32 @@ static int context(lua_State *L)
 
 /* ---- counters and /proc ---- */
 
+/* The rows of /proc/vmstat: events of the vm by number, and what its text has besides
+ * (pages of all zones by state). */
 static int vmstat(lua_State *L)
 {
     struct machine *m = script_machine(L);
     const char *wanted = luaL_optstring(L, 1, NULL), *name;
-    lua_newtable(L);
-    for (uint32_t i = 0; (name = vmstat_name(m, i)) != NULL; i++) {
-        if (wanted && strcmp(name, wanted) == 0) {
+    char row[64];
+    unsigned long long value;
+    int read;
+    for (uint32_t i = 0; wanted && (name = vmstat_name(m, i)) != NULL; i++) {
+        if (strcmp(name, wanted) == 0) {
             lua_pushinteger(L, (lua_Integer)vmstat_value(m, i));
             return 1;
         }
-        set_int(L, name, vmstat_value(m, i));
+    }
+    const size_t size = (size_t)proc_vmstat(NULL, 0, m) + 1;
+    char *text = lua_newuserdatauv(L, size, 0);
+    proc_vmstat(text, size, m);
+    lua_newtable(L);
+    for (const char *at = text; sscanf(at, "%63s %llu%n", row, &value, &read) == 2;
+         at += read) {
+        if (wanted && strcmp(row, wanted) == 0) {
+            lua_pushinteger(L, (lua_Integer)value);
+            return 1;
+        }
+        set_int(L, row, value);
     }
     return wanted ? luaL_error(L, "vmstat: there is no counter '%s'", wanted) : 1;
 }

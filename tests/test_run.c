@@ -272,7 +272,7 @@ int main(void)
     status = run("tests/scenarios/flat.lua", false, RUN_EVENTS_NONE);
     is_u64(status, RUN_OK, "machine{ ... } first, then what it shall do: %s", err);
     ok(strstr(last_line(), "62 operations, ") == last_line() &&
-           strstr(last_line(), "2 expectations held, 0 failed"),
+           strstr(last_line(), "4 expectations held, 0 failed"),
        "each once: %s", last_line());
     settings = machines[0];
     is_u64(run("tests/scenarios/flat.lua", false, RUN_EVENTS_NONE), RUN_OK,

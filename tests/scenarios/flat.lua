@@ -13,3 +13,9 @@ expect(machine.slub)
 for i = 1, 40, 2 do
     kmem_cache_free(inode, objects[i])
 end
+local free = 0
+for _, z in ipairs(zones()) do
+    free = free + z.free
+end
+expect(vmstat("nr_free_pages") == free, "a row of /proc/vmstat that sums up zones")
+expect(vmstat().pgfault == vmstat("pgfault"))
