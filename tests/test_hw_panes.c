@@ -13,6 +13,7 @@
 #include "hw_focus.h"
 #include "memory_view.h"
 #include "mm_struct.h"
+#include "open_app.h"
 #include "pane.h"
 #include "prng.h"
 #include "session.h"
@@ -48,20 +49,8 @@ static uint64_t do_op(struct bench *b, uint16_t kind, uint64_t a0, uint64_t a1,
 
 static void open_bench(struct bench *b, const char *machine, uint64_t seed)
 {
-    char text[512], err[512];
-    snprintf(text, sizeof text,
-             "return lesson { view = \"hardware\", machine = { %s }, run = function() "
-             "end }",
-             machine);
     *b = (struct bench){.r = {seed}};
-    b->s = session_open_text("panes", text, NULL, err, sizeof err);
-    if (!b->s) {
-        bail_out("%s", err);
-    }
-    app_init(&b->a, b->s, GLYPHS_ASCII);
-    app_resize(&b->a, 120, 40);
-    grid_create(&b->g, 120, 40);
-    app_command(&b->a, "continue");
+    b->s = open_app(&b->a, &b->g, "hardware", machine, "");
     b->mm = do_op(b, OP_MM_CREATE, 0, 0, 0, 0);
     do_op(b, OP_SWITCH_MM, b->mm, 0, 0, 0);
     do_op(b, OP_MMAP, b->mm, USER_VA, AREA, VM_READ | VM_WRITE);

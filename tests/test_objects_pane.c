@@ -16,6 +16,7 @@
 #include "app.h"
 #include "object_path.h"
 #include "objects.h"
+#include "open_app.h"
 #include "pane.h"
 #include "prng.h"
 #include "session.h"
@@ -46,20 +47,8 @@ static uint64_t do_op(struct bench *b, uint16_t kind, uint8_t cpu, uint64_t a0,
 
 static void open_bench(struct bench *b, const char *machine, uint64_t seed)
 {
-    char text[512], err[512];
-    snprintf(text, sizeof text,
-             "return lesson { view = \"objects\", machine = { %s }, run = function() "
-             "kmem_cache_init() end }",
-             machine);
     *b = (struct bench){.r = {seed}};
-    b->s = session_open_text("objects", text, NULL, err, sizeof err);
-    if (!b->s) {
-        bail_out("%s", err);
-    }
-    app_init(&b->a, b->s, GLYPHS_ASCII);
-    app_resize(&b->a, 120, 40);
-    grid_create(&b->g, 120, 40);
-    app_command(&b->a, "continue");
+    b->s = open_app(&b->a, &b->g, "objects", machine, "kmem_cache_init()");
     app_show_view(&b->a, VIEW_OBJECTS);
     app_command(&b->a, "pane 5");
 }

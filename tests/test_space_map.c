@@ -8,6 +8,7 @@
 
 #include "app.h"
 #include "hw_focus.h"
+#include "open_app.h"
 #include "pane.h"
 #include "prng.h"
 #include "session.h"
@@ -34,19 +35,8 @@ static uint64_t call(struct bench *b, enum op_kind kind, uint64_t a0, uint64_t a
 
 static void open_bench(struct bench *b, const char *machine, uint64_t seed)
 {
-    char text[300], err[300];
-    snprintf(text, sizeof text,
-             "return lesson { view = \"space\", machine = { %s }, run = function() end }",
-             machine);
     *b = (struct bench){.r = {seed}};
-    b->s = session_open_text("space", text, NULL, err, sizeof err);
-    if (!b->s) {
-        bail_out("%s", err);
-    }
-    app_init(&b->a, b->s, GLYPHS_ASCII);
-    app_resize(&b->a, 120, 40);
-    grid_create(&b->g, 120, 40);
-    app_command(&b->a, "continue");
+    b->s = open_app(&b->a, &b->g, "space", machine, "");
     for (int i = 0; i < 60; i++) {
         if (prng_one_in(&b->r, 3) && b->nr_va) {
             call(b, OP_VFREE, b->va[--b->nr_va], 0);
