@@ -9,6 +9,7 @@
 
 #include "compare.h"
 #include "pane.h"
+#include "popup.h"
 
 enum { NAME_WIDTH = 17 };
 
@@ -128,40 +129,13 @@ void compare_draw(const struct app *a, struct grid *g)
 
 /* ---- keys ---- */
 
-static bool scroll(struct app *a, int key)
+static void scroll(struct app *a, int key)
 {
     struct compare *c = a->compare;
     struct compare_row *rows = malloc(COMPARE_ROWS * sizeof *rows);
-    const int nr = rows ? (int)compare_rows(c, rows, COMPARE_ROWS, value_width(a)) : 0,
-              h = rows_seen(a);
-    int to = c->top;
+    const int nr = rows ? (int)compare_rows(c, rows, COMPARE_ROWS, value_width(a)) : 0;
     free(rows);
-    switch (key) {
-    case K_UP:
-    case 'k':
-        to--;
-        break;
-    case K_DOWN:
-    case 'j':
-        to++;
-        break;
-    case K_PAGE_UP:
-        to -= h - 1;
-        break;
-    case K_PAGE_DOWN:
-        to += h - 1;
-        break;
-    case K_HOME:
-        to = 0;
-        break;
-    case K_END:
-        to = nr;
-        break;
-    default:
-        return false;
-    }
-    c->top = app_clamp(to, 0, app_max_int(0, nr - h));
-    return true;
+    popup_scroll(&c->top, key, nr, rows_seen(a));
 }
 
 bool compare_key(struct app *a, int key)

@@ -167,7 +167,7 @@ static struct rect popup_rect(const struct app *a)
 
 /* ---- keys ---- */
 
-static bool scroll(int *top, int key, int rows, int h)
+bool popup_scroll(int *top, int key, int rows, int h)
 {
     int to = *top;
     switch (key) {
@@ -180,11 +180,9 @@ static bool scroll(int *top, int key, int rows, int h)
         to++;
         break;
     case K_PAGE_UP:
-    case 'b':
         to -= h - 1;
         break;
     case K_PAGE_DOWN:
-    case ' ':
         to += h - 1;
         break;
     case K_HOME:
@@ -198,6 +196,12 @@ static bool scroll(int *top, int key, int rows, int h)
     }
     *top = app_clamp(to, 0, app_max_int(0, rows - h));
     return true;
+}
+
+/* b and the space bar, as in a pager. */
+static int paging_key(int key)
+{
+    return key == 'b' ? K_PAGE_UP : key == ' ' ? K_PAGE_DOWN : key;
 }
 
 static void run_choice(struct app *a)
@@ -299,7 +303,7 @@ bool popup_key(struct app *a, int key)
             p->selected = key - '1';
             run_choice(a);
         } else {
-            scroll(&p->selected, key, p->nr_choices, 1);
+            popup_scroll(&p->selected, paging_key(key), p->nr_choices, 1);
         }
         return true;
     }
@@ -310,7 +314,7 @@ bool popup_key(struct app *a, int key)
         app_command(a, command);
         return true;
     }
-    if (!scroll(&p->top, key, text_rows(p, r.w - 4), r.h - 3)) {
+    if (!popup_scroll(&p->top, paging_key(key), text_rows(p, r.w - 4), r.h - 3)) {
         popup_close(a); /* any other key closes a text and does what it does */
         return key == K_ENTER || key == '?';
     }

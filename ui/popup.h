@@ -18,6 +18,8 @@ void popup_alloc(struct app *a);
 void popup_quit(struct app *a);
 /* True: the key was for the popup. */
 bool popup_key(struct app *a, int key);
+/* Scroll a window of h rows over so many rows by a key; false: not one of these keys. */
+bool popup_scroll(int *top, int key, int rows, int h);
 void popup_draw(const struct app *a, struct grid *g);
 
 #endif
