@@ -371,7 +371,10 @@ int script_call_machine(lua_State *L)
 {
     struct session *s = session_of(L);
     struct script *sc = s->script;
-    luaL_checktype(L, 2, LUA_TTABLE);
+    if (!lua_istable(L, 2)) {
+        return luaL_error(L, "machine{ ... } needs a table, but has %s",
+                          luaL_typename(L, 2));
+    }
     if (sc && sc->flat && !sc->console) {
         return 0;
     }
