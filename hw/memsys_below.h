@@ -57,33 +57,34 @@ HW_INLINE uint64_t ram_word(const struct ram *r, uint64_t at, uint32_t size_byte
 
 /* ---- the second level ---- */
 
-/* A TLB's hit or miss on the page of this key. */
-static HW_NOINLINE void tlb_classify_slow(struct memsys *m, struct missclass *c,
-                                          struct miss_causes *n, uint64_t key, bool hit)
+/* A cache's or TLB's hit, or miss with its cause. filled: of a miss; but a store that
+ * allocates nothing. */
+HW_INLINE void classify_hit(struct missclass *c, uint64_t key, const enum run run)
 {
-    enum miss_cause cause =
-        missclass_use(c, key, hit ? USE_HIT : USE_MISS, &m->out_of_memory);
-    if (!hit) {
-        missclass_count(n, cause);
+    if (missclass_is_youngest(c, key)) {
+        return;
+    }
+    run == LIVE ? missclass_hit(c, key) : missclass_hit_marked(c, key);
+}
+HW_INLINE void classify_miss(struct memsys *m, struct missclass *c, uint64_t key,
+                             bool filled, struct miss_causes *n, const enum run run)
+{
+    if (!(run == LIVE ? missclass_miss(c, key, filled, n)
+                      : missclass_miss_marked(c, key, filled, n))) {
+        m->out_of_memory = true;
     }
 }
 
-/* ... of the page that entry is for: it is known only after a miss what size it has. */
+/* A TLB's; of the page that entry is for: it is known only after a miss what size it
+ * has. */
 HW_INLINE void tlb_classify(struct memsys *m, struct missclass *c, struct miss_causes *n,
-                            uint64_t va, uint64_t entry, bool hit)
+                            uint64_t va, uint64_t entry, bool hit, const enum run run)
 {
     const uint64_t key = tlb_key(va, tlb_entry_kind(entry), m->s->space);
-    if (!hit || !missclass_is_youngest(c, key)) {
-        tlb_classify_slow(m, c, n, key, hit);
-    }
-}
-
-static HW_NOINLINE void l2_classify(struct memsys *m, uint64_t line, bool hit)
-{
-    enum miss_cause cause =
-        missclass_use(&m->l2_causes, line, hit ? USE_HIT : USE_MISS, &m->out_of_memory);
-    if (!hit) {
-        missclass_count(&m->s->n.l2_causes, cause);
+    if (hit) {
+        classify_hit(c, key, run);
+    } else {
+        classify_miss(m, c, key, true, n, run);
     }
 }
 
@@ -160,7 +161,11 @@ HW_INLINE struct place l2_access(struct memsys *m, uint64_t pa, const bool write
               hit ? (int64_t)way : -1, hit, use);
     }
     if (NO(run, m->config.causes)) {
-        l2_classify(m, line, hit);
+        if (hit) {
+            classify_hit(&m->l2_causes, line, run);
+        } else {
+            classify_miss(m, &m->l2_causes, line, true, &m->s->n.l2_causes, run);
+        }
     }
     if (!hit) {
         m->s->n.l2_miss[use]++;

@@ -522,17 +522,12 @@ void memsys_snoop_write(struct memsys *m, uint64_t pa, const void *from,
 
 void memsys_forget(struct memsys *m)
 {
-    struct sparse *remembers[] = {
-        &m->frames,
-        &m->l2_causes.seen,
-        &m->stlb_causes.seen,
-        &m->front[SIDE_I].causes.seen,
-        &m->front[SIDE_D].causes.seen,
-        &m->front[SIDE_I].tlb_causes.seen,
-        &m->front[SIDE_D].tlb_causes.seen,
-    };
-    for (size_t i = 0; i < sizeof remembers / sizeof *remembers; i++) {
-        sparse_forget(remembers[i]);
+    sparse_forget(&m->frames);
+    sparse_forget(&m->l2_causes.seen);
+    sparse_forget(&m->stlb_causes.seen);
+    for (int side = 0; side < NR_SIDES; side++) {
+        sparse_forget(&m->front[side].causes.seen);
+        sparse_forget(&m->front[side].tlb_causes.seen);
     }
 }
 
@@ -572,5 +567,17 @@ const char *memsys_check(const struct memsys *m)
         }
     }
     const char *broken = m->config.l2.ways ? cache_check(&m->l2) : NULL;
-    return !broken && m->config.stlb.entries ? tlb_check(&m->stlb) : broken;
+    if (!broken && m->config.stlb.entries) {
+        broken = tlb_check(&m->stlb);
+    }
+    const struct missclass *shadows[] = {&m->front[SIDE_I].causes,
+                                         &m->front[SIDE_D].causes,
+                                         &m->front[SIDE_I].tlb_causes,
+                                         &m->front[SIDE_D].tlb_causes,
+                                         &m->l2_causes,
+                                         &m->stlb_causes};
+    for (size_t i = 0; !broken && i < sizeof shadows / sizeof *shadows; i++) {
+        broken = shadows[i]->lines ? missclass_check(shadows[i]) : NULL;
+    }
+    return broken;
 }

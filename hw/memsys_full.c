@@ -116,11 +116,11 @@ static void classify(struct memsys *m, struct missclass *c, struct miss_causes *
                      uint64_t va, uint64_t entry, bool hit)
 {
     if (m->config.causes) {
-        enum miss_cause cause =
-            missclass_use(c, tlb_key(va, tlb_entry_kind(entry), m->s->space),
-                          hit ? USE_HIT : USE_MISS, &m->out_of_memory);
-        if (!hit) {
-            missclass_count(n, cause);
+        const uint64_t key = tlb_key(va, tlb_entry_kind(entry), m->s->space);
+        if (hit) {
+            missclass_hit(c, key);
+        } else if (!missclass_miss(c, key, true, n)) {
+            m->out_of_memory = true;
         }
     }
 }
@@ -378,15 +378,13 @@ static void classify_l1(struct memsys *m, const struct part *p, uint64_t key, bo
     if (!m->config.causes) {
         return;
     }
+    struct missclass *c = &m->front[p->side].causes;
     const bool filled = p->access != ACCESS_WRITE ||
                         (!m->config.no_write_allocate && p->type != MEMTYPE_WT);
-    enum miss_cause cause = missclass_use(&m->front[p->side].causes, key,
-                                          hit      ? USE_HIT
-                                          : filled ? USE_MISS
-                                                   : USE_MISS_NOT_FILLED,
-                                          &m->out_of_memory);
-    if (!hit) {
-        missclass_count(&m->s->n.l1_causes[p->side], cause);
+    if (hit) {
+        missclass_hit(c, key);
+    } else if (!missclass_miss(c, key, filled, &m->s->n.l1_causes[p->side])) {
+        m->out_of_memory = true;
     }
 }
 

@@ -76,10 +76,10 @@ static void classify_l2(struct memsys *m, uint64_t line, bool hit)
     if (!m->config.causes) {
         return;
     }
-    enum miss_cause cause =
-        missclass_use(&m->l2_causes, line, hit ? USE_HIT : USE_MISS, &m->out_of_memory);
-    if (!hit) {
-        missclass_count(&m->s->n.l2_causes, cause);
+    if (hit) {
+        missclass_hit(&m->l2_causes, line);
+    } else if (!missclass_miss(&m->l2_causes, line, true, &m->s->n.l2_causes)) {
+        m->out_of_memory = true;
     }
 }
 

@@ -82,10 +82,10 @@ HW_INLINE bool translate_miss(struct memsys *m, struct front *f, uint64_t va,
     enter(m, &f->tlb, 1, va, *entry, run);
     if (NO(run, m->config.causes)) {
         if (m->has_stlb) {
-            tlb_classify(m, &m->stlb_causes, &n->stlb_causes, va, *entry, second);
+            tlb_classify(m, &m->stlb_causes, &n->stlb_causes, va, *entry, second, run);
         }
         tlb_classify(m, &f->tlb_causes, &n->tlb_causes[access != ACCESS_FETCH], va,
-                     *entry, false);
+                     *entry, false, run);
     }
     return HW_LIKELY(page_may(m, *entry, access)) ||
            retranslate(m, f, va, access, run == LIVE, entry);
@@ -136,7 +136,7 @@ HW_INLINE bool translate(struct memsys *m, struct front *f, uint64_t va,
     *entry = *cache_home(&f->tlb.c, p.set, p.way);
     if (NO(run, m->config.causes)) {
         tlb_classify(m, &f->tlb_causes, &m->s->n.tlb_causes[access != ACCESS_FETCH], va,
-                     *entry, true);
+                     *entry, true, run);
     }
     return HW_LIKELY(page_may(m, *entry, access)) ||
            retranslate(m, f, va, access, run == LIVE, entry);
@@ -329,16 +329,15 @@ HW_INLINE bool l1_miss(struct memsys *m, struct front *f, struct cache_set *s,
     return true;
 }
 
-static void l1_classify(struct memsys *m, struct front *f, uint64_t key, bool hit,
-                        enum access_kind access)
+HW_INLINE void l1_classify(struct memsys *m, struct front *f, uint64_t key, bool hit,
+                           enum access_kind access, const enum run run)
 {
-    enum miss_use use = hit ? USE_HIT
-                        : access == ACCESS_WRITE && m->config.no_write_allocate
-                            ? USE_MISS_NOT_FILLED
-                            : USE_MISS;
-    enum miss_cause cause = missclass_use(&f->causes, key, use, &m->out_of_memory);
-    if (!hit) {
-        missclass_count(&m->s->n.l1_causes[access != ACCESS_FETCH], cause);
+    if (hit) {
+        classify_hit(&f->causes, key, run);
+    } else {
+        classify_miss(m, &f->causes, key,
+                      !(access == ACCESS_WRITE && m->config.no_write_allocate),
+                      &m->s->n.l1_causes[access != ACCESS_FETCH], run);
     }
 }
 
@@ -360,7 +359,7 @@ HW_INLINE bool l1_access(struct memsys *m, struct front *f, struct cache_set *s,
         }
     }
     if (NO(run, m->config.causes)) {
-        l1_classify(m, f, key, hit, access);
+        l1_classify(m, f, key, hit, access, run);
     }
     if (run == LIVE) {
         probe(m->probe, HW_EV_L1_PROBE, access != ACCESS_FETCH, p->va,

@@ -37,6 +37,17 @@ void memsys_mark_all(struct memsys *m)
         cache_mark(&m->stlb.c);
         arena_mark(m->arena, m->stlb.kinds);
     }
+    struct missclass *shadows[] = {&m->front[SIDE_I].causes,
+                                   &m->front[SIDE_D].causes,
+                                   &m->front[SIDE_I].tlb_causes,
+                                   &m->front[SIDE_D].tlb_causes,
+                                   &m->l2_causes,
+                                   &m->stlb_causes};
+    for (size_t i = 0; i < sizeof shadows / sizeof *shadows; i++) {
+        if (shadows[i]->lines) {
+            missclass_mark(shadows[i]);
+        }
+    }
 }
 
 /* What a kind of access needs to find out in a few instructions that it hits the youngest
@@ -143,14 +154,14 @@ HW_INLINE bool run_one(struct memsys *m, const struct lane *lane, uint64_t va,
     if (kind.first && kind.causes) { /* a page of 4 KiB, not global: its entry is 0 */
         struct memsys_tally *tally = &m->s->n;
         tlb_classify(m, &lane->front->tlb_causes,
-                     &tally->tlb_causes[access != ACCESS_FETCH], va, 0, true);
+                     &tally->tlb_causes[access != ACCESS_FETCH], va, 0, true, COUNT);
     }
     if (!HW_LIKELY(s->key[way] == key) ||
         !HW_LIKELY(lane->may >> (*attr & CACHE_NEEDS) & 1)) {
         return l1_access_counting(m, lane->front, s, key, at, access);
     }
     if (kind.causes) { /* one compare when the line was also the last one used */
-        l1_classify(m, lane->front, key, true, access);
+        l1_classify(m, lane->front, key, true, access, COUNT);
     }
     m->s->n.l1_access[access]++;
     if (access == ACCESS_WRITE) {

@@ -4,8 +4,21 @@
  *   capacity  a fully associative LRU cache of as many lines would have missed too
  *   conflict  it would have hit: the sets are to blame
  *
- * Beside the cache runs that fully associative one: a hash from line to node, and a ring
- * of nodes by age. An access to the line used last costs one compare.
+ * Beside the cache runs that fully associative one, the shadow:
+ *
+ *   buckets  hash of a line's number -> the first node of a chain
+ *   nodes    a line each, in a ring by age: the youngest one's younger is the oldest
+ *   seen     a bit for each line that was ever in the real cache
+ *
+ * One look into the buckets says whether the shadow has a line. One that it does not have
+ * goes into the oldest node, which is the youngest when the ring is turned by one; an
+ * access to the line used last costs one compare. Links are offsets in bytes.
+ *
+ * I1  The ring has `used` nodes, each of them in the chain of its line's hash, and no two
+ *     of the same line.
+ *
+ * All state lies in the arena. Whoever makes many accesses marks it all beforehand
+ * (missclass_mark) and calls the ..._marked functions; the others mark what they change.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_MISSCLASS_H
@@ -13,64 +26,55 @@
 
 #include "sparse.h"
 
-enum miss_cause { MISS_NONE, MISS_COLD, MISS_CAPACITY, MISS_CONFLICT };
-
 struct miss_causes {
     uint64_t cold, capacity, conflict;
 };
 
+struct missclass_node {
+    uint64_t line;
+    uint32_t older, younger; /* the ring */
+    uint32_t chain;          /* the next node of the same bucket; 0: none */
+    uint32_t bucket;         /* which one that is, in bytes */
+    uint64_t reserved;
+};
+_Static_assert(sizeof(struct missclass_node) == 32, "no node crosses a chunk's border");
+
 struct missclass_state {
-    uint32_t youngest, used;
-    uint32_t free_from; /* next node never used */
+    uint32_t youngest; /* 0, which is no line's node: none */
+    uint32_t used;     /* nodes */
 };
 
 struct missclass {
-    struct arena *arena; /* NULL: misses are not classified */
-    uint32_t lines;      /* of the fully associative cache */
-    uint32_t hash_bits;
+    uint32_t lines; /* of the fully associative cache */
+    uint32_t hash_shift;
     struct missclass_state *s;
-    uint64_t *key;         /* by node */
-    uint32_t *next, *prev; /* the ring, from the youngest on */
-    uint32_t *chain;       /* next node + 1 of the same hash */
-    uint32_t *bucket;      /* first node + 1 */
-    struct sparse seen;    /* a bit a line */
+    unsigned char *nodes;   /* the first one is nobody's */
+    unsigned char *buckets; /* uint32_t each: the first node; 0: none */
+    struct sparse seen;     /* a bit a line */
 };
 
 size_t missclass_size_bytes(uint32_t lines);
 bool missclass_create(struct missclass *c, struct arena *a, uint32_t lines);
+/* Mark everything but the chunks of `seen`, which always are when they are written. */
+void missclass_mark(struct missclass *c);
+/* The first broken invariant, or NULL. */
+const char *missclass_check(const struct missclass *c);
 
-/* What happened in the real cache. */
-enum miss_use {
-    USE_HIT,
-    USE_MISS,
-    USE_MISS_NOT_FILLED /* a store that allocates nothing */
-};
-
-/* Line was used. Answers what a miss of the real cache on it is; never MISS_NONE. full is
- * set when the arena has no room to remember the line. */
-enum miss_cause missclass_use_slow(struct missclass *c, uint64_t line, enum miss_use use,
-                                   bool *full);
+/* The real cache hit line ... */
+void missclass_hit(struct missclass *c, uint64_t line);
+void missclass_hit_marked(struct missclass *c, uint64_t line);
+/* ... or missed it, which is counted by cause. Not filled: a store that allocates
+ * nothing. False: the arena has no room to remember the line. */
+bool missclass_miss(struct missclass *c, uint64_t line, bool filled,
+                    struct miss_causes *n);
+bool missclass_miss_marked(struct missclass *c, uint64_t line, bool filled,
+                           struct miss_causes *n);
 
 /* Used last: a hit on it changes nothing. */
 static inline bool missclass_is_youngest(const struct missclass *c, uint64_t line)
 {
-    return c->s->used && c->key[c->s->youngest] == line;
-}
-
-static inline enum miss_cause missclass_use(struct missclass *c, uint64_t line,
-                                            enum miss_use use, bool *full)
-{
-    if (missclass_is_youngest(c, line)) {
-        return MISS_CONFLICT;
-    }
-    return missclass_use_slow(c, line, use, full);
-}
-
-static inline void missclass_count(struct miss_causes *n, enum miss_cause cause)
-{
-    n->cold += cause == MISS_COLD;
-    n->capacity += cause == MISS_CAPACITY;
-    n->conflict += cause == MISS_CONFLICT;
+    const void *youngest = c->nodes + c->s->youngest;
+    return ((const struct missclass_node *)youngest)->line == line;
 }
 
 #endif

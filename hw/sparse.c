@@ -3,7 +3,9 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sparse.h"
 
-enum { BITS = 10, LEVELS = 6, FANOUT = 1 << BITS };
+#include <string.h>
+
+enum { BITS = SPARSE_BITS, LEVELS = 6, FANOUT = 1 << BITS };
 
 static uint32_t slot(uint64_t key, int level)
 {
@@ -31,30 +33,22 @@ static uint32_t *follow(struct sparse *s, uint32_t *link)
     return arena_chunk_ptr(s->arena, *link);
 }
 
-uint32_t *sparse_cell(struct sparse *s, uint64_t key)
+uint32_t *sparse_find_slow(struct sparse *s, uint64_t key)
 {
-    uint32_t *cell;
-    if (s->leaf_chunk && s->leaf_key == key >> BITS) {
-        cell = (uint32_t *)arena_chunk_ptr(s->arena, s->leaf_chunk) + slot(key, 0);
-    } else {
-        uint32_t *link = s->root;
-        for (int level = LEVELS - 1; level > 0; level--) {
-            uint32_t *node = follow(s, link);
-            if (!node) {
-                return NULL;
-            }
-            link = &node[slot(key, level)];
-        }
-        uint32_t *leaf = follow(s, link);
-        if (!leaf) {
+    uint32_t *link = s->root;
+    for (int level = LEVELS - 1; level > 0; level--) {
+        uint32_t *node = follow(s, link);
+        if (!node) {
             return NULL;
         }
-        s->leaf_key = key >> BITS;
-        s->leaf_chunk = *link;
-        cell = &leaf[slot(key, 0)];
+        link = &node[slot(key, level)];
     }
-    arena_mark(s->arena, cell);
-    return cell;
+    uint32_t *cells = follow(s, link);
+    if (!cells) {
+        return NULL;
+    }
+    *sparse_leaf_of(s, key) = (struct sparse_leaf){(key >> BITS) + 1, cells};
+    return &cells[slot(key, 0)];
 }
 
 uint32_t sparse_peek(const struct sparse *s, uint64_t key)
@@ -90,4 +84,4 @@ void sparse_clear(struct sparse *s)
     sparse_forget(s);
 }
 
-void sparse_forget(struct sparse *s) { s->leaf_chunk = 0; }
+void sparse_forget(struct sparse *s) { memset(s->leaves, 0, sizeof s->leaves); }
