@@ -44,6 +44,12 @@ static const char *exclusive_error(const struct memsys_config *c, const char **p
                               : NULL;
 }
 
+/* A line of one byte at the last address would have the number CACHE_NO_KEY. */
+static const char *line_error(const struct cache_config *c)
+{
+    return c->line_bytes < 2 ? "its lines need at least 2 bytes" : NULL;
+}
+
 const char *memsys_config_error(const struct memsys_config *c, const char **part)
 {
     const char *error = NULL;
@@ -51,6 +57,7 @@ const char *memsys_config_error(const struct memsys_config *c, const char **part
         if (c->l1[side].ways) {
             *part = l1_names[side];
             error = l1_error(c, (enum side)side);
+            error = error ? error : line_error(&c->l1[side]);
         }
         if (!error && c->tlb[side].entries) {
             *part = tlb_names[side];
@@ -60,6 +67,7 @@ const char *memsys_config_error(const struct memsys_config *c, const char **part
     if (!error && c->l2.ways) {
         *part = "l2";
         error = cache_config_error(&c->l2);
+        error = error ? error : line_error(&c->l2);
     }
     if (!error && c->stlb.entries) {
         *part = "stlb";

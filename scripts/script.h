@@ -88,6 +88,7 @@ struct session {
     bool (*interrupted)(void *ctx); /* of the console and of conditions */
     void *interrupted_ctx;
     bool (*feed)(void *ctx, struct timeline *t);
+    bool (*feed_ready)(void *ctx); /* NULL: always */
     void *feed_ctx;
     /* of the file that it was loaded from (session_file.h) */
     char *notes, *kept_config;

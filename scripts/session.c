@@ -307,6 +307,11 @@ void session_set_feed(struct session *s, bool (*feed)(void *ctx, struct timeline
     s->state = SESSION_READY;
 }
 
+void session_set_feed_ready(struct session *s, bool (*ready)(void *ctx))
+{
+    s->feed_ready = ready;
+}
+
 /* ---- advancing ---- */
 
 static enum session_state fail(struct session *s)
@@ -371,6 +376,11 @@ enum session_state session_advance(struct session *s, bool (*interrupted)(void *
         timeline_seek(t, end);
     }
     if (!s->script) {
+        while (s->feed_ready && !s->feed_ready(s->feed_ctx)) {
+            if (interrupted && interrupted(ctx)) {
+                return s->state = SESSION_STOPPED;
+            }
+        }
         bool more = s->feed && s->feed(s->feed_ctx, t);
         return s->state = more ? SESSION_READY : SESSION_DONE;
     }

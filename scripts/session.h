@@ -96,6 +96,9 @@ void session_select_frame(struct session *s, uint32_t n);
  * nothing more. For replay --view. */
 void session_set_feed(struct session *s, bool (*feed)(void *ctx, struct timeline *t),
                       void *ctx);
+/* Asked before each: is there something to feed? false, after a moment: not yet, so that
+ * session_advance can be interrupted while it waits. */
+void session_set_feed_ready(struct session *s, bool (*ready)(void *ctx));
 
 /* Asked now and then while a line or a condition runs; true stops it. NULL: nobody is. */
 void session_set_interrupted(struct session *s, bool (*interrupted)(void *ctx),

@@ -1,18 +1,24 @@
 /* Files through zlib, liblzma and libzstd: see stream.h.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#if !defined _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L /* read, lseek, poll, fileno */
+#endif
 #include "stream.h"
 
 #include <errno.h>
 #include <lzma.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
 enum {
     IN_SIZE = 128 * 1024,
+    LONGEST_MAGIC = 6, /* of a packed file's first bytes */
     FIRST_ROOM = 1 << 16,
     MOST_AT_ONCE = 1 << 30, /* zlib counts in 32 bits */
     XZ_MEMORY = 256 << 20,
@@ -37,19 +43,30 @@ struct stream {
     unsigned char buffer[];
 };
 
+/* What of the file is there, at most size bytes: a pipe's first lines are not kept
+ * waiting for its last. 0: it has ended, or is in error. */
+static size_t read_some(struct stream *s, void *to, size_t size)
+{
+    ssize_t n;
+    do {
+        n = read(fileno(s->file), to, size);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0) {
+        s->file_ended = true;
+        if (n < 0) {
+            s->error = "it cannot be read: the device or the connection reports an error";
+        }
+        return 0;
+    }
+    s->position += (size_t)n;
+    return (size_t)n;
+}
+
 static void refill(struct stream *s)
 {
     if (s->in_at == s->in_end && !s->file_ended) {
         s->in_at = 0;
-        s->in_end = fread(s->buffer, 1, IN_SIZE, s->file);
-        s->position += s->in_end;
-        if (s->in_end < IN_SIZE) {
-            if (ferror(s->file)) {
-                s->error =
-                    "it cannot be read: the device or the connection reports an error";
-            }
-            s->file_ended = feof(s->file) || ferror(s->file);
-        }
+        s->in_end = read_some(s, s->buffer, IN_SIZE);
     }
 }
 
@@ -62,6 +79,9 @@ static bool begins(const struct stream *s, const char *magic, size_t size)
 static bool choose(struct stream *s)
 {
     refill(s);
+    while (s->in_end < LONGEST_MAGIC && !s->file_ended) { /* a pipe may begin slowly */
+        s->in_end += read_some(s, s->buffer + s->in_end, IN_SIZE - s->in_end);
+    }
     if (begins(s, "\x1f\x8b", 2)) {
         s->packing = GZIP;
         return inflateInit2(&s->gz, 15 + 16) == Z_OK;
@@ -99,11 +119,10 @@ struct stream *stream_open(const char *path, char *err, size_t err_size)
         free(s);
         return NULL;
     }
-    setvbuf(s->file, NULL, _IONBF, 0);
-    if (!s->is_stdin && !fseek(s->file, 0, SEEK_END)) {
-        long size = ftell(s->file);
+    if (!s->is_stdin) { /* only the descriptor is used: stdio may read ahead */
+        const off_t size = lseek(fileno(s->file), 0, SEEK_END);
         s->total = size > 0 ? (uint64_t)size : 0;
-        rewind(s->file);
+        lseek(fileno(s->file), 0, SEEK_SET);
     }
     if (!choose(s)) {
         snprintf(err, err_size, "%s: out of memory for its decompression", path);
@@ -161,18 +180,7 @@ static size_t read_plain(struct stream *s, void *to, size_t size)
         s->in_at += n;
         return n;
     }
-    if (s->file_ended) {
-        return 0;
-    }
-    n = fread(to, 1, size, s->file);
-    s->position += n;
-    if (n < size) {
-        s->file_ended = true;
-        if (ferror(s->file)) {
-            s->error = "it cannot be read: the device or the connection reports an error";
-        }
-    }
-    return n;
+    return s->file_ended ? 0 : read_some(s, to, size);
 }
 
 /* Each of these takes what it can of in[] and answers how many bytes it made; inside
@@ -255,6 +263,15 @@ size_t stream_read(struct stream *s, void *to, size_t size)
         }
     }
     return 0;
+}
+
+bool stream_ready(const struct stream *s, int milliseconds)
+{
+    if (s->in_at < s->in_end || s->file_ended || s->error) {
+        return true;
+    }
+    struct pollfd p = {.fd = fileno(s->file), .events = POLLIN};
+    return poll(&p, 1, milliseconds) != 0;
 }
 
 const char *stream_error(const struct stream *s) { return s->error; }

@@ -19,9 +19,11 @@ struct stream *stream_open(const char *path, char *err, size_t err_size);
 struct stream *stream_of_bytes(const void *bytes, size_t size);
 void stream_close(struct stream *s);
 
-/* The next bytes, at most size; 0 at the end or when something is wrong, see
- * stream_error. */
+/* The next bytes, at most size, as soon as there are some; 0 at the end or when something
+ * is wrong, see stream_error. */
 size_t stream_read(struct stream *s, void *to, size_t size);
+/* Is there something to read, or the end, without waiting longer than this? */
+bool stream_ready(const struct stream *s, int milliseconds);
 /* NULL, or what is wrong ("the file ends in the middle of its compressed data"). */
 const char *stream_error(const struct stream *s);
 

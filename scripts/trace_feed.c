@@ -13,7 +13,10 @@
 #include "inspect_hw.h"
 #include "mm_struct.h"
 
-enum { BATCH = 512 };
+enum {
+    BATCH = 512,
+    WAIT_MS = 1 /* for a pipe, before somebody may interrupt */
+};
 
 struct trace_feed {
     struct trace_setup setup;
@@ -131,6 +134,12 @@ static bool do_access(struct timeline *t, enum access_kind kind, uint64_t va,
     }
     timeline_do(t, &op);
     return hw_last_access(timeline_machine(t), 0).done;
+}
+
+bool trace_feed_ready(void *ctx)
+{
+    const struct trace_feed *f = ctx;
+    return !f->reader || f->at < f->nr || f->ended || trace_ready(f->reader, WAIT_MS);
 }
 
 bool trace_feed_next(void *ctx, struct timeline *t)

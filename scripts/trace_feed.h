@@ -30,5 +30,7 @@ struct timeline *trace_feed_timeline(struct trace_feed *f,
 /* Do the next operation; false when there is none left. For session_set_feed; ctx is the
  * struct trace_feed. */
 bool trace_feed_next(void *ctx, struct timeline *t);
+/* Will it do so without waiting for a pipe? For session_set_feed_ready. */
+bool trace_feed_ready(void *ctx);
 
 #endif

@@ -77,8 +77,8 @@ static const char *lackey_line(const char *p, const char *end, struct ref *to, b
     }
     uint32_t size = 0;
     const char *digits = ++p;
-    for (; p < end && *p >= '0' && *p <= '9' && size <= TRACE_MAX_SIZE; p++) {
-        size = size * 10 + (uint32_t)(*p - '0');
+    for (; p < end && *p >= '0' && *p <= '9'; p++) {
+        size = size > TRACE_MAX_SIZE ? size : size * 10 + (uint32_t)(*p - '0');
     }
     if (p == digits || p != end) {
         return "no decimal size after the comma";
@@ -406,6 +406,12 @@ size_t trace_read(struct trace_reader *r, struct ref *to, size_t max, char *err,
                  r->parser.text);
     }
     return n;
+}
+
+bool trace_ready(const struct trace_reader *r, int milliseconds)
+{
+    return r->last || r->parser.error || memchr(r->at, '\n', (size_t)(r->end - r->at)) ||
+           stream_ready(r->stream, milliseconds);
 }
 
 uint64_t trace_position(const struct trace_reader *r)

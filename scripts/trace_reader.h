@@ -51,6 +51,8 @@ void trace_close(struct trace_reader *r);
  * at the end). */
 size_t trace_read(struct trace_reader *r, struct ref *to, size_t max, char *err,
                   size_t err_size);
+/* Will trace_read find a line, or an end, without waiting longer than this for a pipe? */
+bool trace_ready(const struct trace_reader *r, int milliseconds);
 /* For a progress display: bytes of the file read, and its size (0: unknown). */
 uint64_t trace_position(const struct trace_reader *r);
 uint64_t trace_total(const struct trace_reader *r);

@@ -37,13 +37,17 @@ static bool create_process(struct trace_run *r, char *err, size_t err_size)
     static const enum paging pagings[] = {[ARCH_I386] = PAGING_I386,
                                           [ARCH_I386_PAE] = PAGING_PAE,
                                           [ARCH_X86_64] = PAGING_4LEVEL};
+    enum paging paging = pagings[r->setup.kernel.arch];
+    if (paging == PAGING_4LEVEL && r->setup.kernel.la57) {
+        paging = PAGING_5LEVEL;
+    }
     r->machine = machine_create(&r->setup.kernel, &host_memory, err, err_size);
     if (!r->machine) {
         return false;
     }
     r->machine->probe.stop = UINT64_MAX;
-    if (!process_create(&r->process, pagings[r->setup.kernel.arch], &r->machine->ram,
-                        kernel_frame, r->machine)) {
+    if (!process_create(&r->process, paging, &r->machine->ram, kernel_frame,
+                        r->machine)) {
         snprintf(err, err_size, "the simulated machine has no page for a page table");
         return false;
     }
@@ -152,23 +156,9 @@ const struct memsys_tally *trace_run_counts(const struct trace_run *r)
 }
 const struct memsys *trace_run_memsys(const struct trace_run *r) { return &r->memsys; }
 
-struct trace_cycles trace_run_cycles(const struct trace_run *r)
+struct cycles trace_run_cycles(const struct trace_run *r)
 {
-    const struct memsys_tally *n = trace_run_counts(r);
-    const struct memsys_config *c = &r->setup.machine;
-    const struct cost_model *cost = r->setup.cost;
-    struct trace_cycles t = {0};
-    const bool l1 = c->l1[SIDE_I].ways || c->l1[SIDE_D].ways;
-    const uint64_t accesses = tally_l1_accesses(n, SIDE_I) + tally_l1_accesses(n, SIDE_D);
-    t.accesses = l1 ? accesses : n->tlb_access[SIDE_I] + n->tlb_access[SIDE_D];
-    t.l1 = cost->l1 * accesses;
-    /* stores and victims are buffered: nobody waits for them */
-    t.l2 = c->l2.ways ? cost->l2 * (n->l2_access[L2_FETCH] + n->l2_access[L2_WALK]) : 0;
-    t.memory = cost->memory * (n->l2_miss[L2_FETCH] + n->l2_miss[L2_WALK]);
-    t.stlb = cost->stlb * n->stlb_access;
-    t.walk = c->translation == TRANSLATE_TABLES ? 0 : cost->walk * n->walks;
-    t.total = t.l1 + t.l2 + t.memory + t.stlb + t.walk;
-    return t;
+    return cost_of(r->setup.cost, &r->setup.machine, trace_run_counts(r));
 }
 
 /* All metrics, and where they are. */

@@ -4,6 +4,7 @@
 #ifndef SCRIPTS_TRACE_RUN_H
 #define SCRIPTS_TRACE_RUN_H
 
+#include "cost.h"
 #include "trace_setup.h"
 
 struct trace_run;
@@ -25,11 +26,7 @@ void trace_run_process(const struct trace_run *r, uint64_t *page_faults,
 const struct memsys *trace_run_memsys(const struct trace_run *r);
 
 /* Where the cycles went. */
-struct trace_cycles {
-    uint64_t l1, l2, memory, stlb, walk, total;
-    uint64_t accesses; /* of the first level (of the TLBs, where there is no cache) */
-};
-struct trace_cycles trace_run_cycles(const struct trace_run *r);
+struct cycles trace_run_cycles(const struct trace_run *r);
 
 /* The counts under the names that golden/cache uses ("L1D.miss"), those that this machine
  * has. False past the end. */

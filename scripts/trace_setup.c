@@ -22,8 +22,11 @@ static const struct config_option options[] = {
     {"first-pfn", "NUMBER", "the first frame of first-touch"},
     {"causes", "on|off", "tell misses by cause: cold, capacity, conflict"},
     {"seed", "NUMBER", "of the policy random"},
+    {"geometry", "G1|...|G4|P1|P2|T1|T2|T3", "all caches and TLBs by a name"},
+    {"mode", "R|W|T", "what references do: see --mode"},
     {"ram", "SIZE", "--mmu: memory of the machine that gives the process its pages"},
     {"arch", "NAME", "--mmu: its architecture, as mmscope show machine has it"},
+    {"la57", "true|false", "--mmu, x86_64: page tables of five levels"},
     {"cost", "NAME",
      "the cost model: nehalem, pentium-m, skylake, cortex-a9, geode-lx, flat"},
 };
@@ -208,6 +211,16 @@ bool trace_setup_set(struct trace_setup *t, const char *name, const char *value,
 {
     struct memsys_config *m = &t->machine;
     uint64_t n;
+    if (!strcmp(name, "geometry")) {
+        return trace_setup_geometry(t, value, err, err_size);
+    }
+    if (!strcmp(name, "mode")) {
+        return trace_setup_mode(t, value, err, err_size);
+    }
+    if (geometry_option_known(name) || !strcmp(name, "tags") ||
+        !strcmp(name, "translation") || !strcmp(name, "first-pfn")) {
+        t->geometry = NULL; /* no longer that one */
+    }
     if (geometry_option_known(name)) {
         return geometry_option_set(m, name, value, err, err_size);
     }
@@ -237,7 +250,8 @@ bool trace_setup_set(struct trace_setup *t, const char *name, const char *value,
         t->cost = model ? model : t->cost;
         return model || fail(err, err_size, "cost=%s: one of %s is wanted", value, all);
     }
-    if (!strcmp(name, "ram") || !strcmp(name, "arch")) {
+    if (!strcmp(name, "ram") || !strcmp(name, "arch") || !strcmp(name, "la57")) {
+        t->kernel_set = true;
         return config_set(&t->kernel, name, value, err, err_size);
     }
     for (size_t i = 0; trace_options(i); i++) {
@@ -246,9 +260,9 @@ bool trace_setup_set(struct trace_setup *t, const char *name, const char *value,
         }
     }
     return fail(err, err_size,
-                "there is no option %s: l1i, l1d, l2, itlb, dtlb, stlb, tags, write, "
-                "translation, first-pfn, "
-                "causes, seed, cost, ram, arch are there",
+                "there is no option \"%s\": l1i, l1d, l2, itlb, dtlb, stlb, tags, write, "
+                "translation, first-pfn, causes, seed, geometry, mode, cost, ram, arch, "
+                "la57 are there",
                 name);
 }
 
@@ -264,6 +278,23 @@ static char *trim(char *s)
     return s;
 }
 
+/* The next line, without its end; false: there is none. *text: it fits, and no byte of it
+ * is 0. */
+static bool read_line(FILE *f, char *line, size_t size, bool *text)
+{
+    size_t n = 0;
+    int c;
+    *text = true;
+    while ((c = getc(f)) != EOF && c != '\n') {
+        *text = *text && c && n + 1 < size;
+        if (*text) {
+            line[n++] = (char)c;
+        }
+    }
+    line[n] = 0;
+    return c != EOF || n || !*text;
+}
+
 bool trace_setup_file(struct trace_setup *t, const char *path, char *err, size_t err_size)
 {
     FILE *f = fopen(path, "r");
@@ -272,7 +303,16 @@ bool trace_setup_file(struct trace_setup *t, const char *path, char *err, size_t
     }
     char line[512], why[512];
     bool good = true;
-    for (unsigned n = 1; good && fgets(line, sizeof line, f); n++) {
+    bool text;
+    for (unsigned n = 1; good && read_line(f, line, sizeof line, &text); n++) {
+        if (!text) {
+            good =
+                fail(err, err_size,
+                     "%s, line %u: \"name = value\" is wanted, a text of less than %zu "
+                     "characters",
+                     path, n, sizeof line);
+            break;
+        }
         line[strcspn(line, "#")] = 0;
         char *name = trim(line), *equals = strchr(name, '=');
         if (!*name) {

@@ -14,7 +14,8 @@ struct trace_setup {
     bool as_reads;                /* mode R: every data reference is one read */
     bool tables;                  /* --mmu: a process whose pages are faulted in by ... */
     struct machine_config kernel; /* ... the simulated kernel of this machine */
-    const char *geometry;         /* its name, or NULL */
+    bool kernel_set;              /* an option of that machine was given */
+    const char *geometry;         /* its name; NULL: none, or changed by an option */
     char mode;                    /* R, W, T */
 };
 
@@ -32,7 +33,8 @@ bool trace_setup_mode(struct trace_setup *t, const char *mode, char *err,
  * right. */
 bool trace_setup_set(struct trace_setup *t, const char *name, const char *value,
                      char *err, size_t err_size);
-/* A file of such options, "name = value" a line, # begins a comment. */
+/* A file of such options, "name = value" a line, # begins a comment; and "geometry = G1",
+ * which replaces what stands before it, and "mode = T". */
 bool trace_setup_file(struct trace_setup *t, const char *path, char *err,
                       size_t err_size);
 /* After all of these: does it make a machine? */

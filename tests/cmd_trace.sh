@@ -85,6 +85,24 @@ matches "$out" 'L1 data +1 KiB, 2 ways, 16 sets, lines of 32 bytes, FIFO' "a mac
 printf 'l1d = 1K,2\nl1d 3\n' >wrong.conf
 run --config wrong.conf --syn 1000
 matches "$err" 'wrong.conf, line 2' "a mistake in it is told with its line"
+printf 'geometry = G3 # and then\nl2 = 512K,8\nmode = R\n' >named.conf
+run --config named.conf --json --syn 1000
+matches "$out" '"mode":"R","l1i":\{"is":"16 KiB, 1 way' "a geometry and a mode in a file; changed, it has no name"
+printf 'l1d = 1K,2,32\0,fifo\n' >zero.conf
+run --config zero.conf --syn 1000
+matches "$err" 'zero.conf, line 1: .*text' "a zero byte in it is no end of a line"
+printf '%0600d\n' 3 >long.conf
+run --config long.conf --syn 1000
+matches "$err" 'long.conf, line 1: .*less than 512' "a line that is too long is not two lines"
+run --syn 10 --set ram=1G
+matches "$err" 'add --mmu' "the machine's options need the machine"
+run --syn 10 --set l1d=8,1,1
+matches "$err" 'l1d: its lines need at least 2 bytes' "lines of one byte have no number for the last address"
+printf ' L 1000,4294967297\n' >huge
+run huge
+matches "$err" 'line 1: the size must be from 1 to 65536' "a size beyond all bounds is a size"
+"$MMSCOPE" trace --counts --syn 10 2>err >&-
+matches "$(cat err)" 'could not be written: .*descriptor' "what cannot be written says why"
 run --json plain
 is "$status" 0 "--json"
 matches "$out" '^\{"references":100000,.*"counts":\{"L1I.access":[0-9]+.*\}\}$' "is one object"
@@ -99,9 +117,12 @@ is "$(grep -E '^(L1[ID]|[ID]TLB)' out | grep -v wmiss)" \
     "counts the same in the first levels"
 run --mmu --json --set tags=vivt plain
 matches "$out" '"mmu":\{"table_accesses":[1-9]' "and its walks go through L2"
+matches "$out" '"cycles":\{.*"walks":[1-9]' "which cost cycles"
 run --mmu --set ram=32M --syn 200000
 is "$status" 2 "a machine that is too small"
 matches "$err" 'memory is used up after [0-9]+ page faults' "says so"
+run --mmu --set la57=true --json plain
+matches "$out" '"table_pages":21\}' "five levels: a table more than the 20 of four"
 run --mmu --set arch=i386 plain
 matches "$err" 'no address of this machine' "64-bit addresses are none of an i386"
 

@@ -2,6 +2,11 @@
  * tests/golden/cache/counts.tsv, on which independent simulators agree.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#if !defined _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L /* pipe */
+#endif
+#include <unistd.h>
+
 #include "prng.h"
 #include "tap.h"
 #include "trace_reader.h"
@@ -217,6 +222,37 @@ static void test_settings(void)
     ok(!trace_setup_mode(&t, "X", err, sizeof err), "%s", err);
 }
 
+/* What a pipe has is read, whatever is still to come. */
+static void test_slow_pipe(void)
+{
+    static const char text[] = "I  04001000,3\n L 1ffeffe7e8,8\n S 1ff";
+    struct ref refs[16];
+    char path[32], err[256] = "";
+    int fd[2];
+    if (pipe(fd) || write(fd[1], text, sizeof text - 1) != (ssize_t)sizeof text - 1) {
+        bail_out("no pipe");
+    }
+    snprintf(path, sizeof path, "/dev/fd/%d", fd[0]);
+    struct trace_reader *r = trace_open(path, err, sizeof err);
+    if (!r) {
+        bail_out("%s", err);
+    }
+    ok(trace_ready(r, 0), "a pipe with lines is ready");
+    is_u64(trace_read(r, refs, 16, err, sizeof err), 2, "and they are read");
+    ok(!trace_ready(r, 0), "with half a line it is not");
+    if (write(fd[1], "0,4\n", 4) != 4) {
+        bail_out("no pipe");
+    }
+    ok(trace_ready(r, 0) && trace_read(r, refs, 16, err, sizeof err) == 1 &&
+           is_ref(&refs[0], REF_STORE, 0x1ff0, 4),
+       "with its other half it is");
+    close(fd[1]);
+    ok(trace_ready(r, 0) && !trace_read(r, refs, 16, err, sizeof err) && !err[0],
+       "and so is its end");
+    trace_close(r);
+    close(fd[0]);
+}
+
 /* ---- counts ---- */
 
 static bool feed(struct trace_run *run, const char *trace, char *err, size_t err_size)
@@ -372,6 +408,7 @@ int main(void)
     test_malformed();
     test_quick(&r);
     test_settings();
+    test_slow_pipe();
     test_causes();
     test_counts();
     return done_testing();

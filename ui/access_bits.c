@@ -6,6 +6,7 @@
 #include "bits.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- uses of bits ---- */
 
@@ -130,6 +131,20 @@ struct address {
     struct bit_row bits;
 };
 
+/* From which use on the brief form must do, so that all of them fit into the columns. */
+static int brief_from(const struct bit_field *f, int nr, int cols)
+{
+    int from = nr, width = nr - 1;
+    for (int i = 0; i < nr; i++) {
+        width += (int)strlen(f[i].text);
+    }
+    while (from > 0 && width > cols) {
+        from--;
+        width -= (int)(strlen(f[from].text) - strlen(f[from].brief));
+    }
+    return from;
+}
+
 /* A row of uses, under the bits or as words. */
 static void put_uses(struct address *ad, const char *label, const struct bit_field *f,
                      int nr)
@@ -144,8 +159,11 @@ static void put_uses(struct address *ad, const char *label, const struct bit_fie
         bits_fields(g, &ad->bits, ad->y, ad->s->a->glyphs, f, nr);
     } else {
         x += LABEL_COLS;
+        const int brief = brief_from(f, nr, ad->r.x + ad->r.w - x);
         for (int i = 0; i < nr; i++) {
-            x = grid_text(g, x, ad->y, f[i].text, f[i].style, 0) + 1;
+            x = grid_text(g, x, ad->y, i < brief ? f[i].text : f[i].brief, f[i].style,
+                          0) +
+                1;
         }
     }
     ad->y++;
@@ -169,7 +187,11 @@ static void put_bits(struct address *ad, const char *label, uint64_t address,
     if (!known) {
         const struct scene *sc = ad->s;
         bool over = sc->path && !access_next(sc->path, sc->happened);
-        grid_text(ad->g, x, ad->y, over ? "was not needed" : "not known yet", ST_DIM, 0);
+        grid_text(ad->g, x, ad->y,
+                  over && sc->path->fault_event ? "none: a page fault"
+                  : over                        ? "was not needed"
+                                                : "not known yet",
+                  ST_DIM, 0);
     } else if (ad->wide) {
         ad->bits.y = ad->y;
         bits_draw(ad->g, &ad->bits, address, f, nr);

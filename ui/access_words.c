@@ -20,7 +20,7 @@ static void cycles_text(char *buf, size_t size, uint64_t cycles)
 /* ---- the whole access ---- */
 
 struct course {
-    bool tlb, stlb, l1, l2, ram, other, uncached, fault;
+    bool tlb, stlb, walk, l1, l2, ram, other, uncached, fault;
     int entries, entries_ram;
     uint64_t cycles;
 };
@@ -41,6 +41,7 @@ static struct course course_of(const struct access_paths *p)
             c.ram = c.ram || s->kind == STAGE_RAM;
             c.other = c.other || (s->kind == STAGE_BUS && s->supplied);
             c.uncached = c.uncached || s->kind == STAGE_UNCACHED;
+            c.walk = c.walk || s->kind == STAGE_WALK;
             c.entries += s->kind == STAGE_WALK && s->level;
             c.entries_ram += s->kind == STAGE_WALK && s->level && s->source == FROM_RAM;
         }
@@ -59,6 +60,7 @@ void access_summary(const struct access_paths *p, char *buf, size_t size)
     const char *by = c.entries ? walk
                      : c.stlb  ? "the second-level TLB"
                      : c.tlb   ? "the TLB"
+                     : c.walk  ? "a walk, without tables here"
                                : "none was needed";
     const char *from = c.uncached ? "memory, past the caches"
                        : c.ram    ? "RAM"

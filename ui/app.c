@@ -95,6 +95,7 @@ void app_init(struct app *a, struct session *s, enum glyph_set set)
     struct machine *m = timeline_machine(a->t);
     a->glyphs = glyphs(set);
     a->sandbox = session_nr_lines(s) == 0 && !strcmp(session_name(s), "sandbox");
+    a->recorded = session_nr_lines(s) == 0 && !a->sandbox;
     a->prefs.zoomed = a->view_wanted = -1;
     a->script.selected = a->narration.selected = a->stack.selected = -1;
     a->script_frame = -1;

@@ -132,8 +132,8 @@ struct app {
     struct memsys_tally tally_now, tally_before;
     uint64_t cycles_now, cycles_before;
     uint32_t tally_cpu;
-    int chart; /* enum history_series */
-    bool sandbox;
+    int chart;              /* enum history_series */
+    bool sandbox, recorded; /* a machine to play with; a record or a trace, no script */
     const char *api_words
         [API_WORDS]; /* the calls of the scenario API, by hash: for colouring scripts */
 

@@ -61,6 +61,11 @@ static bool read_setup(const struct options *o, struct trace_setup *t, char *err
                  "--mmu translates through page tables, not in order of first touch");
         return false;
     }
+    if (t->kernel_set && !t->tables && !o->value[OPT_VIEW]) {
+        snprintf(err, err_size,
+                 "ram, arch and la57 are of the machine that --mmu makes: add --mmu");
+        return false;
+    }
     return trace_setup_check(t, err, err_size);
 }
 
@@ -178,7 +183,7 @@ static void levels_of(const struct trace_run *run, const struct trace_setup *t,
 static void print_table(const struct trace_run *run, const struct trace_setup *t)
 {
     const struct memsys_tally *n = trace_run_counts(run);
-    const struct trace_cycles c = trace_run_cycles(run);
+    const struct cycles c = trace_run_cycles(run);
     struct level l[NR_LEVELS];
     levels_of(run, t, l);
     printf("%" PRIu64 " references%s%s, mode %c\n\n", trace_run_references(run),
@@ -233,7 +238,7 @@ static void print_table(const struct trace_run *run, const struct trace_setup *t
     }
     printf("%-17s %13" PRIu64 " (L1 %" PRIu64 ", L2 %" PRIu64 ", memory %" PRIu64
            ", TLB %" PRIu64 ", walks %" PRIu64 ")\n",
-           "cycles", c.total, c.l1, c.l2, c.memory, c.stlb, c.walk);
+           "cycles", c.total, c.l1, c.l2, c.memory, c.tlb, c.walk);
     printf("%-17s %13.3f cycles (cost model %s: %s)\n", "AMAT",
            c.accesses ? (double)c.total / (double)c.accesses : 0, t->cost->name,
            t->cost->source);
@@ -242,7 +247,7 @@ static void print_table(const struct trace_run *run, const struct trace_setup *t
 static void print_json(const struct trace_run *run, const struct trace_setup *t)
 {
     const struct memsys_tally *n = trace_run_counts(run);
-    const struct trace_cycles c = trace_run_cycles(run);
+    const struct cycles c = trace_run_cycles(run);
     struct level l[NR_LEVELS];
     levels_of(run, t, l);
     printf("{\"references\":%" PRIu64 ",\"mode\":\"%c\"", trace_run_references(run),
@@ -283,7 +288,7 @@ static void print_json(const struct trace_run *run, const struct trace_setup *t)
     }
     printf(",\"cycles\":{\"total\":%" PRIu64 ",\"l1\":%" PRIu64 ",\"l2\":%" PRIu64
            ",\"memory\":%" PRIu64 ",\"tlb\":%" PRIu64 ",\"walks\":%" PRIu64 "}",
-           c.total, c.l1, c.l2, c.memory, c.stlb, c.walk);
+           c.total, c.l1, c.l2, c.memory, c.tlb, c.walk);
     printf(",\"amat\":%.6f,\"cost_model\":\"%s\",\"counts\":{",
            c.accesses ? (double)c.total / (double)c.accesses : 0, t->cost->name);
     struct trace_metric metric;
@@ -331,6 +336,7 @@ static int view_trace(const struct options *o, const struct trace_setup *setup,
     int status = EXIT_TROUBLE;
     if (s) {
         session_set_feed(s, trace_feed_next, f);
+        session_set_feed_ready(s, trace_feed_ready);
         session_set_view(s, "hardware");
         status = view_session(s, o);
     } else {

@@ -25,8 +25,9 @@ static void travelled(struct app *a, enum travel result, struct position from)
                 "This is now. Do something: a allocates, : takes Lua. S goes back.");
         } else {
             app_message(a, MESSAGE_INFO,
-                        "The script ends here. S goes back, R to the beginning, a and : "
-                        "do more.");
+                        "The %s ends here. S goes back, R to the beginning, a and : "
+                        "do more.",
+                        a->recorded ? "recording" : "script");
         }
         break;
     case TRAVEL_START:
@@ -136,8 +137,8 @@ static bool continue_to(struct app *a, int direction)
     }
     if (result == TRAVEL_MOVED && direction > 0 &&
         session_state(a->session) == SESSION_DONE) {
-        app_message(a, MESSAGE_INFO,
-                    "The script ends here. S goes back, R to the beginning.");
+        app_message(a, MESSAGE_INFO, "The %s ends here. S goes back, R to the beginning.",
+                    a->recorded ? "recording" : "script");
     }
     return false;
 }

@@ -5,6 +5,7 @@
  *     mmscope SUBCOMMAND ...       see subcommands.def
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,8 +103,10 @@ int main(int argc, char **argv)
         return EXIT_TROUBLE;
     }
     int status = dispatch(&o, argc - first, argv + first);
+    errno = 0;
     if (fflush(stdout) || ferror(stdout)) {
-        return trouble("the output could not be written: is the disk full?");
+        return trouble("the output could not be written: %s",
+                       errno ? strerror(errno) : "is the disk full?");
     }
     return status;
 }

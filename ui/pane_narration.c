@@ -26,19 +26,20 @@ static const char silent_end_text[] =
     "The script has ended, and told nothing. S goes back a step, R to the beginning; a "
     "and : go on by hand.";
 static const char no_script_text[] =
-    "There is no script, so there is no story: each step is one recorded call or access. "
-    "What it does stands in the rows at the bottom; pane 3 has the calls.";
+    "No script, no story: n goes on by a whole recorded call or access, s by what "
+    "happens "
+    "inside, N and S back. The rows at the bottom tell it; pane 3 has the calls.";
 
 /* What stands here before anything is told. */
 static const char *empty_text(const struct app *a)
 {
     const struct model *md = &a->model;
     bool ended = !md->past && session_state(a->session) == SESSION_DONE;
-    return a->sandbox                      ? sandbox_text
-           : !session_nr_lines(a->session) ? no_script_text
-           : ended                         ? silent_end_text
-           : md->has_op                    ? silent_text
-                                           : opening_text;
+    return a->sandbox    ? sandbox_text
+           : a->recorded ? no_script_text
+           : ended       ? silent_end_text
+           : md->has_op  ? silent_text
+                         : opening_text;
 }
 
 /* Notes that have been told at the position. */

@@ -136,10 +136,12 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
                       marks);
     }
     if (!depth && row < r.h) {
-        const char *text = md->is_note   ? "The script speaks; the machine does nothing."
-                           : !md->has_op ? "The machine has booted and waits."
-                           : md->inside  ? "The hardware is at work, no kernel function."
-                                         : "The operation has run to its end.";
+        const char *text =
+            md->is_note   ? (a->recorded ? "A note; the machine does nothing."
+                                         : "The script speaks; the machine does nothing.")
+            : !md->has_op ? "The machine has booted and waits."
+            : md->inside  ? "The hardware is at work, no kernel function."
+                          : "The operation has run to its end.";
         grid_text_cut(g, r.x + 1, r.y, r.w - 1, text, a->glyphs->more, ST_DIM, 0);
         row++;
     }

@@ -164,9 +164,11 @@ void now_draw(const struct app *a, struct grid *g)
         snprintf(head, sizeof head, "the beginning");
         snprintf(what, sizeof what, "The machine has booted. Nothing has happened yet.");
         snprintf(why, sizeof why, "%s",
-                 a->sandbox ? "Press a to allocate pages, or : to type a line of Lua."
-                            : "Press s for one step, n for one line of the script, Space "
-                              "to let it run.");
+                 a->sandbox    ? "Press a to allocate pages, or : to type a line of Lua."
+                 : a->recorded ? "Press n for one recorded call or access, s for a step "
+                                 "inside it, Space to let it run."
+                               : "Press s for one step, n for one line of the script, "
+                                 "Space to let it run.");
     } else {
         const struct op_info *op = op_info(md->view.rec.op.kind);
         char call[256];
@@ -240,9 +242,13 @@ static struct key_row hint_row(const struct app *a, size_t i)
                       : k.code == ']'   ? p->turn_hint
                                         : NULL;
     if (own) {
+        k.hints |= HINT_CELL;
+    } else if (k.code == 'n' && a->recorded) {
+        own = "next call"; /* there are no lines */
+    }
+    if (own) {
         k.hint = own;
         k.hint_len = (int)strlen(own);
-        k.hints |= HINT_CELL;
     }
     return k;
 }
