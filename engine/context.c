@@ -70,7 +70,9 @@ void context_softirq_enter(struct machine *m)
         refuse(m, OP_SOFTIRQ_ENTER, 0, BAD_TOO_DEEP);
         return;
     }
-    cpu_w(m, cpu)->preempt_count += SOFTIRQ_OFFSET;
+    struct cpu *c = cpu_w(m, cpu);
+    c->preempt_count += SOFTIRQ_OFFSET;
+    c->softirq_disabled = c->nr_disabled;
     context_show(m, cpu);
     probe(&m->probe, EV_SOFTIRQ_ENTRY, cpu, m->probe.ctx);
 }
@@ -83,7 +85,16 @@ void context_softirq_leave(struct machine *m)
         refuse(m, OP_SOFTIRQ_LEAVE, 0, BAD_UNBALANCED);
         return;
     }
-    cpu_w(m, cpu)->preempt_count -= SOFTIRQ_OFFSET;
+    const uint32_t was = cpu_r(m, cpu)->softirq_disabled;
+    if (was != cpu_r(m, cpu)->nr_disabled) { /* __do_softirq() sets it back */
+        const uint32_t exited = cpu_r(m, cpu)->preempt_count;
+        probe(&m->probe, EV_SOFTIRQ_COUNT, cpu, exited + was - cpu_r(m, cpu)->nr_disabled,
+              exited);
+    }
+    struct cpu *c = cpu_w(m, cpu);
+    c->preempt_count -= SOFTIRQ_OFFSET + c->nr_disabled - was;
+    c->nr_disabled = was;
+    c->softirq_disabled = 0;
     context_show(m, cpu);
     probe(&m->probe, EV_SOFTIRQ_EXIT, cpu, m->probe.ctx);
 }
@@ -92,14 +103,14 @@ void context_preempt(struct machine *m, bool disable)
 {
     uint32_t count = cpu_r(m, m->probe.cpu)->preempt_count & PREEMPT_MASK;
     enum op_kind op = disable ? OP_PREEMPT_DISABLE : OP_PREEMPT_ENABLE;
-    /* what spinlocks count is not the caller's to enable */
-    if (!disable && count <= cpu_r(m, m->probe.cpu)->nr_locks) {
+    if (!disable && !cpu_r(m, m->probe.cpu)->nr_disabled) {
         refuse(m, op, count, BAD_UNBALANCED);
     } else if (disable && count >= PREEMPT_MASK - 8) {
         refuse(m, op, count, BAD_TOO_DEEP);
     } else {
         struct cpu *c = cpu_w(m, m->probe.cpu);
         c->preempt_count = disable ? c->preempt_count + 1 : c->preempt_count - 1;
+        c->nr_disabled = disable ? c->nr_disabled + 1 : c->nr_disabled - 1;
         show_count(m);
     }
 }
@@ -177,8 +188,8 @@ const char *context_check(const struct machine *m)
         if (c->nr_irq_saved != (c->preempt_count & HARDIRQ_MASK) / HARDIRQ_OFFSET) {
             return "context: hardirqs and saved interrupt flags do not agree";
         }
-        if ((c->preempt_count & PREEMPT_MASK) < c->nr_locks) {
-            return "context: preempt_count is less than the held spinlocks";
+        if ((c->preempt_count & PREEMPT_MASK) < c->nr_locks + c->nr_disabled) {
+            return "context: preempt_count is less than what callers have counted (I3)";
         }
         for (uint32_t z = 0; z < m->mm->nr_zones; z++) {
             if (between && pcp_r(m, z, i)->locked) {

@@ -11,6 +11,14 @@
  *
  * I1  irqs are off while any zone->lock is held; nobody else can want it then.
  * I2  Between operations the allocator holds no lock.
+ * I3  preempt_count counts each preempt_disable() that was not taken back and each
+ *     spinlock. preempt_enable() takes back the former only.
+ *
+ * An interrupt handler that calls preempt_enable() without a preempt_disable() of its own
+ * takes back that of the code it has interrupted: the count is the CPU's, and a hard
+ * interrupt's end does not look at it (a softirq's does, and sets it back). Where that
+ * code has only locks, ours or the caller's, the kernel would count them down without a
+ * word and go wrong later; here the call is refused.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef ENGINE_CONTEXT_H

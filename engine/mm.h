@@ -121,6 +121,9 @@ struct cpu {
     uint32_t nr_irq_saved;
     /* irqs_disabled before each hardirq that we are in */
     uint32_t irq_saved[MAX_IRQ_NEST];
+    /* preempt_disable()s that were not taken back; the rest of preempt_count is of locks
+     * and of the allocators. And as many as there were when the softirq began. */
+    uint32_t nr_disabled, softirq_disabled;
     struct pcp pcps[MAX_ZONES];
 };
 

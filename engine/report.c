@@ -349,6 +349,17 @@ static void report_recursion(struct text *t, const struct machine *m,
     report_stack(t, m, ev);
 }
 
+/* __do_softirq(), of a handler that leaves preempt_count other than it was. */
+static void report_softirq(struct text *t, const struct machine *m,
+                           const struct event *ev)
+{
+    (void)m;
+    text_put(t,
+             "huh, entered softirq 6 TASKLET with preempt_count %08" PRIx64
+             ", exited with %08" PRIx64 "?\n",
+             ev->arg[1], ev->arg[2]);
+}
+
 /* What BUG() and WARN() say of the address space's bad calls; schedule() has words of its
  * own. */
 static void report_vm(struct text *t, const struct machine *m, const struct event *ev)
@@ -385,6 +396,7 @@ static const struct {
     {EV_PAGE_FAULT_OOPS, report_fault_oops},
     {EV_SLEEP_IN_ATOMIC, report_sleep},
     {EV_LOCK_RECURSION, report_recursion},
+    {EV_SOFTIRQ_COUNT, report_softirq},
     {EV_VM_BUG, report_vm},
     {EV_SLAB_WARN, report_slab},
     {EV_SLAB_BUG, report_slab},

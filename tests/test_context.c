@@ -142,6 +142,61 @@ static void locks(void)
     machine_destroy(m);
 }
 
+/* preempt_enable() in a handler that has disabled nothing itself. */
+static bool unlocked_once, refused_once;
+
+static void enable(struct machine *m, const struct event *ev)
+{
+    if (ev->kind == EV_BUDDY_TAKE && !unlocked_once) {
+        unlocked_once = true;
+        machine_do_nested(m, &(struct op){.kind = OP_PREEMPT_ENABLE});
+    }
+    refused_once |= ev->kind == EV_BAD_CALL && ev->arg[2] == BAD_UNBALANCED;
+}
+
+static void handlers(void)
+{
+    struct machine *m = fresh();
+    seen.at = enable;
+    ok(take(m, GFP_KERNEL, 0) != PFN_NONE && unlocked_once && refused_once,
+       "what the allocator's locks count is nobody's to enable");
+    is_hex(cpu_view(m, 0).preempt_count, 0, "and they count it down themselves");
+    seen.at = NULL;
+    run_op(m, OP_PREEMPT_DISABLE, 0, 0);
+    run_op(m, OP_IRQ_ENTER, 0, 0);
+    is_u64(did(m, OP_PREEMPT_ENABLE, 0, EV_BAD_CALL), 0,
+           "a handler takes back what the interrupted code has disabled");
+    run_op(m, OP_IRQ_LEAVE, 0, 0);
+    is_hex(cpu_view(m, 0).preempt_count, 0, "and nobody looks");
+    is_u64(did(m, OP_PREEMPT_ENABLE, 0, EV_BAD_CALL), 1,
+           "until that code does it, too: unbalanced");
+
+    static const struct {
+        uint16_t before, inside;
+        uint64_t entered, exited, after;
+    } cases[] = {{OP_NOTE, OP_PREEMPT_DISABLE, 0x100, 0x101, 0},
+                 {OP_PREEMPT_DISABLE, OP_PREEMPT_ENABLE, 0x101, 0x100, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[300];
+        run_op(m, cases[i].before, 0, 0);
+        run_op(m, OP_SPIN_LOCK, 9, 0);
+        run_op(m, OP_SOFTIRQ_ENTER, 0, 0);
+        run_op(m, cases[i].inside, 0, 0);
+        seen.nr = 0;
+        run_op(m, OP_SOFTIRQ_LEAVE, 0, 0);
+        const struct event *ev = find_event(&seen, EV_SOFTIRQ_COUNT);
+        ok(ev && ev->arg[1] == cases[i].entered + 1 && ev->arg[2] == cases[i].exited + 1,
+           "a softirq that leaves another preempt_count is found out");
+        run_op(m, OP_SPIN_UNLOCK, 9, 0);
+        is_hex(cpu_view(m, 0).preempt_count, cases[i].after, "and it is set back");
+        if (ev) {
+            report_format(text, sizeof text, m, ev);
+            ok(strncmp(text, "huh, entered softirq", 20) == 0, "in the kernel's words");
+        }
+    }
+    machine_destroy(m);
+}
+
 /* An operation nested where zone->lock is held: the CPU would spin for ever. */
 static uint64_t nested_answer;
 static uint16_t nest_at;
@@ -176,6 +231,7 @@ int main(void)
     sleeping();
     unbalanced();
     locks();
+    handlers();
     under_zone_lock();
     return done_testing();
 }
