@@ -327,11 +327,17 @@ static uint64_t do_cache_op(struct machine *m, const struct op *op)
     }
     state_w(m)->used = true;
     set_mode(cpu, MODE_UACCESS); /* clflush may touch user pages: with EFLAGS.AC */
-    return op->kind == OP_CACHE_LINE
-               ? memsys_op_line(cpu, arg[0], (enum cache_op)what, (unsigned)where)
-           : op->kind == OP_CACHE_PAGE
-               ? memsys_op_page(cpu, arg[0], (enum cache_op)what, (unsigned)where)
-               : memsys_op_all(cpu, (enum cache_op)what, (unsigned)where);
+    /* One instruction, as wbinvd is: what an interrupt stored between a line's write-back
+       and its being marked clean would be lost. */
+    cpu_state_w(m, m->probe.cpu)->in_access++;
+    const uint64_t result =
+        op->kind == OP_CACHE_LINE
+            ? memsys_op_line(cpu, arg[0], (enum cache_op)what, (unsigned)where)
+        : op->kind == OP_CACHE_PAGE
+            ? memsys_op_page(cpu, arg[0], (enum cache_op)what, (unsigned)where)
+            : memsys_op_all(cpu, (enum cache_op)what, (unsigned)where);
+    cpu_state_w(m, m->probe.cpu)->in_access--;
+    return result;
 }
 
 static uint64_t do_dma(struct machine *m, const struct op *op)
@@ -345,15 +351,17 @@ static uint64_t do_dma(struct machine *m, const struct op *op)
         return 0;
     }
     state_w(m)->used = true;
+    cpu_state_w(m, m->probe.cpu)->in_access++; /* one transfer on the bus */
     if (op->kind == OP_DMA_WRITE) {
         for (uint32_t i = 0; i < op->arg[1]; i++) {
             bytes[i] = (unsigned char)(op->arg[2] >> 8 * i);
         }
         smp_dma_write(&m->hardware->smp, op->arg[0], bytes, (uint32_t)op->arg[1]);
-        return 0;
+    } else {
+        smp_dma_read(&m->hardware->smp, op->arg[0], bytes, (uint32_t)op->arg[1]);
     }
-    smp_dma_read(&m->hardware->smp, op->arg[0], bytes, (uint32_t)op->arg[1]);
-    for (uint32_t i = 0; i < 8 && i < op->arg[1]; i++) {
+    cpu_state_w(m, m->probe.cpu)->in_access--;
+    for (uint32_t i = 0; i < 8 && i < op->arg[1] && op->kind == OP_DMA_READ; i++) {
         value |= (uint64_t)bytes[i] << 8 * i;
     }
     return value;

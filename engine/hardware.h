@@ -91,7 +91,8 @@ static inline bool hardware_is_op(uint16_t kind)
  * read. False: it faulted all the same. */
 bool hardware_kernel_access(struct machine *m, uint64_t va, uint32_t size, bool write,
                             void *bytes);
-/* Is an access under way on this CPU? */
+/* Is an access under way on this CPU, an instruction on its caches, or a transfer of a
+ * device that it has asked for? */
 bool hardware_in_access(const struct machine *m, uint32_t cpu);
 
 /* ---- memory as the kernel's own code changes it ---- */
