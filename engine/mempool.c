@@ -340,15 +340,23 @@ static bool grow_to(struct machine *m, const struct mempool *p, uint32_t min_nr)
     }
     uint32_t flags = mempool_lock(m, p);
     const uint64_t old = p->elements;
-    const bool there = mempool_reserve_is_there(m, p);
-    for (uint32_t i = 0; there && i < p->curr_nr; i++) {
+    const uint32_t nr = mempool_reserve_is_there(m, p) ? p->curr_nr : 0;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < nr; i++) {
         unsigned char bytes[8];
+        if (!mempool_element_is_live(m, p, mempool_element(m, p, i))) {
+            /* or the allocator could give it out for the new places, and it would be in
+               the reserve twice */
+            mempool_report(m, BAD_ELEMENT_GONE, p, mempool_element(m, p, i));
+            continue;
+        }
         slab_read(m, old + (uint64_t)i * word, bytes, word);
-        slab_write(m, larger + (uint64_t)i * word, bytes, word);
+        slab_write(m, larger + (uint64_t)kept++ * word, bytes, word);
     }
     kfree(m, old);
     struct mempool *w = mempool_w(m, p);
     w->elements = larger;
+    w->curr_nr = kept;
     w->min_nr = min_nr;
     mempool_unlock(m, p, flags);
     while (p->curr_nr < p->min_nr) {

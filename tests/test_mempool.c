@@ -268,6 +268,35 @@ static void misuse(struct machine *m)
     is_hex(run_op(m, OP_MEMPOOL_ALLOC, id, GFP_KERNEL), MEMPOOL_NONE, "it is gone");
 }
 
+/* Two of a reserve's elements are freed past the pool; growing, it may get them again. */
+static void misuse_and_growth(struct machine *m)
+{
+    for (enum mempool_kind kind = 0; kind < NR_MEMPOOL_KINDS; kind++) {
+        const uint64_t id = pool_of(m, kind, 4);
+        const struct mempool *p = mempool_r(m, id);
+        for (uint32_t i = 1; i < 3; i++) {
+            const uint64_t element = mempool_element(m, p, i);
+            run_op(m, kind == MEMPOOL_PAGES ? OP_FREE_PAGES : OP_KFREE, element,
+                   kind == MEMPOOL_PAGES ? p->data : 0);
+        }
+        watch(m, &log_);
+        is_u64(run_op(m, OP_MEMPOOL_RESIZE, id, 9), 0, "kind %u grows", kind);
+        unwatch(m);
+        is_u64(count_events(&log_, EV_MEMPOOL_BUG), 2, "what is gone is left out");
+        is_u64(p->curr_nr, 9, "and the reserve is full");
+        for (uint32_t i = 0; i < p->curr_nr; i++) {
+            uint32_t same = 0;
+            for (uint32_t j = 0; j < p->curr_nr; j++) {
+                same += mempool_element(m, p, i) == mempool_element(m, p, j);
+            }
+            if (same != 1) {
+                ok(false, "element %u is in it %u times", i, same);
+            }
+        }
+        run_op(m, OP_MEMPOOL_DESTROY, id, 0);
+    }
+}
+
 /* ---- a naive model: two stacks ---- */
 
 enum { MODEL_POOLS = 4, MODEL_OUT = 64, MODEL_RESERVE = 16 };
@@ -630,6 +659,7 @@ int main(void)
         waiting(m);
         resizing(m);
         misuse(m);
+        misuse_and_growth(m);
         machine_destroy(m);
         against_model(&c, i + 1);
         every_request_fails(&c, true);
