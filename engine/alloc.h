@@ -83,6 +83,13 @@ void free_misused(struct machine *m, uint64_t frame, uint64_t order);
  * To be asked only when mm.nr_odd_pages says that there are such pages. */
 bool check_new_pages(struct machine *m, uint64_t frame, uint32_t order);
 bool free_page_is_bad(struct machine *m, uint64_t frame);
+/* Is the block that alloc_pages() has just answered still the caller's alone? An
+ * interrupt at one of its events may have freed it (reported): no memory, then. */
+bool page_is_fresh(struct machine *m, uint64_t frame, uint32_t order);
+/* From now on the kernel itself has this fresh page in use, and nobody else can free it.
+ * False: it is none. */
+bool page_keep(struct machine *m, uint64_t frame);
+void page_free_kept(struct machine *m, uint64_t frame);
 /* The block leaves the allocator for ever. */
 void page_leak(struct machine *m, uint64_t frame, uint32_t order);
 

@@ -22,6 +22,8 @@
     X(OVERLAP, "pages of the block are free already, on a per-CPU list")                 \
     X(RESERVED, "the page is reserved")                                                  \
     X(LEAKED, "nobody owns the page any more")                                           \
+    X(KEPT, "the page is a page table, or a process has it mapped: it stays so")         \
+    X(FREED_EARLY, "an interrupt has freed the page before its owner had it")            \
     X(WILD, "there is no such page frame")                                               \
     X(NO_ORDER, "there is no such order")                                                \
     X(COMPOUND, "the page is compound")                                                  \

@@ -54,7 +54,8 @@ static uint64_t entry_rights(const struct machine *m, const struct vma *vma)
 /* alloc_zeroed_user_highpage_movable() */
 static uint64_t new_page(struct machine *m)
 {
-    return alloc_pages(m, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0);
+    const uint64_t frame = alloc_pages(m, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0);
+    return frame != PFN_NONE && page_keep(m, frame) ? frame : PFN_NONE;
 }
 
 static enum outcome do_anonymous_page(struct machine *m, uint64_t mm,

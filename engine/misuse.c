@@ -8,7 +8,9 @@
  *
  * Where the kernel would now hand out memory twice without noticing (the rest of a block
  * freed twice, a block that holds pages of a per-CPU list), we stop: the block leaks, and
- * the machine's lists stay whole.
+ * the machine's lists stay whole. A page table, and a page that a process has mapped,
+ * stay whose they are: the kernel would put them on a per-CPU list, and look at their
+ * mapcount only when they leave it by the other end.
  *
  * I1  A page has PG_ODD if and only if its refcount is not what its state says; mm counts
  *     them, so that the fast paths look for them only after misuse.
@@ -99,6 +101,32 @@ bool free_page_is_bad(struct machine *m, uint64_t frame)
         return true;
     }
     return false;
+}
+
+bool page_is_fresh(struct machine *m, uint64_t frame, uint32_t order)
+{
+    const struct page *page = page_r(m, frame);
+    const bool fresh = page->state == USE_ALLOC && page->order == order &&
+                       page->refcount == 1 && !(page->flags & (PG_SLAB | PG_KEPT));
+    if (!fresh) {
+        bad_free(m, frame, order, BAD_FREED_EARLY);
+    }
+    return fresh;
+}
+
+bool page_keep(struct machine *m, uint64_t frame)
+{
+    const bool fresh = page_is_fresh(m, frame, 0);
+    if (fresh) {
+        page_w(m, frame)->flags |= PG_KEPT;
+    }
+    return fresh;
+}
+
+void page_free_kept(struct machine *m, uint64_t frame)
+{
+    page_w(m, frame)->flags &= (uint8_t)~PG_KEPT;
+    __free_pages(m, frame, 0);
 }
 
 /* _refcount is 0 or less already: one less, and nothing else happens. */
@@ -288,6 +316,8 @@ void free_misused(struct machine *m, uint64_t frame, uint64_t order)
     } else if (page->flags & PG_SLAB) {
         /* the kernel has taken its reference all the same, and leaks it later */
         bad_page(m, frame, BAD_FLAGS_AT_FREE);
+    } else if (page->flags & PG_KEPT) {
+        bad_free(m, frame, order, BAD_KEPT);
     } else {
         free_allocated(m, frame, (uint32_t)order);
     }

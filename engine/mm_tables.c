@@ -49,6 +49,9 @@ static uint64_t new_table(struct machine *m, uint64_t mm, uint64_t va, uint32_t 
     const bool top = level == levels(m);
     fn_enter(&m->probe, top ? FN_pgd_alloc : names[level], va);
     uint64_t frame = alloc_pages(m, GFP_KERNEL | __GFP_ZERO | __GFP_ACCOUNT, 0);
+    if (frame != PFN_NONE && !page_keep(m, frame)) {
+        frame = PFN_NONE;
+    }
     if (frame != PFN_NONE) {
         as_w(m, mm)->nr_tables++;
         probe(&m->probe, EV_PTE_ALLOC, level, va, frame);
@@ -182,7 +185,7 @@ static void gather_flush(struct machine *m, struct gather *g)
         flush_tlb_mm_range(m, g->mm, g->start, g->end, g->freed_tables, false);
     }
     for (uint32_t i = 0; i < g->nr; i++) {
-        __free_pages(m, g->frame[i], 0);
+        page_free_kept(m, g->frame[i]);
     }
     g->nr = 0;
     g->freed_tables = false;
@@ -284,7 +287,7 @@ void as_free_root(struct machine *m, uint64_t mm)
         probe(&m->probe, EV_PTE_FREE, levels(m), 0, as->pgd);
         as_w(m, mm)->nr_tables--; /* marked behind the event: it may have been a stop */
         pgtable_drop_kernel_half(m, as->pgd);
-        __free_pages(m, as->pgd, 0);
+        page_free_kept(m, as->pgd);
         as_w(m, mm)->pgd = PFN_NONE;
     }
     fn_leave(&m->probe);

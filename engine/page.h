@@ -39,6 +39,7 @@ enum {
     PG_COMPOUND = 2,   /* allocated with __GFP_COMP: PG_head */
     PG_PFMEMALLOC = 4, /* allocated without regard to watermarks */
     PG_UNBUDDY = 8,    /* on a free list without PageBuddy (bad_page took it): no merge */
+    PG_KEPT = 8,       /* the same bit, allocated: a page table, or mapped by a process */
     PG_ODD = 16,       /* counted in mm.nr_odd_pages */
     PG_LEAKED = 32,    /* allocated, but nobody has it any more */
     PG_RESERVED = 64,  /* a reserved page that was freed, with too high an order */

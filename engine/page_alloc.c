@@ -545,7 +545,7 @@ void __free_pages(struct machine *m, uint64_t frame, uint64_t order)
     fn_enter(&m->probe, FN___free_pages, frame, order);
     const struct page *page = frame < m->mm->nr_frames ? page_r(m, frame) : NULL;
     if (page && page->state == USE_ALLOC && page->order == order && page->refcount == 1 &&
-        !(page->flags & (PG_LRU | PG_SLAB)) && !m->mm->nr_odd_pages) {
+        !(page->flags & (PG_LRU | PG_SLAB | PG_KEPT)) && !m->mm->nr_odd_pages) {
         if (order) {
             free_block(m, frame, (uint32_t)order);
         } else {

@@ -191,6 +191,9 @@ static uint64_t new_table(struct machine *m, uint64_t va, uint32_t level)
         frame = pgtable_boot_frame(m);
     } else {
         frame = alloc_pages(m, GFP_KERNEL | __GFP_ZERO, 0);
+        if (frame != PFN_NONE && !page_keep(m, frame)) {
+            frame = PFN_NONE;
+        }
         vm_w(m)->nr_tables += frame != PFN_NONE;
     }
     if (frame != PFN_NONE) {

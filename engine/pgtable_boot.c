@@ -207,7 +207,10 @@ static uint64_t split_frame(struct machine *m, bool boot)
     if (boot) {
         return pgtable_boot_frame(m);
     }
-    const uint64_t frame = alloc_pages(m, GFP_KERNEL, 0);
+    uint64_t frame = alloc_pages(m, GFP_KERNEL, 0);
+    if (frame != PFN_NONE && !page_keep(m, frame)) {
+        frame = PFN_NONE;
+    }
     vm_w(m)->nr_tables += frame != PFN_NONE;
     return frame;
 }

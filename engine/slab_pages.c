@@ -81,8 +81,9 @@ uint32_t slab_page_alloc_order(struct machine *m, const struct kmem_cache *c, gf
     const uint64_t frame = alloc_pages(m, gfp | c->allocflags, order);
     uint32_t ref = 0;
     if (frame != PFN_NONE) {
-        ref = slab_record_new(m, c, order, num);
-        if (!ref) { /* the arena is full: as if there were no pages */
+        const bool fresh = page_is_fresh(m, frame, order);
+        ref = fresh ? slab_record_new(m, c, order, num) : 0;
+        if (!ref && fresh) { /* the arena is full: as if there were no pages */
             __free_pages(m, frame, order);
         }
     }

@@ -20,7 +20,7 @@ static void free_table(struct machine *m, uint64_t va, uint64_t frame, uint32_t 
 {
     probe(&m->probe, EV_PTE_FREE, level, va, frame);
     vm_w(m)->nr_tables--;
-    __free_pages(m, frame, 0);
+    page_free_kept(m, frame);
 }
 
 static void flush_upper(struct machine *m, uint64_t va)

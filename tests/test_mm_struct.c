@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bad_reasons.h"
 #include "inspect_hw.h"
 #include "mm_struct.h"
 #include "pgtable.h"
@@ -164,6 +165,58 @@ static void test_life(size_t k)
     on(0, OP_MM_EXIT, mm, 0, 0, 0);
     is_u64(free_pages(), before, "%s: after its exit all pages are free again", name);
     ok(!as_find(m, mm), "%s: and the number, too", name);
+    end(name);
+}
+
+/* Frees by somebody who has no business with the page. */
+static uint32_t refused(uint64_t frame, uint64_t order)
+{
+    on(0, OP_FREE_PAGES, frame, order, 0, 0);
+    const struct event *ev = find_event(&event_log, EV_BAD_FREE);
+    return ev ? (uint32_t)ev->arg[2] : 0;
+}
+
+static uint64_t early; /* a page that an interrupt frees before its owner has it */
+static void free_early(struct machine *machine, const struct event *ev)
+{
+    if (ev->kind == EV_MM_PAGE_ALLOC && early == PFN_NONE) {
+        early = ev->arg[0];
+        machine_do_nested(machine,
+                          &(struct op){.kind = OP_FREE_PAGES, .arg = {early, 0}});
+    }
+}
+
+static void test_kept(size_t k)
+{
+    const char *name = kinds[k].name;
+    begin(kinds[k].arch, kinds[k].settings);
+    on(0, OP_VMALLOC, 5 << PAGE_SHIFT, GFP_KERNEL, 0, 0); /* the kernel's own tables */
+    const uint64_t before = free_pages();
+    const uint64_t mm = on(0, OP_MM_CREATE, 0, 0, 0, 0);
+    const uint64_t va = on(0, OP_MMAP, mm, 0, 64 << 10, VM_READ | VM_WRITE);
+    on(0, OP_SWITCH_MM, mm, 0, 0, 0);
+    store(0, va, 0x1234, MODE_USER);
+    const struct as_entry leaf = as_find_entry(m, mm, va);
+    const uint64_t wrong[] = {as_find(m, mm)->pgd, leaf.at >> PAGE_SHIFT,
+                              pgtable_frame(m, leaf.value)};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        is_u64(refused(wrong[i], 0), BAD_KEPT,
+               "%s: free of a table or a mapped page, %zu", name, i);
+        ok(refused(wrong[i], 3) && !machine_check(m), "%s: with a wrong order", name);
+    }
+    is_u64(load(0, va, MODE_USER), 0x1234, "%s: the page is still there", name);
+    early = PFN_NONE;
+    event_log.at = free_early;
+    is_u64(on(0, OP_MM_CREATE, 0, 0, 0, 0), 0, "%s: a table freed at once: none", name);
+    ok(saw(EV_BAD_FREE) && early != PFN_NONE, "%s: ... is reported", name);
+    early = PFN_NONE;
+    ok(!store(0, va + 0x3000, 5, MODE_USER) && early != PFN_NONE,
+       "%s: so is a page for a process", name);
+    is_str(machine_check(m), NULL, "%s: invariants on the way", name);
+    event_log.at = NULL;
+    ok(store(0, va + 0x3000, 5, MODE_USER), "%s: the next try has one", name);
+    on(0, OP_MM_EXIT, mm, 0, 0, 0);
+    is_u64(free_pages(), before, "%s: after its exit all pages are free again", name);
     end(name);
 }
 
@@ -415,6 +468,7 @@ int main(void)
 {
     for (size_t k = 0; k < NR_KINDS; k++) {
         test_life(k);
+        test_kept(k);
         test_shootdown(k);
         test_single_pages(k);
         test_random(k, "tags=vipt", 11 + k);

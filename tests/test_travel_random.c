@@ -40,11 +40,31 @@ static void travel(const char *name, const struct machine_config *c, size_t hist
     free(tr);
 }
 
+/* Seeds that found something: pages freed under a process by an interrupt (0, 2), an
+ * element freed past its pool and given out again (158, 74), an interrupt in the middle
+ * of cleaning a cache (30). */
+static const struct {
+    uint32_t machine;
+    bool slub;
+    uint64_t seed, nr_steps;
+} found[] = {
+    {0, true, 29, 600},  {0, true, 82, 600},  {2, true, 3, 600},   {2, true, 132, 600},
+    {2, true, 143, 600}, {2, true, 154, 600}, {2, true, 158, 600}, {2, true, 183, 600},
+    {1, false, 6, 600},  {6, true, 10, 300},  {6, true, 29, 200},  {6, true, 30, 200},
+    {6, true, 74, 600},
+};
+
 int main(void)
 {
     const uint64_t nr_seeds = env_number("MMSCOPE_TRAVEL_SEEDS", 4);
     const uint64_t nr_steps = env_number("MMSCOPE_TRAVEL_STEPS", 600);
     travel_host = &host_memory;
+    for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
+        struct machine_config c = travel_machine(found[i].machine);
+        c.slub = found[i].slub;
+        travel(travel_machines[found[i].machine], &c, 0, found[i].seed,
+               found[i].nr_steps);
+    }
     for (uint64_t seed = 1; seed <= nr_seeds; seed++) {
         for (uint32_t i = 0; i < TRAVEL_MACHINES; i++) {
             const struct machine_config c = travel_machine(i);

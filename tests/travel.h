@@ -277,15 +277,6 @@ static inline struct op travel_hardware_op(struct traveller *tr)
     return op;
 }
 
-/* Page tables and pages of processes must not be freed under them: that would break what
- * machine_check() asks for. */
-static inline bool travel_is_process_page(struct traveller *tr, uint64_t frame)
-{
-    struct machine *m = timeline_machine(tr->t);
-    return frame < machine_max_pfn(m) &&
-           page_view(m, pfn(frame)).gfp & (__GFP_ACCOUNT | __GFP_ZERO);
-}
-
 /* May a byte of this object be damaged? Where SLUB looks after it. */
 static inline bool travel_may_damage(struct traveller *tr, uint64_t va)
 {
@@ -506,9 +497,6 @@ static inline struct op travel_random_op(struct traveller *tr)
     } else {
         op.kind = others[prng_below(r, sizeof others / sizeof others[0])];
         op.arg[0] = prng_below(r, 2);
-    }
-    if (op.kind == OP_FREE_PAGES && travel_is_process_page(tr, op.arg[0])) {
-        op.arg[0] |= (uint64_t)1 << 45;
     }
     return op;
 }
