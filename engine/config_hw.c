@@ -70,23 +70,30 @@ static const char *const cache_words[MAX_WORDS] = {"size", "ways", "line", "poli
 static const char *const tlb_words[MAX_WORDS] = {"entries", "ways", "policy", NULL};
 
 /* Cut text at its commas or colons; word[i] is the i-th thing that names[] names, NULL
- * where it is not said. False: a name that is none, too many words. */
+ * where it is not said. False: too many words, or *stranger, a name that is none. */
 static bool words_of(char *text, const char *const names[MAX_WORDS],
-                     const char *word[MAX_WORDS])
+                     const char *word[MAX_WORDS], const char **stranger)
 {
     const bool named = text[0] < '0' || text[0] > '9';
     const bool good = *text;
     memset(word, 0, MAX_WORDS * sizeof *word);
+    *stranger = NULL;
     for (size_t n = 0; *text; n++) {
         size_t i = n;
         if (named) {
             const size_t len = strcspn(text, ":,");
+            const bool colon = text[len] == ':';
             i = 0;
             while (i < MAX_WORDS && names[i] &&
                    (strlen(names[i]) != len || memcmp(names[i], text, len) != 0)) {
                 i++;
             }
-            if (text[len] != ':') {
+            if (i >= MAX_WORDS || !names[i]) {
+                text[len] = 0;
+                *stranger = colon ? text : NULL;
+                return false;
+            }
+            if (!colon) {
                 return false;
             }
             text += len + 1;
@@ -103,16 +110,58 @@ static bool words_of(char *text, const char *const names[MAX_WORDS],
     return good;
 }
 
-static bool word_number(const char *word, uint64_t *v, bool size)
+/* A geometry as it is written: its words, and how it should look. */
+struct geometry {
+    const char *name, *value;
+    const char *const *names;
+    const char *form;
+    char text[80];
+    const char *word[MAX_WORDS];
+    bool named;    /* size:32K,ways:8, as a table in Lua becomes */
+    char head[90]; /* of messages: "l1d=32K,8", or "l1d" of a table */
+};
+
+static bool read_geometry(struct geometry *g, char *err, size_t err_size)
 {
-    return !word || number(word, v, size);
+    const char *stranger;
+    snprintf(g->text, sizeof g->text, "%s", g->value);
+    g->named = g->text[0] < '0' || g->text[0] > '9';
+    snprintf(g->head, sizeof g->head, g->named ? "%s" : "%s=%.60s", g->name, g->value);
+    if (words_of(g->text, g->names, g->word, &stranger) && (g->named || g->word[1])) {
+        return true;
+    }
+    return stranger ? fail(err, err_size, "%s has no \"%.20s\": %s, %s, %s%s%s are there",
+                           g->name, stranger, g->names[0], g->names[1], g->names[2],
+                           g->names[3] ? ", " : "", g->names[3] ? g->names[3] : "")
+                    : fail(err, err_size, "%s=%.60s: %s", g->name, g->value, g->form);
+}
+
+static bool geometry_number(const struct geometry *g, int i, uint64_t *v, bool size,
+                            char *err, size_t err_size)
+{
+    return !g->word[i] || number(g->word[i], v, size) ||
+           fail(err, err_size, "%s: %s is no number, but \"%.20s\": %s", g->head,
+                g->names[i], g->word[i], g->form);
+}
+
+static bool geometry_policy(const struct geometry *g, int i, enum cache_policy *policy,
+                            char *err, size_t err_size)
+{
+    return !g->word[i] || policy_of(g->word[i], policy) ||
+           fail(err, err_size,
+                "%s: there is no policy \"%.20s\": lru, plru, fifo and random are there",
+                g->head, g->word[i]);
 }
 
 bool cache_geometry_set(struct cache_config *c, const char *name, const char *value,
                         char *err, size_t err_size)
 {
-    char text[80];
-    const char *word[MAX_WORDS];
+    struct geometry g = {.name = name,
+                         .value = value,
+                         .names = cache_words,
+                         .form =
+                             "SIZE,WAYS[,LINE[,POLICY]] is wanted, as 32K,8,64,lru (lru, "
+                             "plru, fifo, random), or none"};
     uint64_t ways = c->ways, line = c->ways ? c->line_bytes : 64,
              size = (uint64_t)c->sets * ways * line;
     enum cache_policy policy = c->ways ? c->policy : POLICY_LRU;
@@ -120,27 +169,26 @@ bool cache_geometry_set(struct cache_config *c, const char *name, const char *va
         memset(c, 0, sizeof *c);
         return true;
     }
-    snprintf(text, sizeof text, "%s", value);
-    const bool named = text[0] < '0' || text[0] > '9';
-    if (!named) { /* what is not said is usual */
+    if (!read_geometry(&g, err, err_size)) {
+        return false;
+    }
+    if (!g.named) { /* what is not said is usual */
         line = 64;
         policy = POLICY_LRU;
     }
-    if (!words_of(text, cache_words, word) || !word_number(word[0], &size, true) ||
-        !word_number(word[1], &ways, false) || !word_number(word[2], &line, true) ||
-        (word[3] && !policy_of(word[3], &policy)) || (!named && !word[1])) {
-        return fail(
-            err, err_size,
-            "%s=%.60s: SIZE,WAYS[,LINE[,POLICY]] is wanted, as 32K,8,64,lru (lru, "
-            "plru, fifo, random), or none",
-            name, value);
+    if (!geometry_number(&g, 0, &size, true, err, err_size) ||
+        !geometry_number(&g, 1, &ways, false, err, err_size) ||
+        !geometry_number(&g, 2, &line, true, err, err_size) ||
+        !geometry_policy(&g, 3, &policy, err, err_size)) {
+        return false;
     }
     if (!line || !ways || line > PAGE_SIZE || ways > CACHE_MAX_WAYS || !size ||
         size % (line * ways) || size / line > CACHE_MAX_LINES) {
         return fail(err, err_size,
-                    "%s=%.60s: the size must be a multiple of ways times line, at most "
+                    "%s: %" PRIu64 " bytes in %" PRIu64 " ways, lines of %" PRIu64
+                    ": the size must be a multiple of ways times line, at most "
                     "65536 ways and %d lines of at most 4096 bytes",
-                    name, value, CACHE_MAX_LINES);
+                    g.head, size, ways, line, CACHE_MAX_LINES);
     }
     c->sets = (uint32_t)(size / (line * ways));
     c->ways = (uint32_t)ways;
@@ -152,26 +200,34 @@ bool cache_geometry_set(struct cache_config *c, const char *name, const char *va
 bool tlb_geometry_set(struct tlb_config *c, const char *name, const char *value,
                       char *err, size_t err_size)
 {
-    char text[80];
-    const char *word[MAX_WORDS];
+    struct geometry g = {
+        .name = name,
+        .value = value,
+        .names = tlb_words,
+        .form = "ENTRIES,WAYS[,POLICY] is wanted, as 64,4,lru (lru, plru, "
+                "fifo, random), the entries a multiple of the ways, or none"};
     uint64_t entries = c->entries, ways = c->ways;
     enum cache_policy policy = c->policy;
     if (!strcmp(value, "none")) {
         memset(c, 0, sizeof *c);
         return true;
     }
-    snprintf(text, sizeof text, "%s", value);
-    const bool named = text[0] < '0' || text[0] > '9';
-    policy = named ? policy : POLICY_LRU;
-    if (!words_of(text, tlb_words, word) || !word_number(word[0], &entries, false) ||
-        !word_number(word[1], &ways, false) ||
-        (word[2] && !policy_of(word[2], &policy)) || (!named && !word[1]) || !ways ||
-        !entries || entries % ways || ways > CACHE_MAX_WAYS ||
+    if (!read_geometry(&g, err, err_size)) {
+        return false;
+    }
+    policy = g.named ? policy : POLICY_LRU;
+    if (!geometry_number(&g, 0, &entries, false, err, err_size) ||
+        !geometry_number(&g, 1, &ways, false, err, err_size) ||
+        !geometry_policy(&g, 2, &policy, err, err_size)) {
+        return false;
+    }
+    if (!ways || !entries || entries % ways || ways > CACHE_MAX_WAYS ||
         entries > CACHE_MAX_LINES) {
         return fail(err, err_size,
-                    "%s=%.60s: ENTRIES,WAYS[,POLICY] is wanted, as 64,4,lru (lru, plru, "
-                    "fifo, random), the entries a multiple of the ways, or none",
-                    name, value);
+                    "%s: %" PRIu64 " entries in %" PRIu64
+                    " ways: the entries must be a multiple of the ways, at most 65536 "
+                    "ways and %d entries",
+                    g.head, entries, ways, CACHE_MAX_LINES);
     }
     c->entries = (uint32_t)entries;
     c->ways = (uint32_t)ways;

@@ -19,7 +19,8 @@ static const char *l1_error(const struct memsys_config *c, enum side side)
         return error;
     }
     if (c->l2.ways && l1->line_bytes > c->l2.line_bytes) {
-        return "its lines are longer than the second level's";
+        return "its lines are longer than the second level's: give both lines of one "
+               "length, as 32K,8,64 and 256K,8,64";
     }
     if (c->tagging == TAG_VIVT_ASID && l1->line_bytes < 32) {
         return "virtual tags with an address space's number need lines of at least 32 "

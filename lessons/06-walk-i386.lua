@@ -231,7 +231,8 @@ return lesson {
         title "Now you"
         say [[Go back to section 2 and look at the tables as a tree (7; Enter
               opens a table). Then map a page of your own: :map(0x20000000,
-              alloc_page(GFP_HIGHUSER)), and :walk(0x20000000). What does a store to
-              0x20000fff cost, and one to 0x20001000?]]
+              alloc_page(GFP_HIGHUSER)), and :walk(0x20000000). What does
+              :write_u8(0x20000fff, 1) cost (:access() tells), and what happens with
+              :write_u8(0x20001000, 1)?]]
     end,
 }

@@ -82,7 +82,7 @@ local function switching(t, a, b)
         global = global + (e.global and 1 or 0)
         others = others + (e.global and 0 or 1)
     end
-    expect(others == 0 and global > 0, ("left: %d entries, all global"):format(global))
+    expect(others == 0 and global > 0, "left: only what is global, " .. global)
     write_u64(BASE, 0x3333)
     expect_eq(access().translation, "walk", "B's own page at the same address: a walk")
     switch_mm(a)

@@ -90,7 +90,7 @@ local function small_enough(code)
           L1 without aliases must add ways: 32 KiB have 8 ways, 48 KiB have 12. That is
           why first-level caches have grown so little in twenty years. With pages of 16
           KiB they may be four times as large.]]
-    local rows = { "  L1 of            size  ways  size/ways" }
+    local rows = { "  L1D of           size  ways  size/ways" }
     local good = true
     for _, c in ipairs { { "Pentium III", 16, 4 }, { "Nehalem", 32, 8 },
                          { "Ice Lake", 48, 12 } } do

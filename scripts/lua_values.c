@@ -250,7 +250,7 @@ const char *lock_name(lua_State *L, uint64_t id)
 
 static void quoted(const char *s, size_t len, struct buffer *out)
 {
-    enum { MOST = 60 };
+    enum { MOST = 80 };
     buffer_string(out, "\"");
     for (size_t i = 0; i < len && i < MOST; i++) {
         unsigned char c = (unsigned char)s[i];
@@ -269,9 +269,22 @@ static void quoted(const char *s, size_t len, struct buffer *out)
 
 static void value_at_depth(lua_State *L, int idx, struct buffer *out, int depth);
 
+/* Fields that are read in hexadecimal wherever they stand: addresses, entries, frames. */
+static bool in_hex(const char *key)
+{
+    static const char *const keys[] = {"at",  "cr2",  "entry",      "pa",  "pfn",
+                                       "pgd", "root", "table_phys", "tag", "va"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (!strcmp(keys[i], key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void table_text(lua_State *L, int idx, struct buffer *out, int depth)
 {
-    enum { MOST = 12, DEEPEST = 2 };
+    enum { MOST = 12, MOST_FIELDS = 48, DEEPEST = 2 };
     lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
     if (depth >= DEEPEST) {
         buffer_string(out, "{...}");
@@ -292,7 +305,7 @@ static void table_text(lua_State *L, int idx, struct buffer *out, int depth)
     /* The string keys, in order: the smallest above the one before, as base next does it.
      */
     const char *last = NULL;
-    while (shown < MOST) {
+    while (shown < MOST_FIELDS) {
         const char *best = NULL;
         lua_pushnil(L);
         while (lua_next(L, idx)) {
@@ -310,11 +323,15 @@ static void table_text(lua_State *L, int idx, struct buffer *out, int depth)
         }
         buffer_printf(out, "%s%s = ", shown++ ? ", " : "", best);
         lua_getfield(L, idx, best);
-        value_at_depth(L, -1, out, depth + 1);
+        if (lua_isinteger(L, -1) && in_hex(best)) {
+            buffer_printf(out, "0x%llx", (unsigned long long)lua_tointeger(L, -1));
+        } else {
+            value_at_depth(L, -1, out, depth + 1);
+        }
         lua_pop(L, 1);
         last = best;
     }
-    buffer_string(out, shown == MOST ? ", ...}" : "}");
+    buffer_string(out, shown == MOST_FIELDS ? ", ...}" : "}");
 }
 
 static void value_at_depth(lua_State *L, int idx, struct buffer *out, int depth)

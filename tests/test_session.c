@@ -491,6 +491,8 @@ static void console(void)
         {"for i = 1, 3 do print(i) end", true, "1\n2\n3\n"},
         {"{ 3, 1, b = { c = {} }, a = true }", true,
          "{3, 1, a = true, b = {c = {...}}}\n"},
+        {"{ pa = -4096, pfn = 4096, at = 'x', count = 4096 }", true,
+         "{at = \"x\", count = 4096, pa = 0xfffffffffffff000, pfn = 0x1000}\n"},
         {"print(n, name)", true, "42\tx\"y\n"},
         {"list.k, #list", true, "\"v\"\t2\n"},
         {"nothing", true, "nil\n"},
