@@ -297,6 +297,15 @@ function unmap(va, flush, p)
     return raw.unmap_page(mapped_mm(p, "unmap"), va, flush ~= false)
 end
 
+-- One page, or all, of a process forgotten by all CPUs: the current one's unless named.
+function flush_tlb_page(va, p)
+    return raw.flush_tlb_range(mapped_mm(p, "flush_tlb_page"), va & -PAGE_SIZE, PAGE_SIZE)
+end
+
+function flush_tlb_mm(p)
+    return raw.flush_tlb_range(mapped_mm(p, "flush_tlb_mm"), 0, 0x7ffff000)
+end
+
 function process_methods.map(p, va, page, flags)
     return map(va, page, flags, p)
 end

@@ -52,6 +52,14 @@ return lesson {
     expect_eq(read_u8(0x10000000), 9)
     expect(clflush(0x10000000) and not cpu().l1d:find(0x10000000))
 
+    -- flushes by the kernel's names
+    read_u8(0x10000000)
+    read_u8(a)
+    flush_tlb_page(0x10000123)
+    expect(not cpu().dtlb:find(0x10000000) and cpu().dtlb:find(a), "one page only")
+    flush_tlb_mm(p)
+    expect(not cpu().dtlb:find(a), "all of a process")
+
     -- the other CPU
     on_cpu(1, function()
       switch_mm(p)
