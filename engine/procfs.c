@@ -394,35 +394,57 @@ static uint64_t dirtyable_memory(const struct machine *m)
     return free - (high < free ? high : free) + 1;
 }
 
+static const char *const per_zone[] = {"pgalloc", "allocstall", "pgskip"};
+static const char *const early[] = {"pgpgin", "pgpgout", "pswpin", "pswpout"};
+static const char *const thresholds[] = {"nr_dirty_threshold",
+                                         "nr_dirty_background_threshold"};
+enum {
+    ROWS_ZONE = COUNT_OF(zone_items),
+    ROWS_NODE = ROWS_ZONE + COUNT_OF(node_items),
+    ROWS_THRESHOLD = ROWS_NODE + COUNT_OF(thresholds),
+    ROWS_EARLY = ROWS_THRESHOLD + COUNT_OF(early),
+    ROWS_PER_ZONE = ROWS_EARLY + COUNT_OF(per_zone) * NR_SHOWN_ZONES,
+    ROWS = ROWS_PER_ZONE + COUNT_OF(late_items)
+};
+
+int vmstat_row_name(char *buf, size_t size, const struct machine *m, uint32_t row)
+{
+    const uint32_t of = row - ROWS_EARLY; /* where it is one per zone */
+    if (row >= ROWS_EARLY && row < ROWS_PER_ZONE) {
+        return snprintf(buf, size, "%s_%s", per_zone[of / NR_SHOWN_ZONES],
+                        shown_zones(m)[of % NR_SHOWN_ZONES].suffix);
+    }
+    return row >= ROWS ? 0
+                       : snprintf(buf, size, "%s",
+                                  row < ROWS_ZONE        ? zone_items[row]
+                                  : row < ROWS_NODE      ? node_items[row - ROWS_ZONE]
+                                  : row < ROWS_THRESHOLD ? thresholds[row - ROWS_NODE]
+                                  : row < ROWS_EARLY     ? early[row - ROWS_THRESHOLD]
+                                                     : late_items[row - ROWS_PER_ZONE]);
+}
+
+uint64_t vmstat_row_value(const struct machine *m, uint32_t row)
+{
+    char name[VMSTAT_NAME];
+    if (row < ROWS_ZONE) {
+        return item_of_all(m, row);
+    }
+    if (row < ROWS_NODE) {
+        return node_item(m, row - ROWS_ZONE);
+    }
+    if (row < ROWS_THRESHOLD) {
+        return dirtyable_memory(m) *
+               (row == ROWS_NODE ? DIRTY_RATIO : DIRTY_BACKGROUND_RATIO) / PAGE_SIZE;
+    }
+    return vmstat_row_name(name, sizeof name, m, row) ? event_count(m, name) : 0;
+}
+
 int proc_vmstat(char *buf, size_t size, const struct machine *m)
 {
-    static const char *const per_zone[] = {"pgalloc", "allocstall", "pgskip"};
-    static const char *const early[] = {"pgpgin", "pgpgout", "pswpin", "pswpout"};
     struct text t = {buf, size, 0};
-    const struct shown_zone *shown = shown_zones(m);
-    for (size_t i = 0; i < COUNT_OF(zone_items); i++) {
-        text_put(&t, "%s %" PRIu64 "\n", zone_items[i], item_of_all(m, i));
-    }
-    for (size_t i = 0; i < COUNT_OF(node_items); i++) {
-        text_put(&t, "%s %" PRIu64 "\n", node_items[i], node_item(m, i));
-    }
-    uint64_t dirtyable = dirtyable_memory(m);
-    text_put(
-        &t, "nr_dirty_threshold %" PRIu64 "\nnr_dirty_background_threshold %" PRIu64 "\n",
-        dirtyable * DIRTY_RATIO / PAGE_SIZE,
-        dirtyable * DIRTY_BACKGROUND_RATIO / PAGE_SIZE);
-    for (size_t i = 0; i < COUNT_OF(early); i++) {
-        text_put(&t, "%s %" PRIu64 "\n", early[i], event_count(m, early[i]));
-    }
-    for (size_t i = 0; i < COUNT_OF(per_zone); i++) {
-        for (int z = 0; z < NR_SHOWN_ZONES; z++) {
-            char name[40];
-            snprintf(name, sizeof name, "%s_%s", per_zone[i], shown[z].suffix);
-            text_put(&t, "%s %" PRIu64 "\n", name, event_count(m, name));
-        }
-    }
-    for (size_t i = 0; i < COUNT_OF(late_items); i++) {
-        text_put(&t, "%s %" PRIu64 "\n", late_items[i], event_count(m, late_items[i]));
+    char name[VMSTAT_NAME];
+    for (uint32_t row = 0; vmstat_row_name(name, sizeof name, m, row); row++) {
+        text_put(&t, "%s %" PRIu64 "\n", name, vmstat_row_value(m, row));
     }
     return t.len;
 }

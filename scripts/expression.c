@@ -301,6 +301,8 @@ static struct value eval(struct moment *at, uint8_t index)
         return int_value(machine_field(at->m, n->a));
     case O_VMSTAT:
         return int_value(vmstat_value(at->m, n->a));
+    case O_VMSTAT_ROW:
+        return int_value(vmstat_row_value(at->m, n->a));
     case O_AND:
         a = eval(at, n->left);
         return is_true(a) ? eval(at, n->right) : a;

@@ -476,23 +476,41 @@ static uint8_t parse_machine(struct parser *p)
     return fail(p);
 }
 
+/* False: neither an event counter nor a row of /proc/vmstat has this name. */
+static bool find_vmstat(const struct machine *m, const char *wanted, struct node *n)
+{
+    const char *event;
+    char name[VMSTAT_NAME];
+    for (uint32_t i = 0; (event = vmstat_name(m, i)) != NULL; i++) {
+        if (!strcmp(event, wanted)) {
+            *n = (struct node){.operation = O_VMSTAT, .a = i};
+            return true;
+        }
+    }
+    for (uint32_t i = 0; vmstat_row_name(name, sizeof name, m, i); i++) {
+        if (!strcmp(name, wanted)) {
+            *n = (struct node){.operation = O_VMSTAT_ROW, .a = i};
+            return true;
+        }
+    }
+    return false;
+}
+
 static uint8_t parse_vmstat(struct parser *p)
 {
     const bool brackets = is_op(p, "(");
+    struct node n;
     if (brackets) {
         next_token(p);
     }
-    const char *name;
-    for (uint32_t i = 0; p->token == T_STRING && (name = vmstat_name(p->m, i)); i++) {
-        if (!strcmp(name, p->value.u.text)) {
-            next_token(p);
-            if (brackets) {
-                take(p, ")");
-            }
-            return add_node(p, (struct node){.operation = O_VMSTAT, .a = i});
-        }
+    if (p->token != T_STRING || !find_vmstat(p->m, p->value.u.text, &n)) {
+        return fail(p);
     }
-    return fail(p);
+    next_token(p);
+    if (brackets) {
+        take(p, ")");
+    }
+    return add_node(p, n);
 }
 
 static uint8_t parse_page(struct parser *p)

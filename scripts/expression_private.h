@@ -20,6 +20,7 @@ enum operation {
     O_PCP_COUNT,
     O_MACHINE,
     O_VMSTAT,
+    O_VMSTAT_ROW,
     O_PFN,
     O_AND,
     O_OR,

@@ -374,32 +374,26 @@ static int context(lua_State *L)
 
 /* ---- counters and /proc ---- */
 
-/* The rows of /proc/vmstat: events of the vm by number, and what its text has besides
- * (pages of all zones by state). */
+/* The rows of /proc/vmstat, and events of the vm that are none of its rows. */
 static int vmstat(lua_State *L)
 {
     struct machine *m = script_machine(L);
-    const char *wanted = luaL_optstring(L, 1, NULL), *name;
-    char row[64];
-    unsigned long long value;
-    int read;
-    for (uint32_t i = 0; wanted && (name = vmstat_name(m, i)) != NULL; i++) {
-        if (strcmp(name, wanted) == 0) {
+    const char *wanted = luaL_optstring(L, 1, NULL), *event;
+    char name[VMSTAT_NAME];
+    for (uint32_t i = 0; wanted && (event = vmstat_name(m, i)) != NULL; i++) {
+        if (strcmp(event, wanted) == 0) {
             lua_pushinteger(L, (lua_Integer)vmstat_value(m, i));
             return 1;
         }
     }
-    const size_t size = (size_t)proc_vmstat(NULL, 0, m) + 1;
-    char *text = lua_newuserdatauv(L, size, 0);
-    proc_vmstat(text, size, m);
     lua_newtable(L);
-    for (const char *at = text; sscanf(at, "%63s %llu%n", row, &value, &read) == 2;
-         at += read) {
-        if (wanted && strcmp(row, wanted) == 0) {
-            lua_pushinteger(L, (lua_Integer)value);
+    for (uint32_t row = 0; vmstat_row_name(name, sizeof name, m, row); row++) {
+        if (!wanted) {
+            set_int(L, name, vmstat_row_value(m, row));
+        } else if (strcmp(name, wanted) == 0) {
+            lua_pushinteger(L, (lua_Integer)vmstat_row_value(m, row));
             return 1;
         }
-        set_int(L, row, value);
     }
     return wanted ? luaL_error(L, "vmstat: there is no counter '%s'", wanted) : 1;
 }
