@@ -89,6 +89,7 @@ struct session {
     void *interrupted_ctx;
     bool (*feed)(void *ctx, struct timeline *t);
     bool (*feed_ready)(void *ctx); /* NULL: always */
+    bool (*feed_peek)(void *ctx, struct op *op);
     void *feed_ctx;
     /* of the file that it was loaded from (session_file.h) */
     char *notes, *kept_config;

@@ -312,6 +312,16 @@ void session_set_feed_ready(struct session *s, bool (*ready)(void *ctx))
     s->feed_ready = ready;
 }
 
+void session_set_feed_peek(struct session *s, bool (*peek)(void *ctx, struct op *op))
+{
+    s->feed_peek = peek;
+}
+
+bool session_next_op(const struct session *s, struct op *op)
+{
+    return s->feed_peek && s->feed_peek(s->feed_ctx, op);
+}
+
 /* ---- advancing ---- */
 
 static enum session_state fail(struct session *s)

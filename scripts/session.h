@@ -99,6 +99,11 @@ void session_set_feed(struct session *s, bool (*feed)(void *ctx, struct timeline
 /* Asked before each: is there something to feed? false, after a moment: not yet, so that
  * session_advance can be interrupted while it waits. */
 void session_set_feed_ready(struct session *s, bool (*ready)(void *ctx));
+/* Asked what it will feed next, if it knows without waiting. */
+void session_set_feed_peek(struct session *s, bool (*peek)(void *ctx, struct op *op));
+/* The operation that session_advance would do next at the end of the branch; false: not
+ * known, as with every script. Nothing is changed. */
+bool session_next_op(const struct session *s, struct op *op);
 
 /* Asked now and then while a line or a condition runs; true stops it. NULL: nobody is. */
 void session_set_interrupted(struct session *s, bool (*interrupted)(void *ctx),

@@ -30,6 +30,7 @@ struct trace_feed {
     bool second;   /* its first access is done */
     uint32_t done; /* bytes of this access */
     bool begun, ended;
+    char error[512]; /* what is wrong behind refs[] */
 };
 
 struct trace_feed *trace_feed_open(const struct trace_setup *setup, const char *path,
@@ -112,11 +113,14 @@ static void begin_process(struct timeline *t)
     do_op(t, OP_SWITCH_MM, mm, 0, 0, 0);
 }
 
-/* False: it faulted, and nobody could mend it. */
-static bool do_access(struct timeline *t, enum access_kind kind, uint64_t va,
-                      uint32_t size)
+/* The next access of the reference at hand. */
+static struct op next_access(const struct trace_feed *f)
 {
-    struct op op = {.origin = ORIGIN_REPLAY, .arg = {va, size, MODE_USER}};
+    const struct ref *r = &f->refs[f->at];
+    const unsigned kind = f->second ? f->plan.second[r->kind] : f->plan.first[r->kind];
+    const uint32_t left = r->size - f->done;
+    const uint32_t size = left < HARDWARE_MAX_BYTES ? left : HARDWARE_MAX_BYTES;
+    struct op op = {.origin = ORIGIN_REPLAY, .arg = {r->va + f->done, size, MODE_USER}};
     switch (kind) {
     case ACCESS_READ:
         op.kind = OP_LOAD;
@@ -132,46 +136,72 @@ static bool do_access(struct timeline *t, enum access_kind kind, uint64_t va,
         op.arg[2] = size;
         break;
     }
-    timeline_do(t, &op);
+    return op;
+}
+
+/* False: it faulted, and nobody could mend it. */
+static bool do_access(struct timeline *t, const struct op *op)
+{
+    timeline_do(t, op);
     return hw_last_access(timeline_machine(t), 0).done;
+}
+
+/* More references, unless some are left; none: the end, or f->error. */
+static void more_refs(struct trace_feed *f)
+{
+    if (f->at == f->nr && !f->ended && !f->error[0]) {
+        f->at = 0;
+        f->nr = f->reader
+                    ? trace_read(f->reader, f->refs, BATCH, f->error, sizeof f->error)
+                    : syn_read(&f->syn, f->refs, BATCH);
+    }
 }
 
 bool trace_feed_ready(void *ctx)
 {
     const struct trace_feed *f = ctx;
-    return !f->reader || f->at < f->nr || f->ended || trace_ready(f->reader, WAIT_MS);
+    return !f->reader || f->at < f->nr || f->ended || f->error[0] ||
+           trace_ready(f->reader, WAIT_MS);
+}
+
+bool trace_feed_peek(void *ctx, struct op *op)
+{
+    struct trace_feed *f = ctx;
+    if ((f->setup.tables && !f->begun) || f->ended) {
+        return false;
+    }
+    if (f->at == f->nr && (!f->reader || trace_ready(f->reader, 0))) {
+        more_refs(f);
+    }
+    if (f->at < f->nr) {
+        *op = next_access(f);
+    }
+    return f->at < f->nr;
 }
 
 bool trace_feed_next(void *ctx, struct timeline *t)
 {
     struct trace_feed *f = ctx;
-    char err[512] = "";
     if (!f->begun && f->setup.tables) {
         begin_process(t);
     }
     f->begun = true;
-    if (f->at == f->nr && !f->ended) {
-        f->at = 0;
-        f->nr = f->reader ? trace_read(f->reader, f->refs, BATCH, err, sizeof err)
-                          : syn_read(&f->syn, f->refs, BATCH);
-    }
+    more_refs(f);
     if (f->at == f->nr) {
-        return finish(f, t, err);
+        return finish(f, t, f->error);
     }
     const struct ref *r = &f->refs[f->at];
-    unsigned kind = f->second ? f->plan.second[r->kind] : f->plan.first[r->kind];
-    uint32_t left = r->size - f->done;
-    uint32_t size = left < HARDWARE_MAX_BYTES ? left : HARDWARE_MAX_BYTES;
+    const struct op op = next_access(f);
     f->references += !f->second && !f->done;
-    if (!do_access(t, (enum access_kind)kind, r->va + f->done, size)) {
-        snprintf(err, sizeof err,
+    if (!do_access(t, &op)) {
+        snprintf(f->error, sizeof f->error,
                  "reference %" PRIu64 ": the access to 0x%" PRIx64
                  " faults, it is no address of this process",
                  f->references, r->va);
         f->at = f->nr = 0;
-        return finish(f, t, err);
+        return finish(f, t, f->error);
     }
-    f->done += size;
+    f->done += op.kind == OP_FETCH ? (uint32_t)op.arg[2] : (uint32_t)op.arg[1];
     if (f->done < r->size) {
         return true;
     }

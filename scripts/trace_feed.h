@@ -32,5 +32,7 @@ struct timeline *trace_feed_timeline(struct trace_feed *f,
 bool trace_feed_next(void *ctx, struct timeline *t);
 /* Will it do so without waiting for a pipe? For session_set_feed_ready. */
 bool trace_feed_ready(void *ctx);
+/* What it will do, if that is known without waiting. For session_set_feed_peek. */
+bool trace_feed_peek(void *ctx, struct op *op);
 
 #endif

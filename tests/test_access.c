@@ -146,10 +146,18 @@ static void test_feed(const char *geometry, const char *mode)
             mode, err)) {
         return;
     }
-    unsigned steps = 0;
-    while (trace_feed_next(f, t)) {
-        steps++;
+    unsigned steps = 0, wrong = 0;
+    struct op next;
+    for (bool known = trace_feed_peek(f, &next); trace_feed_next(f, t); steps++) {
+        struct op_record done;
+        timeline_op(t, 0, steps, &done);
+        wrong +=
+            known != (done.op.kind != OP_NOTE); /* the note at the end is not known */
+        wrong += known && (done.op.kind != next.kind ||
+                           memcmp(done.op.arg, next.arg, sizeof next.arg) != 0);
+        known = trace_feed_peek(f, &next);
     }
+    is_u64(wrong, 0, "what was said to come next came");
     const struct memsys_tally *a = trace_run_counts(run),
                               *b = &hardware_cpu(timeline_machine(t), 0)->s->n;
     ok(!memcmp(a, b, sizeof *a), "%s, mode %s: the same counts",

@@ -225,6 +225,20 @@ static void follow_view(struct app *a)
     }
 }
 
+bool app_next_op(const struct app *a, struct op *op)
+{
+    const struct model *md = &a->model;
+    struct op_record rec;
+    if (md->inside) {
+        return false;
+    }
+    if (timeline_op(a->t, md->at.branch, md->at.op, &rec)) {
+        *op = rec.op;
+        return true;
+    }
+    return session_next_op(a->session, op);
+}
+
 /* The access in view; what is said about one, or done between, leaves it there. */
 static void follow_access(struct app *a)
 {

@@ -230,6 +230,9 @@ void app_message(struct app *a, enum message_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* After a move from a position, or anything done to the machine. */
 void app_moved(struct app *a, struct position from);
+/* The operation that comes next, where one is between two and it is known: done before,
+ * or of a trace. */
+bool app_next_op(const struct app *a, struct op *op);
 /* A pane that is not in the view brings a view that it is in. */
 void app_focus(struct app *a, int pane);
 /* The hardware's counters have moved on, or another CPU is shown. */

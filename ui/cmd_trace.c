@@ -337,6 +337,7 @@ static int view_trace(const struct options *o, const struct trace_setup *setup,
     if (s) {
         session_set_feed(s, trace_feed_next, f);
         session_set_feed_ready(s, trace_feed_ready);
+        session_set_feed_peek(s, trace_feed_peek);
         session_set_view(s, "hardware");
         status = view_session(s, o);
     } else {

@@ -303,10 +303,9 @@ void hw_focus_refresh(struct app *a)
     const struct last_access last = hw_last_access(md->m, a->cpu);
     f->has_follow = f->has_access || last.there;
     f->follow = f->has_access ? f->va : last.va;
-    struct op_record rec;
-    if (!md->inside && timeline_op(a->t, md->at.branch, md->at.op, &rec) &&
-        hardware_is_op(rec.op.kind) && rec.op.cpu == a->cpu) {
-        predict(a, &rec.op, f);
+    struct op op;
+    if (app_next_op(a, &op) && hardware_is_op(op.kind) && op.cpu == a->cpu) {
+        predict(a, &op, f);
     }
     if (a->hw.walk.pinned) {
         hw_focus_aim(a, a->hw.walk.pinned_va);

@@ -1,8 +1,8 @@
 /* The access in view: what it touched by the last step, what it will probe next.
  *
  * Inside an operation both come from its events, those that have happened and those that
- * will. Between operations the next one may be known (going through the past): then what
- * it will probe is worked out from its address; else from the address that the user
+ * will. Between operations the next one may be known (going through the past, or through
+ * a trace): then what it will probe is worked out from its address; else from the address that the user
  * follows (:walk).
  *
  * Left out: what the script will do next where nothing has been done yet; what other CPUs

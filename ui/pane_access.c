@@ -16,6 +16,7 @@
 #include "access_words.h"
 #include "hardware.h"
 #include "pane.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,16 +80,15 @@ static void find_physical(struct scene *s)
 static bool scene_of(const struct app *a, struct scene *s)
 {
     const struct model *md = &a->model;
-    struct op_record rec;
+    struct op op;
     *s = (struct scene){.a = a, .happened = a->paths_happened};
     if (a->paths.nr) {
         s->path = access_path_at(&a->paths, s->happened);
         s->wish =
             a->paths.has_wish ? a->paths.wish : (struct access_wish){.va = s->path->va};
         s->m = hardware_cpu(md->m, a->paths.cpu);
-    } else if (!md->inside && timeline_op(a->t, md->at.branch, md->at.op, &rec) &&
-               access_of_op(&rec.op, &s->wish)) {
-        s->m = hardware_cpu(md->m, rec.op.cpu);
+    } else if (app_next_op(a, &op) && access_of_op(&op, &s->wish)) {
+        s->m = hardware_cpu(md->m, op.cpu);
     }
     if (!s->m) {
         return false;
@@ -451,14 +451,12 @@ static void draw_header(const struct scene *s, struct grid *g, struct rect r)
 static void draw_next(const struct app *a, struct grid *g, struct rect r)
 {
     const struct model *md = &a->model;
-    struct op_record rec;
+    struct op op;
     struct access_wish w;
-    if (md->inside || !timeline_op(a->t, md->at.branch, md->at.op, &rec) ||
-        !access_of_op(&rec.op, &w)) {
+    if (!app_next_op(a, &op) || !access_of_op(&op, &w)) {
         return;
     }
-    struct scene s = {
-        .a = a, .m = hardware_cpu(md->m, rec.op.cpu), .wish = w, .va = w.va};
+    struct scene s = {.a = a, .m = hardware_cpu(md->m, op.cpu), .wish = w, .va = w.va};
     if (!s.m) {
         return;
     }
@@ -474,6 +472,17 @@ static void draw_next(const struct app *a, struct grid *g, struct rect r)
     if (f->has_tlb && n < (int)sizeof text) {
         snprintf(text + n, sizeof text - (size_t)n, ", %s set %u", scene_tlb_name(&s),
                  access_tlb_set(&f->tlb, w.va, PAGE_4K));
+    }
+    if (text_width(text) > r.w - 4) {
+        n = snprintf(text, sizeof text, "next 0x%llx", (unsigned long long)w.va);
+        if (f->has_l1 && s.m->config.tagging != TAG_PIPT) {
+            n += snprintf(text + n, sizeof text - (size_t)n, " %s s%u", scene_l1_name(&s),
+                          access_set(&f->l1, w.va));
+        }
+        if (f->has_tlb) {
+            snprintf(text + n, sizeof text - (size_t)n, " %s s%u", scene_tlb_name(&s),
+                     access_tlb_set(&f->tlb, w.va, PAGE_4K));
+        }
     }
     grid_put(g, r.x + 1, r.y, a->glyphs->arrow, ST_HINT_KEY, 0);
     grid_text_cut(g, r.x + 3, r.y, r.w - 4, text, a->glyphs->more, ST_HINT, 0);
