@@ -108,8 +108,8 @@ uint64_t machine_nr_ops(const struct machine *m); /* operations done since boot 
 /* Event counters as /proc/vmstat names them, by index; NULL name past the end. */
 const char *vmstat_name(const struct machine *m, uint32_t i);
 uint64_t vmstat_value(const struct machine *m, uint32_t i);
-/* The rows of /proc/vmstat by number, pages by state first. The name's length as snprintf,
- * 0 past the end. A row that is an event counter is read faster as that. */
+/* The rows of /proc/vmstat by number, pages by state first. Answers the name's length, 0
+ * past the end. A row that is an event counter is read faster as that. */
 enum { VMSTAT_NAME = 40 };
 int vmstat_row_name(char *buf, size_t size, const struct machine *m, uint32_t row);
 uint64_t vmstat_row_value(const struct machine *m, uint32_t row);

@@ -2,8 +2,8 @@
  *
  * Inside an operation both come from its events, those that have happened and those that
  * will. Between operations the next one may be known (going through the past, or through
- * a trace): then what it will probe is worked out from its address; else from the address that the user
- * follows (:walk).
+ * a trace): then what it will probe is worked out from its address; else from the address
+ * that the user follows (:walk).
  *
  * Left out: what the script will do next where nothing has been done yet; what other CPUs
  * snoop.
