@@ -219,6 +219,9 @@ static void draw_row(const struct app *a, struct grid *g, struct rect r,
     grid_text(g, x + 1, r.y, flags, part ? ST_BRIGHT : ST_NORMAL, 0);
     x += 2 + app_max_int(7, text_width(flags));
     target_text(a, mmu, row, r.w >= 90, text, sizeof text);
+    if (text_width(text) > r.x + r.w - 1 - x) { /* rather out of its column than cut */
+        x -= app_max_int(0, 7 - text_width(flags));
+    }
     const int room = r.x + r.w - 1 - x;
     if (room >= 8) {
         grid_text_cut(g, x, r.y, room, text, gl->more,
