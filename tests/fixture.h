@@ -29,6 +29,25 @@ static inline struct machine_config bare_config(uint64_t frames, uint64_t highme
     return c;
 }
 
+/* Options as on the command line: "ram=256M cpus=2". */
+static inline void config_words(struct machine_config *c, const char *settings)
+{
+    char err[300], words[300];
+    snprintf(words, sizeof words, "%s", settings);
+    for (char *at = words, *end; *at; at = end) {
+        char *equals = strchr(at, '=');
+        end = at + strcspn(at, " ");
+        end += *end ? (*end = 0, 1) : 0;
+        if (!equals || equals > end) {
+            bail_out("%s is no option", at);
+        }
+        *equals = 0;
+        if (!config_set(c, at, equals + 1, err, sizeof err)) {
+            bail_out("%s", err);
+        }
+    }
+}
+
 /* Not calloc(): under MALLOC_PERTURB_, which Meson sets for tests, that writes all of
  * it. */
 static inline void *sparse_reserve(size_t size_bytes)

@@ -48,18 +48,10 @@ static bool was_in(enum fn fn)
 static struct machine_config config_of(enum arch arch, const char *settings)
 {
     struct machine_config c;
-    char err[300], words[200];
     config_init(&c, arch);
     c.ram_bytes = (uint64_t)64 << 20;
     c.cpus = 3;
-    snprintf(words, sizeof words, "%s", settings);
-    for (char *word = strtok(words, " "); word; word = strtok(NULL, " ")) {
-        char *equals = strchr(word, '=');
-        *equals = 0;
-        if (!config_set(&c, word, equals + 1, err, sizeof err)) {
-            bail_out("%s", err);
-        }
-    }
+    config_words(&c, settings);
     return c;
 }
 

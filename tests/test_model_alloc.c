@@ -5,7 +5,8 @@
  *   test_model_alloc [ROUNDS [SEED]]
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "fixture.h"
+#include "steps.h"
+
 #include "model_alloc.h"
 #include "prng.h"
 
@@ -272,22 +273,13 @@ static bool do_step(struct run *r, const struct step *s)
     return true;
 }
 
-/* How often each kind of event came: a test that never steals proves nothing. */
-static uint64_t seen[NR_EVENTS];
-
-static void count_event(struct probe *p, const struct event *ev)
+static int play(const struct machine_config *c, const void *all, int n, int every,
+                char *problem, size_t size)
 {
-    (void)p;
-    seen[ev->kind]++;
-}
-
-/* Answers the step at which it went wrong, or -1. */
-static int play(const struct machine_config *c, const struct step *steps, int n,
-                int every, char *problem, size_t size)
-{
+    const struct step *steps = all;
     struct run *r = calloc(1, sizeof *r);
     r->m = boot(c);
-    r->m->probe.slow = count_event;
+    r->m->probe.slow = count_seen;
     r->m->probe.stop = n % 2 ? UINT64_MAX : 0; /* odd lengths run unobserved */
     r->o = model_of(r->m);
     int bad = same(r) ? -1 : 0;
@@ -302,7 +294,7 @@ static int play(const struct machine_config *c, const struct step *steps, int n,
     return bad;
 }
 
-/* ---- making and shrinking sequences ---- */
+/* ---- making sequences ---- */
 
 static void make_steps(struct prng *rand, struct step *steps, uint32_t cpus, int mood)
 {
@@ -347,41 +339,15 @@ static void make_steps(struct prng *rand, struct step *steps, uint32_t cpus, int
     }
 }
 
-/* Leave out what can be left out: pieces of half the length, a quarter, ... one. */
-static int shrink(const struct machine_config *c, struct step *steps, int n,
-                  char *problem, size_t size)
-{
-    struct step *shorter = malloc((size_t)n * sizeof *shorter);
-    for (int piece = n / 2; piece >= 1; piece /= 2) {
-        for (int at = 0; at + piece <= n;) {
-            memcpy(shorter, steps, (size_t)at * sizeof *steps);
-            memcpy(shorter + at, steps + at + piece,
-                   (size_t)(n - at - piece) * sizeof *steps);
-            int bad = play(c, shorter, n - piece, 1, problem, size);
-            if (bad >= 0) {
-                n = bad + 1;
-                memcpy(steps, shorter, (size_t)n * sizeof *steps);
-            } else {
-                at += piece;
-            }
-        }
-    }
-    play(c, steps, n, 1, problem, size);
-    free(shorter);
-    return n;
-}
-
-static void report(const struct step *steps, int n)
+static void print_step(const void *step, int i)
 {
     static const char *const names[] = {"alloc", "free",     "drain_local", "drain_all",
                                         "fold",  "memalloc", "lru",         "split"};
-    for (int i = 0; i < n && i < 60; i++) {
-        char gfp[128];
-        gfp_format(gfp, sizeof gfp, steps[i].gfp);
-        diag("%3d  cpu %u  %s order %u which %u %s", i, steps[i].cpu,
-             names[steps[i].kind], steps[i].order, steps[i].which,
-             steps[i].kind == ALLOC ? gfp : "");
-    }
+    const struct step *s = step;
+    char gfp[128];
+    gfp_format(gfp, sizeof gfp, s->gfp);
+    diag("%3d  cpu %u  %s order %u which %u %s", i, s->cpu, names[s->kind], s->order,
+         s->which, s->kind == ALLOC ? gfp : "");
 }
 
 /* A 64-bit machine with a little in DMA32 and a little in Normal: DMA32 is used before
@@ -429,20 +395,17 @@ int main(int argc, char **argv)
 {
     int rounds = argc > 1 ? atoi(argv[1]) : 44;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x5eed;
+    static const struct steps_kind kind = {sizeof(struct step), play, print_step};
     struct step *steps = calloc(STEPS, sizeof *steps);
     for (int i = 0; i < rounds; i++) {
         struct machine_config c = geometry(i);
         struct prng rand = {seed + (uint64_t)i * 0x9e3779b97f4a7c15};
-        char problem[300], text[400];
+        char what[80];
         make_steps(&rand, steps, c.cpus, i / 10);
         int every = c.ram_bytes >> PAGE_SHIFT <= 1024 ? 1 : 16;
-        int bad = play(&c, steps, STEPS, every, problem, sizeof problem);
-        config_format(text, sizeof text, &c);
-        if (!ok(bad < 0, "round %d: %d steps give the model's answers", i, STEPS)) {
-            diag("%s at step %d; %s", problem, bad, text);
-            int n = shrink(&c, steps, bad + 1, problem, sizeof problem);
-            diag("shrunk to %d steps: %s", n, problem);
-            report(steps, n);
+        snprintf(what, sizeof what, "round %d: %d steps give the model's answers", i,
+                 STEPS);
+        if (!steps_hold(&kind, &c, steps, STEPS, every, what)) {
             break;
         }
     }
@@ -454,10 +417,8 @@ int main(int argc, char **argv)
                                         EV_RECLAIM_RETRY_ZONE, EV_OOM,
                                         EV_MM_PAGE_PCPU_DRAIN, EV_VMSTAT_FOLD,
                                         EV_RESERVES_ALLOWED,   EV_BUDDY_MERGE};
-    for (size_t i = 0;
-         rounds >= 20 && !tap.failed && i < sizeof must_see / sizeof must_see[0]; i++) {
-        ok(seen[must_see[i]] > 0, "%s came %" PRIu64 " times",
-           event_info(must_see[i])->name, seen[must_see[i]]);
+    if (rounds >= 20) {
+        must_have_seen(must_see, sizeof must_see / sizeof must_see[0]);
     }
     free(steps);
     return done_testing();

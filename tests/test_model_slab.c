@@ -11,10 +11,7 @@
  *   test_model_slab [ROUNDS [SEED]]
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "fixture.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "steps.h"
 
 #include "prng.h"
 #include "slab_ops.h"
@@ -61,8 +58,6 @@ struct run {
     unsigned char tag;
     char problem[300];
 };
-
-static uint64_t seen[NR_EVENTS];
 
 static uint64_t call(struct run *r, uint32_t cpu, uint16_t kind, uint64_t a0, uint64_t a1,
                      uint64_t a2, uint64_t a3)
@@ -343,12 +338,6 @@ static uint64_t pages_of(const struct machine *m)
     return nr;
 }
 
-static void count_hook(struct probe *p, const struct event *e)
-{
-    (void)p;
-    seen[e->kind]++;
-}
-
 /* Give everything back; nothing may be missing then. */
 static bool finish(struct run *r, uint64_t pages, uint64_t kmalloc_objects)
 {
@@ -377,15 +366,15 @@ static bool finish(struct run *r, uint64_t pages, uint64_t kmalloc_objects)
            count_again(r);
 }
 
-/* The step that fails, or -1. */
-static int play(const struct machine_config *c, const struct step *steps, int n,
-                int every, char *problem, size_t size)
+static int play(const struct machine_config *c, const void *all, int n, int every,
+                char *problem, size_t size)
 {
+    const struct step *steps = all;
     struct run *r = calloc(1, sizeof *r);
     int failed = -1;
     uint64_t objects = 0;
     r->m = boot(c);
-    r->m->probe.slow = count_hook;
+    r->m->probe.slow = count_seen;
     call(r, 0, OP_KMEM_CACHE_INIT, 0, 0, 0, 0);
     for (uint32_t cpu = 0; cpu < r->m->mm->nr_cpus; cpu++) {
         call(r, cpu, OP_VMSTAT_UPDATE, 0, 0, 0, 0);
@@ -412,7 +401,7 @@ static int play(const struct machine_config *c, const struct step *steps, int n,
     return failed;
 }
 
-/* ---- making and shrinking sequences ---- */
+/* ---- making sequences ---- */
 
 static uint32_t random_size(struct prng *rand)
 {
@@ -460,40 +449,16 @@ static void make_steps(struct prng *rand, struct step *steps, uint32_t cpus, int
     }
 }
 
-static int shrink(const struct machine_config *c, struct step *steps, int n,
-                  char *problem, size_t size)
-{
-    struct step *shorter = malloc((size_t)n * sizeof *shorter);
-    for (int piece = n / 2; piece >= 1; piece /= 2) {
-        for (int at = 0; at + piece <= n;) {
-            memcpy(shorter, steps, (size_t)at * sizeof *steps);
-            memcpy(shorter + at, steps + at + piece,
-                   (size_t)(n - at - piece) * sizeof *steps);
-            const int failed = play(c, shorter, n - piece, 1, problem, size);
-            if (failed >= 0) {
-                n = failed + 1;
-                memcpy(steps, shorter, (size_t)n * sizeof *steps);
-            } else {
-                at += piece;
-            }
-        }
-    }
-    play(c, steps, n, 1, problem, size);
-    free(shorter);
-    return n;
-}
-
-static void report(const struct step *steps, int n)
+static void print_step(const void *step, int i)
 {
     static const char *const names[NR_KINDS] = {
         "alloc",   "free",   "kmalloc", "krealloc", "bulk_alloc", "bulk_free", "create",
         "destroy", "shrink", "reap",    "tune",     "hog",        "unhog"};
-    for (int i = 0; i < n && i < 60; i++) {
-        char gfp[128];
-        gfp_format(gfp, sizeof gfp, steps[i].gfp);
-        diag("%3d  cpu %u  %s which %u size %u %s", i, steps[i].cpu, names[steps[i].kind],
-             steps[i].which, steps[i].size, gfp);
-    }
+    const struct step *s = step;
+    char gfp[128];
+    gfp_format(gfp, sizeof gfp, s->gfp);
+    diag("%3d  cpu %u  %s which %u size %u %s", i, s->cpu, names[s->kind], s->which,
+         s->size, gfp);
 }
 
 static struct machine_config geometry(int i)
@@ -568,7 +533,7 @@ static bool fail_from(uint32_t pages_left, bool slub, uint64_t *requests)
     const struct step all = {.size = UINT32_MAX};
     do_hog(r, &all);
     do_unhog(r, &all, pages_left);
-    r->m->probe.slow = count_hook;
+    r->m->probe.slow = count_seen;
     r->m->probe.stop = 0;
     const uint64_t before =
         seen[EV_SLAB_GROW] + seen[EV_SLUB_NEW] + seen[EV_SLAB_GROW_FAIL];
@@ -586,6 +551,7 @@ int main(int argc, char **argv)
 {
     const int rounds = argc > 1 ? atoi(argv[1]) : 18;
     const uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x51ab;
+    static const struct steps_kind kind = {sizeof(struct step), play, print_step};
     struct step *steps = calloc(STEPS, sizeof *steps);
     static const char *const debug[] = {"FZPU", "FZ", "FP", "U", "FZPUO", "Z"};
     for (int n = 0; n < 2 * rounds + (rounds + 1) / 2; n++) {
@@ -596,17 +562,12 @@ int main(int argc, char **argv)
         config_set(&c, "slub_debug", n < 2 * rounds ? "none" : debug[i % 6], err,
                    sizeof err);
         struct prng rand = {seed + (uint64_t)i * 0x9e3779b97f4a7c15};
-        char problem[300], text[400];
+        char what[240];
         make_steps(&rand, steps, c.cpus, i / 6);
         const int every = c.ram_bytes >> PAGE_SHIFT <= 1024 ? 1 : 8;
-        const int failed = play(&c, steps, STEPS, every, problem, sizeof problem);
-        config_format(text, sizeof text, &c);
-        if (!ok(failed < 0, "%s%s, round %d: %d steps", c.slub ? "SLUB " : "SLAB",
-                c.slub_debug, i, STEPS)) {
-            diag("%s at step %d; %s", problem, failed, text);
-            const int few = shrink(&c, steps, failed + 1, problem, sizeof problem);
-            diag("shrunk to %d steps: %s", few, problem);
-            report(steps, few);
+        snprintf(what, sizeof what, "%s%s, round %d: %d steps", c.slub ? "SLUB " : "SLAB",
+                 c.slub_debug, i, STEPS);
+        if (!steps_hold(&kind, &c, steps, STEPS, every, what)) {
             break;
         }
     }
@@ -621,10 +582,8 @@ int main(int argc, char **argv)
         EV_SLUB_PUT,          EV_SLUB_PUT_SLOW,      EV_SLUB_FREEZE,
         EV_SLUB_CHAIN_FULL,   EV_SLUB_UNFREEZE,      EV_SLUB_DISCARD,
         EV_SLUB_DEBUG_ALLOC,  EV_SLUB_DEBUG_FREE};
-    for (size_t i = 0;
-         rounds >= 18 && !tap.failed && i < sizeof must_see / sizeof must_see[0]; i++) {
-        ok(seen[must_see[i]] > 0, "%s came %" PRIu64 " times",
-           event_info(must_see[i])->name, seen[must_see[i]]);
+    if (rounds >= 18) {
+        must_have_seen(must_see, sizeof must_see / sizeof must_see[0]);
     }
     ok(seen[EV_SLAB_BUG] + seen[EV_SLUB_BUG] + seen[EV_SLUB_FIX] == 0,
        "no correct call is reported");

@@ -2,64 +2,13 @@
  * split, the rule of one type at a time, and what accesses and caches make of it.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "entries.h"
+
 #include "bad_reasons.h"
-#include "hardware.h"
-#include "inspect.h"
 #include "inspect_hw.h"
 #include "mm_struct.h"
-#include "pgtable.h"
-#include "tap.h"
-#include "vm.h"
 
-static struct {
-    struct machine *m;
-    uint32_t seen[NR_EVENTS];
-    uint64_t last_reason;
-} w;
-
-static void watch(struct probe *p, const struct event *ev)
-{
-    (void)p;
-    w.seen[ev->kind]++;
-    w.last_reason = ev->kind == EV_VM_WARN ? ev->arg[1] : w.last_reason;
-}
-
-static uint64_t call(enum op_kind kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-    const struct op op = {.kind = (uint16_t)kind, .arg = {a, b, c, d}};
-    return machine_do(w.m, &op);
-}
-
-static void boot(enum arch arch, const char *coherent)
-{
-    struct machine_config c;
-    char err[300];
-    memset(&w, 0, sizeof w);
-    config_init(&c, arch);
-    config_set(&c, "ram", "256M", err, sizeof err);
-    config_set(&c, "memory_types", "true", err, sizeof err);
-    config_set(&c, "coherent", coherent, err, sizeof err);
-    config_set(&c, "detect", "false", err, sizeof err);
-    w.m = machine_create(&c, NULL, err, sizeof err);
-    if (!w.m) {
-        bail_out("%s", err);
-    }
-    w.m->probe.slow = watch;
-    w.m->probe.stop = 0;
-}
-
-static void end(const char *what)
-{
-    is_str(machine_check(w.m), NULL, "%s: invariants", what);
-    machine_destroy(w.m);
-}
-
-static void is_entry(uint64_t va, uint32_t level, uint64_t value, const char *what)
-{
-    const struct pgtable_entry e = pgtable_find(w.m, va);
-    is_u64(e.level, level, "%s: level", what);
-    is_hex(e.value, value, "%s: entry", what);
-}
+static const char settings[] = "ram=256M memory_types=true detect=false coherent=true";
 
 static uint64_t uncached(void)
 {
@@ -70,35 +19,35 @@ static uint64_t uncached(void)
 /* NX, G, D, A, W, P are 0x8000000000000163; PWT 8, PCD 10, PS 80, PAT 80 or 1000. */
 static void test_ioremap(void)
 {
-    boot(ARCH_X86_64, "true");
-    is_entry(call(OP_IOREMAP, 0xfe000000, 4096, 0, 0), 1, UINT64_C(0x80000000fe000173),
+    begin(ARCH_X86_64, settings);
+    is_entry(call(OP_IOREMAP, 0xfe000000, 4096), 1, UINT64_C(0x80000000fe000173),
              "ioremap");
-    is_entry(call(OP_IOREMAP_UC, 0xfe000000, 4096, 0, 0), 1, UINT64_C(0x80000000fe00017b),
+    is_entry(call(OP_IOREMAP_UC, 0xfe000000, 4096), 1, UINT64_C(0x80000000fe00017b),
              "ioremap_uc");
-    is_entry(call(OP_IOREMAP_WC, 0xfe000000, 4096, 0, 0), 1, UINT64_C(0x80000000fe00016b),
+    is_entry(call(OP_IOREMAP_WC, 0xfe000000, 4096), 1, UINT64_C(0x80000000fe00016b),
              "ioremap_wc");
-    is_entry(call(OP_IOREMAP_WT, 0xfe000000, 4096, 0, 0), 1, UINT64_C(0x80000000fe0001fb),
+    is_entry(call(OP_IOREMAP_WT, 0xfe000000, 4096), 1, UINT64_C(0x80000000fe0001fb),
              "ioremap_wt");
-    is_entry(call(OP_IOREMAP_CACHE, 0xfe000000, 4096, 0, 0), 1,
-             UINT64_C(0x80000000fe000163), "ioremap_cache");
-    is_entry(call(OP_IOREMAP_WT, 0xfe000000, 2 << 20, 0, 0), 2,
-             UINT64_C(0x80000000fe0011fb), "ioremap_wt of 2 MiB: PAT is another bit");
-    is_entry(call(OP_IOREMAP_WC, 0xfe000000, 2 << 20, 0, 0), 2,
-             UINT64_C(0x80000000fe0001eb), "ioremap_wc of 2 MiB");
+    is_entry(call(OP_IOREMAP_CACHE, 0xfe000000, 4096), 1, UINT64_C(0x80000000fe000163),
+             "ioremap_cache");
+    is_entry(call(OP_IOREMAP_WT, 0xfe000000, 2 << 20), 2, UINT64_C(0x80000000fe0011fb),
+             "ioremap_wt of 2 MiB: PAT is another bit");
+    is_entry(call(OP_IOREMAP_WC, 0xfe000000, 2 << 20), 2, UINT64_C(0x80000000fe0001eb),
+             "ioremap_wc of 2 MiB");
     end("ioremap");
 }
 
 static void test_split(enum arch arch, const char *name, uint64_t nx)
 {
-    boot(arch, "true");
+    begin(arch, settings);
     const uint64_t large = arch == ARCH_I386 ? 4 << 20 : 2 << 20;
     const uint64_t va = w.m->vm->kspace.page_offset + 24 * large, page = va + 0x5000;
     const uint64_t pa = 24 * large, tables = w.m->vm->nr_tables;
-    const uint64_t mm = call(OP_MM_CREATE, 0, 0, 0, 0);
-    call(OP_SWITCH_MM, mm, 0, 0, 0);
+    const uint64_t mm = call(OP_MM_CREATE, 0);
+    call(OP_SWITCH_MM, mm);
     call(OP_STORE, page + 16, 8, 0x1122334455667788, MODE_KERNEL);
     is_entry(page, 2, nx | pa | 0x1e3, name);
-    is_u64(call(OP_SET_MEMORY_UC, page, 2, 0, 0), 0, "%s: two pages become UC-", name);
+    is_u64(call(OP_SET_MEMORY_UC, page, 2), 0, "%s: two pages become UC-", name);
     is_entry(page, 1, nx | (pa + 0x5000) | 0x173, "the first");
     is_entry(page + 4096, 1, nx | (pa + 0x6000) | 0x173, "the second");
     is_entry(page + 8192, 1, nx | (pa + 0x7000) | 0x163, "the one behind them");
@@ -107,29 +56,25 @@ static void test_split(enum arch arch, const char *name, uint64_t nx)
     is_u64(w.m->vm->nr_tables, tables + 1, "%s: one table more", name);
     is_u64(w.seen[EV_HUGE_SPLIT], 1, "%s: one split", name);
     const uint64_t before = uncached();
-    is_hex(call(OP_LOAD, page + 16, 8, MODE_KERNEL, 0), 0x1122334455667788,
+    is_hex(call(OP_LOAD, page + 16, 8, MODE_KERNEL), 0x1122334455667788,
            "%s: a process's load returns the store", name);
     is_u64(uncached(), before + 1, "%s: past the caches", name);
-    is_hex(call(OP_SET_MEMORY_UC, page, 1, 0, 0), (uint64_t)-16, "%s: again: -EBUSY",
-           name);
-    is_hex(call(OP_SET_MEMORY_WC, page, 1, 0, 0), (uint64_t)-16, "%s: WC: -EBUSY", name);
+    is_hex(call(OP_SET_MEMORY_UC, page, 1), (uint64_t)-16, "%s: again: -EBUSY", name);
+    is_hex(call(OP_SET_MEMORY_WC, page, 1), (uint64_t)-16, "%s: WC: -EBUSY", name);
     is_u64(w.last_reason, BAD_MEMTYPE_BUSY, "%s: it says why", name);
-    is_u64(call(OP_SET_MEMORY_WB, page, 2, 0, 0), 0, "%s: write-back again", name);
+    is_u64(call(OP_SET_MEMORY_WB, page, 2), 0, "%s: write-back again", name);
     is_entry(page, 1, nx | (pa + 0x5000) | 0x163, "as it was, but small");
-    is_u64(call(OP_SET_MEMORY_WC, page, 1, 0, 0), 0, "%s: then WC", name);
+    is_u64(call(OP_SET_MEMORY_WC, page, 1), 0, "%s: then WC", name);
     is_entry(page, 1, nx | (pa + 0x5000) | 0x16b, "write-combining");
-    is_hex(call(OP_LOAD, page + 16, 8, MODE_KERNEL, 0), 0x1122334455667788,
+    is_hex(call(OP_LOAD, page + 16, 8, MODE_KERNEL), 0x1122334455667788,
            "%s: nothing is lost", name);
-    is_hex(call(OP_SET_MEMORY_UC, page + 1, 1, 0, 0), (uint64_t)-22, "%s: odd: -EINVAL",
-           name);
-    is_hex(call(OP_SET_MEMORY_UC, w.m->vm->kspace.vmalloc_start, 1, 0, 0), (uint64_t)-22,
+    is_hex(call(OP_SET_MEMORY_UC, page + 1, 1), (uint64_t)-22, "%s: odd: -EINVAL", name);
+    is_hex(call(OP_SET_MEMORY_UC, w.m->vm->kspace.vmalloc_start, 1), (uint64_t)-22,
            "%s: no page of the direct map: -EINVAL", name);
-    is_hex(call(OP_SET_MEMORY_UC, page, 0, 0, 0), (uint64_t)-22, "%s: none: -EINVAL",
-           name);
+    is_hex(call(OP_SET_MEMORY_UC, page), (uint64_t)-22, "%s: none: -EINVAL", name);
     w.seen[EV_HUGE_SPLIT] = 0;
     const uint64_t pages = large >> PAGE_SHIFT;
-    is_u64(call(OP_SET_MEMORY_UC, va + 2 * large, pages, 0, 0), 0, "%s: a whole one",
-           name);
+    is_u64(call(OP_SET_MEMORY_UC, va + 2 * large, pages), 0, "%s: a whole one", name);
     is_entry(va + 2 * large, 2, nx | (pa + 2 * large) | 0x1f3, "stays large");
     is_u64(w.seen[EV_HUGE_SPLIT], 0, "%s: without a split", name);
     end(name);
@@ -138,15 +83,15 @@ static void test_split(enum arch arch, const char *name, uint64_t nx)
 /* What is dirty in a cache that nobody snoops is written back before accesses pass it. */
 static void test_flush(void)
 {
-    boot(ARCH_X86_64, "false");
+    begin(ARCH_X86_64, "ram=256M memory_types=true detect=false coherent=false");
     const uint64_t va = w.m->vm->kspace.page_offset + (64 << 20);
     call(OP_STORE, va, 8, 7, MODE_KERNEL);
-    is_u64(call(OP_DMA_READ, 64 << 20, 8, 0, 0), 0, "a device does not see the store");
-    call(OP_SET_MEMORY_UC, va, 1, 0, 0);
-    is_u64(call(OP_DMA_READ, 64 << 20, 8, 0, 0), 7, "set_memory_uc wrote it back");
-    is_u64(call(OP_LOAD, va, 8, MODE_KERNEL, 0), 7, "a load sees it");
-    call(OP_DMA_WRITE, 64 << 20, 8, 9, 0);
-    is_u64(call(OP_LOAD, va, 8, MODE_KERNEL, 0), 9, "and what a device writes");
+    is_u64(call(OP_DMA_READ, 64 << 20, 8), 0, "a device does not see the store");
+    call(OP_SET_MEMORY_UC, va, 1);
+    is_u64(call(OP_DMA_READ, 64 << 20, 8), 7, "set_memory_uc wrote it back");
+    is_u64(call(OP_LOAD, va, 8, MODE_KERNEL), 7, "a load sees it");
+    call(OP_DMA_WRITE, 64 << 20, 8, 9);
+    is_u64(call(OP_LOAD, va, 8, MODE_KERNEL), 9, "and what a device writes");
     end("without coherence");
 }
 

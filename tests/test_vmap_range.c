@@ -2,71 +2,16 @@
  * bits, page tables that make way for them, and their ends.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "inspect.h"
+#include "entries.h"
+
 #include "inspect_hw.h"
 #include "inspect_space.h"
-#include "pgtable.h"
-#include "tap.h"
-#include "vm.h"
-
-#define KIB UINT64_C(1024)
-#define MIB (KIB << 10)
-#define GIB (MIB << 10)
 
 /* NX 1<<63 | PAT of a large page 1<<12 | G 100 | PS 80 | D 40 | A 20 | PCD 10 | PWT 8 |
  * W 2 | P 1 */
 #define IO_SMALL UINT64_C(0x8000000000000173)
 #define IO_LARGE UINT64_C(0x80000000000001f3)
 #define RAM_LARGE UINT64_C(0x80000000000001e3)
-
-static struct {
-    struct machine *m;
-    uint32_t seen[NR_EVENTS];
-} w;
-
-static void watch(struct probe *p, const struct event *ev)
-{
-    (void)p;
-    w.seen[ev->kind]++;
-}
-
-static uint64_t call(enum op_kind kind, uint64_t a, uint64_t b)
-{
-    const struct op op = {.kind = (uint16_t)kind, .arg = {a, b}};
-    return machine_do(w.m, &op);
-}
-
-static void boot(enum arch arch, const char *ram, const char *option, const char *value)
-{
-    struct machine_config c;
-    char err[300];
-    memset(&w, 0, sizeof w);
-    config_init(&c, arch);
-    config_set(&c, "ram", ram, err, sizeof err);
-    if (option && !config_set(&c, option, value, err, sizeof err)) {
-        bail_out("%s", err);
-    }
-    w.m = machine_create(&c, NULL, err, sizeof err);
-    if (!w.m) {
-        bail_out("%s", err);
-    }
-    w.m->probe.slow = watch;
-    w.m->probe.stop = 0;
-}
-
-static void end(const char *what)
-{
-    is_str(machine_check(w.m), NULL, "%s: invariants", what);
-    machine_destroy(w.m);
-}
-
-/* The entry that maps va, or the empty one where it would be. */
-static void is_entry(uint64_t va, uint32_t level, uint64_t value, const char *what)
-{
-    const struct pgtable_entry e = pgtable_find(w.m, va);
-    is_u64(e.level, level, "%s: level", what);
-    is_hex(e.value, value, "%s: entry", what);
-}
 
 static bool dump_has(const char *line)
 {
@@ -97,7 +42,7 @@ static bool whatis_has(uint64_t va, const char *words)
 static void test_2m(void)
 {
     const uint64_t base = UINT64_C(0xffffc90000000000);
-    boot(ARCH_X86_64, "256M", NULL, NULL);
+    begin(ARCH_X86_64, "ram=256M");
     const uint64_t tables = w.m->vm->nr_tables;
     is_hex(call(OP_IOREMAP, 0xe0000000, 4 * MIB + 4 * KIB), base, "4 MiB and a page");
     is_entry(base, 2, 0xe0000000 | IO_LARGE, "the first 2 MiB");
@@ -126,7 +71,7 @@ static void test_2m(void)
 static void test_alignment(void)
 {
     const uint64_t base = UINT64_C(0xffffc90000000000);
-    boot(ARCH_X86_64, "256M", NULL, NULL);
+    begin(ARCH_X86_64, "ram=256M");
     is_hex(call(OP_IOREMAP, 0xe0001000, 2 * MIB), base, "2 MiB from a page on");
     is_entry(base, 1, 0xe0001000 | IO_SMALL, "are small pages");
     is_u64(w.seen[EV_HUGE_SET], 0, "all of them");
@@ -143,7 +88,7 @@ static void test_alignment(void)
 static void test_1g(void)
 {
     const uint64_t base = UINT64_C(0xffffc90000000000);
-    boot(ARCH_X86_64, "256M", NULL, NULL);
+    begin(ARCH_X86_64, "ram=256M");
     is_hex(call(OP_IOREMAP, 8 * GIB, GIB + 2 * MIB + 4 * KIB), base, "1 GiB and more");
     is_entry(base + 0x2345678, 3, 8 * GIB | IO_LARGE, "1 GiB by one entry");
     is_entry(base + GIB, 2, 9 * GIB | IO_LARGE, "2 MiB by one");
@@ -155,12 +100,12 @@ static void test_1g(void)
     call(OP_IOUNMAP, base, 0);
     is_entry(base, 3, 0, "unmapped");
     end("1 GiB");
-    boot(ARCH_X86_64, "256M", "gbpages", "false");
+    begin(ARCH_X86_64, "ram=256M gbpages=false");
     call(OP_IOREMAP, 8 * GIB, GIB);
     is_entry(base, 2, 8 * GIB | IO_LARGE, "a processor without pages of 1 GiB");
     is_u64(w.seen[EV_HUGE_SET], 512, "has 512 entries");
     end("without gbpages");
-    boot(ARCH_X86_64, "256M", "la57", "true");
+    begin(ARCH_X86_64, "ram=256M la57=true");
     const uint64_t five = UINT64_C(0xffa0000000000000);
     is_hex(call(OP_IOREMAP, 8 * GIB, GIB), five, "five levels");
     is_entry(five, 3, 8 * GIB | IO_LARGE, "1 GiB by one entry");
@@ -171,7 +116,7 @@ static void test_1g(void)
 static void test_tables_make_way(void)
 {
     const uint64_t base = UINT64_C(0xffffc90000000000);
-    boot(ARCH_X86_64, "256M", NULL, NULL);
+    begin(ARCH_X86_64, "ram=256M");
     is_hex(call(OP_IOREMAP, 0xe0000000, 4 * KIB), base, "a page");
     const uint64_t tables = w.m->vm->nr_tables;
     const uint64_t table = pgtable_find(w.m, base).at >> PAGE_SHIFT;
@@ -204,14 +149,14 @@ static void test_tables_make_way(void)
 
 static void test_32(void)
 {
-    boot(ARCH_I386_PAE, "256M", "highmem", "128M");
+    begin(ARCH_I386_PAE, "ram=256M highmem=128M");
     uint64_t va = call(OP_IOREMAP, 0xe0000000, 2 * MIB);
     is_u64(va & (2 * MIB - 1), 0, "PAE: aligned");
     is_entry(va, 2, 0xe0000000 | IO_LARGE, "PAE: 2 MiB by one entry");
     call(OP_IOUNMAP, va, 0);
     is_entry(va, 2, 0, "PAE: unmapped");
     end("PAE");
-    boot(ARCH_I386_PAE, "256M", "highmem", "128M");
+    begin(ARCH_I386_PAE, "ram=256M highmem=128M");
     va = call(OP_IOREMAP, 0xe0001000, 2 * MIB);
     call(OP_IOUNMAP, va, 0);
     call(OP_VM_UNMAP_ALIASES, 0, 0);
@@ -219,7 +164,7 @@ static void test_32(void)
     is_entry(va, 1, 0xe0000000 | IO_SMALL, "PAE: the table stays: small pages");
     is_u64(w.seen[EV_PTE_FREE], 0, "PAE: nothing makes way");
     end("PAE with a table");
-    boot(ARCH_I386, "256M", "highmem", "128M");
+    begin(ARCH_I386, "ram=256M highmem=128M");
     va = call(OP_IOREMAP, 0xe0000000, 8 * MIB);
     is_u64(va & (4 * MIB - 1), 0, "i386: aligned to 4 MiB, no more");
     is_entry(va, 1, 0xe0000173, "i386: small pages nevertheless");
@@ -231,7 +176,7 @@ static void test_32(void)
 static void test_vmalloc_huge(void)
 {
     const uint64_t base = UINT64_C(0xffffc90000000000);
-    boot(ARCH_X86_64, "256M", NULL, NULL);
+    begin(ARCH_X86_64, "ram=256M");
     is_hex(call(OP_VMALLOC_HUGE, 3 * MIB, 0), base, "vmalloc_huge of 3 MiB");
     const struct pgtable_entry e = pgtable_find(w.m, base);
     const uint64_t block = pgtable_frame(w.m, e.value);
@@ -254,7 +199,7 @@ static void test_vmalloc_huge(void)
     is_u64(w.seen[EV_HUGE_SET], 3, "is small pages");
     end("vmalloc_huge");
     /* no block of 2 MiB: small pages, elsewhere */
-    boot(ARCH_X86_64, "64M", NULL, NULL);
+    begin(ARCH_X86_64, "ram=64M");
     uint64_t blocks[64], nr = 0;
     call(OP_MEMALLOC, 1, 0); /* the reserves, too */
     for (uint64_t got; nr < 64; nr++) {
@@ -282,7 +227,7 @@ static void test_vmalloc_huge(void)
     is_str(machine_check(w.m), NULL, "invariants");
     call(OP_VFREE, va, 0);
     end("no blocks");
-    boot(ARCH_I386_PAE, "256M", "highmem", "128M");
+    begin(ARCH_I386_PAE, "ram=256M highmem=128M");
     call(OP_VMALLOC_HUGE, 4 * MIB, 0);
     is_u64(w.seen[EV_HUGE_SET], 0, "PAE: vmalloc_huge is vmalloc");
     end("vmalloc_huge with PAE");
@@ -293,7 +238,7 @@ static void test_vmalloc_huge(void)
 static void test_walk(void)
 {
     struct walk walk;
-    boot(ARCH_X86_64, "256M", "psc", "16,4,2");
+    begin(ARCH_X86_64, "ram=256M psc=16,4,2");
     const uint64_t va = call(OP_VMALLOC_HUGE, 2 * MIB, 0);
     const struct op store = {.kind = OP_STORE,
                              .arg = {va + 0x123456, 8, 0x1122334455667788}};
