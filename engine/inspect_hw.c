@@ -124,9 +124,13 @@ static void peek_walk(const struct memsys *cpu, const struct mmu *mmu, uint64_t 
     mmu_peek(mmu, va, kind, &bus, w);
 }
 
-/* Does the walker find something else now? */
+/* Does the walker find something else now? A trace without tables has none to differ
+ * from. */
 static bool is_stale(const struct memsys *cpu, uint64_t va, uint64_t entry)
 {
+    if (cpu->config.translation != TRANSLATE_TABLES) {
+        return false;
+    }
     struct mmu mmu = cpu->s->mmu;
     struct walk w;
     mmu.user = mmu.smap = mmu.smep = mmu.wp = false; /* only where it leads to */

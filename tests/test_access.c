@@ -6,6 +6,7 @@
 #include "hardware.h"
 #include "history.h"
 #include "host.h"
+#include "inspect_hw.h"
 #include "prng.h"
 #include "tap.h"
 #include "trace_feed.h"
@@ -158,6 +159,13 @@ static void test_feed(const char *geometry, const char *mode)
         known = trace_feed_peek(f, &next);
     }
     is_u64(wrong, 0, "what was said to come next came");
+    unsigned stale = 0;
+    const struct machine *m = timeline_machine(t);
+    for (uint32_t i = 0; i < setup.machine.tlb[SIDE_D].entries; i++) {
+        const uint32_t ways = setup.machine.tlb[SIDE_D].ways;
+        stale += hw_tlb_entry(m, 0, PART_DTLB, i / ways, i % ways).stale;
+    }
+    is_u64(stale, 0, "without tables no entry is stale");
     const struct memsys_tally *a = trace_run_counts(run),
                               *b = &hardware_cpu(timeline_machine(t), 0)->s->n;
     ok(!memcmp(a, b, sizeof *a), "%s, mode %s: the same counts",

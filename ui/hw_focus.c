@@ -489,10 +489,24 @@ int hw_va_digits(const struct app *a)
     return a->model.m->config.arch == ARCH_X86_64 ? 16 : 8;
 }
 
+bool hw_without_tables(const struct app *a)
+{
+    const struct memsys *m = hardware_cpu(a->model.m, 0);
+    return m && m->config.translation != TRANSLATE_TABLES;
+}
+
 int hw_pa_digits(const struct app *a)
 {
+    /* without tables, a trace's physical addresses are not those of this machine's RAM */
+    const struct memsys *m = hardware_cpu(a->model.m, 0);
+    const enum translation how = m ? m->config.translation : TRANSLATE_TABLES;
+    if (how == TRANSLATE_IDENTITY) {
+        return hw_va_digits(a);
+    }
+    const uint64_t touched = how == TRANSLATE_FIRST_TOUCH ? m->config.first_pfn << 1 : 0;
+    const uint64_t top = machine_max_pfn(a->model.m);
     int digits = 4;
-    for (uint64_t n = machine_max_pfn(a->model.m); n >= 16; n >>= 4) {
+    for (uint64_t n = touched > top ? touched : top; n >= 16; n >>= 4) {
         digits++;
     }
     return digits;
@@ -502,6 +516,10 @@ const char *hw_owner(const struct app *a, uint64_t pa, char *buf, size_t size)
 {
     const struct machine *m = a->model.m;
     const struct page_view v = page_view(m, pfn(pa >> PAGE_SHIFT));
+    if (hw_without_tables(a)) {
+        snprintf(buf, size, "an address of the trace");
+        return buf;
+    }
     static const char *const states[NR_PAGE_STATES] = {"no memory", "reserved", "free",
                                                        "on a per-CPU list", "allocated"};
     if (v.state == PAGE_HOLE) {

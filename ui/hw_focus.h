@@ -54,6 +54,8 @@ int hw_draw_causes(struct grid *g, int x, int y, int w, const struct miss_causes
 /* A number as people type addresses: hexadecimal with or without 0x. False: it is
  * none. */
 bool hw_parse_address(const char *text, uint64_t *value);
+/* A trace that runs without page tables: what the kernel's say has no meaning for it. */
+bool hw_without_tables(const struct app *a);
 /* Digits of a virtual address of this machine, and of a physical one. */
 int hw_va_digits(const struct app *a);
 int hw_pa_digits(const struct app *a);

@@ -320,6 +320,12 @@ static bool selected_pfn(const struct app *a, uint64_t *p)
 static void add_stale(const struct app *a, struct text_buf *b, const struct tlb_view *e)
 {
     struct walk w;
+    if (hw_without_tables(a)) {
+        text_add(
+            b,
+            "This trace runs without page tables: mmscope trace --mmu gives it some.\n");
+        return;
+    }
     if (!e->global && e->asid != shown_cpu(a)->s->mmu.pcid) {
         text_add(b, "It belongs to another address space than the one loaded.\n");
         return;

@@ -219,9 +219,9 @@ static void draw_row(const struct app *a, struct grid *g, struct rect r,
     grid_text(g, x + 1, r.y, flags, part ? ST_BRIGHT : ST_NORMAL, 0);
     x += 2 + app_max_int(7, text_width(flags));
     target_text(a, mmu, row, r.w >= 90, text, sizeof text);
-    if (text_width(text) > r.x + r.w - 1 - x) { /* rather out of its column than cut */
-        x -= app_max_int(0, 7 - text_width(flags));
-    }
+    const int spare = app_max_int(0, 7 - text_width(flags));
+    const int over = text_width(text) - (r.x + r.w - 1 - x);
+    x -= over > 0 && over <= spare ? spare : 0; /* rather out of its column than cut */
     const int room = r.x + r.w - 1 - x;
     if (room >= 8) {
         grid_text_cut(g, x, r.y, room, text, gl->more,
@@ -259,6 +259,11 @@ static void draw(const struct app *a, struct grid *g, struct rect r, bool focuse
     const struct walk_state *s = &a->hw.walk;
     struct mmu mmu;
     char name[48];
+    if (hw_without_tables(a)) {
+        grid_text(g, r.x + 1, r.y, "This trace runs without page tables.", ST_DIM, 0);
+        grid_text(g, r.x + 1, r.y + 1, "mmscope trace --mmu gives it some.", ST_DIM, 0);
+        return;
+    }
     if (!space_of(a, &mmu, name, sizeof name)) {
         grid_text(g, r.x + 1, r.y, "There are no page tables: paging is off.", ST_DIM, 0);
         return;
