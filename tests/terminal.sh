@@ -150,6 +150,14 @@ keys Down Enter
 until_screen "Enter opens the second lesson" '1 Script: 02-'
 keys q m
 until_screen "m goes back to the menu" 'Choose a lesson'
+keys 1
+until_screen "a digit opens when no other one follows" '1 Script: 01-'
+keys q m
+until_screen "the menu again" 'Choose a lesson'
+keys 1 4
+until_screen "two digits open a lesson" '1 Script: 14-'
+keys q m
+until_screen "and the menu again" 'Choose a lesson'
 keys End Enter
 until_screen "the free sandbox" 'Operations: sandbox'
 keys a Enter

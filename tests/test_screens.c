@@ -346,6 +346,58 @@ static void test_long_menu(void)
     grid_destroy(&g);
 }
 
+/* Lessons by number: the second digit, Enter, or a moment ends it. */
+static void test_menu_numbers(void)
+{
+    enum { LESSONS = 28 };
+    struct lesson many[LESSONS];
+    char names[LESSONS][16];
+    for (int i = 0; i < LESSONS; i++) {
+        snprintf(names[i], sizeof names[i], "%02d-lesson", i + 1);
+        many[i] = (struct lesson){"a", names[i], "A lesson", "What it is about."};
+    }
+    struct lessons lessons = {many, LESSONS, NULL};
+    static const struct {
+        const char *keys; /* T: nothing is typed for a moment */
+        enum menu_answer answer;
+        int selected; /* -1: as before */
+        const char *shown;
+    } cases[] = {
+        {"14", MENU_OPEN, 13, NULL},      {"28", MENU_OPEN, 27, NULL},
+        {"03", MENU_OPEN, 2, NULL},       {"3", MENU_OPEN, 2, NULL},
+        {"9", MENU_OPEN, 8, NULL},        {"1T", MENU_OPEN, 0, NULL},
+        {"2\r", MENU_OPEN, 1, NULL},      {"1", MENU_STAY, 0, "1_ lesson"},
+        {"0", MENU_STAY, -1, "0_ les"},   {"0T", MENU_STAY, -1, "by number"},
+        {"1\033", MENU_STAY, 0, "1..28"}, {"29", MENU_STAY, 1, "no lesson 29"},
+        {"1j4", MENU_OPEN, 3, NULL},      {"00", MENU_STAY, -1, "no lesson 00"},
+    };
+    struct grid g;
+    grid_create(&g, 60, 15);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct menu m;
+        enum menu_answer answer = MENU_STAY;
+        menu_init(&m, &lessons, GLYPHS_ASCII);
+        m.cols = 60;
+        m.rows = 15;
+        m.selected = 5;
+        for (const char *k = cases[i].keys; *k; k++) {
+            answer = *k == 'T'      ? menu_timeout(&m)
+                     : *k == '\r'   ? menu_key(&m, K_ENTER)
+                     : *k == '\033' ? menu_key(&m, K_ESC)
+                                    : menu_key(&m, *k);
+        }
+        menu_draw(&m, &g);
+        char *got = picture(&g);
+        ok(answer == cases[i].answer &&
+               m.selected == (cases[i].selected < 0 ? 5 : cases[i].selected) &&
+               (!cases[i].shown || strstr(got, cases[i].shown)),
+           "the menu's digits, %zu", i);
+        ok(menu_wait(&m) == -1 || m.typed >= 0, "it waits for a second digit only");
+        free(got);
+    }
+    grid_destroy(&g);
+}
+
 /* ---- every lesson, on every kind of screen ---- */
 
 static unsigned broken_cells(const struct grid *g, bool ascii)
@@ -559,6 +611,7 @@ int main(void)
         return 0;
     }
     test_long_menu();
+    test_menu_numbers();
     char dir[512];
     setenv("MMSCOPE_LESSONS", source_path(dir, sizeof dir, "lessons"), 1);
     struct lessons lessons = lessons_load();

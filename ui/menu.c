@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_ROW = 6, WIDTH = 76 };
+enum { FIRST_ROW = 6, WIDTH = 76, MOMENT_MS = 800 };
 
 static const char sandbox_title[] = "Free sandbox";
 static const char sandbox_summary[] =
@@ -20,7 +20,7 @@ static const char sandbox_summary[] =
 
 void menu_init(struct menu *m, const struct lessons *lessons, enum glyph_set set)
 {
-    *m = (struct menu){.lessons = lessons, .glyphs = glyphs(set)};
+    *m = (struct menu){.lessons = lessons, .glyphs = glyphs(set), .typed = -1};
 }
 
 static int nr_entries(const struct menu *m)
@@ -33,6 +33,26 @@ bool menu_is_left(const struct menu *m) { return m->selected > (int)m->lessons->
 const struct lesson *menu_selected(const struct menu *m)
 {
     return m->selected < (int)m->lessons->nr ? &m->lessons->at[m->selected] : NULL;
+}
+
+/* The number at the beginning of a lesson's name, as it is shown; -1: it has none. */
+static int number_of(const struct lesson *l)
+{
+    const char *s = l->name;
+    const bool digits = s[0] >= '0' && s[0] <= '9' && s[1] >= '0' && s[1] <= '9';
+    return digits ? 10 * (s[0] - '0') + s[1] - '0' : -1;
+}
+
+/* The first lesson whose number is in from .. to; -1: none. */
+static int find_number(const struct menu *m, int from, int to)
+{
+    for (int i = 0; i < (int)m->lessons->nr; i++) {
+        const int number = number_of(&m->lessons->at[i]);
+        if (number >= from && number <= to) {
+            return i;
+        }
+    }
+    return -1;
 }
 
 static int entry_rows(const struct menu *m)
@@ -112,6 +132,32 @@ static void draw_entry(const struct menu *m, struct grid *g, int x, int y, int w
     }
 }
 
+static void draw_hints(const struct menu *m, struct grid *g, int x, int y)
+{
+    const size_t nr = m->lessons->nr;
+    const int most = nr ? number_of(&m->lessons->at[nr - 1]) : -1;
+    char numbers[16], typed[16], open[16];
+    snprintf(numbers, sizeof numbers, "1..%d", most);
+    snprintf(typed, sizeof typed, "%d_", m->typed);
+    snprintf(open, sizeof open, "open %02d", m->typed);
+    const bool typing = m->typed >= 0;
+    const char *const usual[4][2] = {{"Up/Down", "choose"},
+                                     {"Enter", "open"},
+                                     {most > 1 ? numbers : NULL, "by number"},
+                                     {"q", "quit"}};
+    const char *const number[4][2] = {{typed, "lesson"},
+                                      {"0..9", "second digit"},
+                                      {m->typed > 0 ? "Enter" : NULL, open},
+                                      {"Esc", "none"}};
+    for (size_t i = 0; i < 4; i++) {
+        const char *const *hint = typing ? number[i] : usual[i];
+        if (hint[0]) {
+            x = grid_text(g, x, y, hint[0], ST_HINT_KEY, 0) + 1;
+            x = grid_text(g, x, y, hint[1], ST_HINT, 0) + 3;
+        }
+    }
+}
+
 void menu_draw(const struct menu *m, struct grid *g)
 {
     grid_clear(g);
@@ -170,15 +216,44 @@ void menu_draw(const struct menu *m, struct grid *g)
             grid_text(g, x, y, text, ST_ERROR, 0);
         }
     }
-    static const char *const hints[][2] = {{"Up/Down", "choose"},
-                                           {"Enter", "open"},
-                                           {"1..9", "open 01 to 09"},
-                                           {"q", "quit"}};
-    int hx = x;
-    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
-        hx = grid_text(g, hx, last, hints[i][0], ST_HINT_KEY, 0) + 1;
-        hx = grid_text(g, hx, last, hints[i][1], ST_HINT, 0) + 3;
+    draw_hints(m, g, x, last);
+}
+
+static enum menu_answer open_number(struct menu *m, int number)
+{
+    const int at = find_number(m, number, number);
+    if (at < 0) {
+        snprintf(m->message, sizeof m->message, "There is no lesson %02d.", number);
+        return MENU_STAY;
     }
+    m->selected = at;
+    return MENU_OPEN;
+}
+
+/* One digit is enough where no lesson's number begins with it. */
+static enum menu_answer type_digit(struct menu *m, int digit)
+{
+    const int before = m->typed;
+    m->typed = -1;
+    if (before >= 0) {
+        return open_number(m, 10 * before + digit);
+    }
+    if (find_number(m, 10 * digit, 10 * digit + 9) < 0) {
+        return open_number(m, digit);
+    }
+    const int at = find_number(m, digit, digit);
+    m->typed = digit;
+    m->selected = at >= 0 ? at : m->selected;
+    return MENU_STAY;
+}
+
+int menu_wait(const struct menu *m) { return m->typed >= 0 ? MOMENT_MS : -1; }
+
+enum menu_answer menu_timeout(struct menu *m)
+{
+    const int typed = m->typed;
+    m->typed = -1;
+    return typed > 0 ? open_number(m, typed) : MENU_STAY;
 }
 
 enum menu_answer menu_key(struct menu *m, int key)
@@ -186,6 +261,18 @@ enum menu_answer menu_key(struct menu *m, int key)
     int nr = nr_entries(m);
     if (m->cols < MIN_COLS || m->rows < MIN_ROWS) {
         return key == 'q' || key == K_ESC || key == K_CTRL_C ? MENU_QUIT : MENU_STAY;
+    }
+    if (key >= '0' && key <= '9') {
+        return type_digit(m, key - '0');
+    }
+    if (m->typed >= 0) {
+        if (key == K_ENTER) {
+            return menu_timeout(m);
+        }
+        m->typed = -1;
+        if (key == K_ESC || key == K_BACKSPACE) {
+            return MENU_STAY;
+        }
     }
     switch (key) {
     case K_UP:
@@ -222,10 +309,6 @@ enum menu_answer menu_key(struct menu *m, int key)
     case K_CTRL_C:
         return MENU_QUIT;
     default:
-        if (key >= '1' && key <= '9' && key - '1' < nr) {
-            m->selected = key - '1';
-            return MENU_OPEN;
-        }
         return MENU_STAY;
     }
 }

@@ -256,10 +256,12 @@ char *view_menu(const char *message, const char *left, int *selected)
         }
         menu_draw(&m, &g);
         term_show(&g);
-        int key = term_key(-1);
+        int key = term_key(menu_wait(&m));
         enum menu_answer answer = MENU_STAY;
         if (key == K_HANGUP) {
             answer = MENU_QUIT;
+        } else if (key == K_TIMEOUT) {
+            answer = menu_timeout(&m);
         } else if (key == K_RESIZE) {
             term_size(&m.cols, &m.rows);
         } else if (key == K_CTRL_Z) {
@@ -270,7 +272,7 @@ char *view_menu(const char *message, const char *left, int *selected)
         } else if (key == K_MOUSE) {
             answer = !term_mouse().wheel && menu_click(&m, term_mouse().y) ? MENU_OPEN
                                                                            : MENU_STAY;
-        } else if (key != K_TIMEOUT) {
+        } else {
             m.message[0] = 0;
             answer = menu_key(&m, key);
         }
