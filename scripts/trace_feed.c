@@ -143,7 +143,8 @@ static struct op next_access(const struct trace_feed *f)
 static bool do_access(struct timeline *t, const struct op *op)
 {
     timeline_do(t, op);
-    return hw_last_access(timeline_machine(t), 0).done;
+    const struct last_access last = hw_last_access(timeline_machine(t), 0);
+    return last.done && last.va == op->arg[0]; /* else it was refused before it began */
 }
 
 /* More references, unless some are left; none: the end, or f->error. */
