@@ -250,6 +250,43 @@ static void test_machine(const char *machine, uint64_t seed)
     close_bench(&b);
 }
 
+/* ---- what takes its time says so ---- */
+
+static int shows;
+static char shown[400];
+
+static void show(void *ctx, struct app *a)
+{
+    struct grid *g = ctx;
+    app_draw(a, g);
+    grid_row_text(g, 0, shown, sizeof shown);
+    shows++;
+}
+
+static void test_busy(void)
+{
+    static const int sizes[][2] = {{60, 15}, {80, 24}, {200, 60}};
+    struct app a;
+    struct grid g;
+    struct session *s = open_app(&a, &g, "objects", "ram = '64M'", "kmalloc(100)");
+    a.show = show;
+    a.show_ctx = &g;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        app_resize(&a, sizes[i][0], sizes[i][1]);
+        grid_resize(&g, sizes[i][0], sizes[i][1]);
+        shows = 0;
+        app_command(&a, "cost");
+        ok(shows == 1 && strstr(shown, " measuring "), "cost says that it measures: %s",
+           shown);
+        show(&g, &a);
+        ok(!strstr(shown, "measuring"), "until it is done: %s", shown);
+        app_command(&a, "close");
+    }
+    grid_destroy(&g);
+    app_free(&a);
+    session_close(s);
+}
+
 int main(void)
 {
     setlocale(LC_CTYPE, "C.UTF-8");
@@ -260,5 +297,6 @@ int main(void)
     test_machine("arch = \"x86-64\", ram = \"256M\", cpus = 2, slab = \"slub\", "
                  "slub_debug = \"FZPU\"",
                  5);
+    test_busy();
     return done_testing();
 }

@@ -154,6 +154,14 @@ void app_message(struct app *a, enum message_kind kind, const char *format, ...)
     a->message_kind = kind;
 }
 
+void app_busy(struct app *a, const char *what)
+{
+    a->busy = what;
+    if (what && a->show) {
+        a->show(a->show_ctx, a);
+    }
+}
+
 /* ---- following what happens ---- */
 
 static void follow(struct app *a)

@@ -202,6 +202,10 @@ struct app {
     /* is asked during long travels: true stops them */
     bool (*interrupted)(void *ctx);
     void *interrupted_ctx;
+    /* what takes its time, for the status line; NULL: nothing. And how to show it. */
+    const char *busy;
+    void (*show)(void *ctx, struct app *a);
+    void *show_ctx;
 };
 
 /* Around a session, which stays the caller's. */
@@ -228,6 +232,8 @@ void app_tick(struct app *a);
 
 void app_message(struct app *a, enum message_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Say on the status line what is being done, at once; NULL: it is done. */
+void app_busy(struct app *a, const char *what);
 /* After a move from a position, or anything done to the machine. */
 void app_moved(struct app *a, struct position from);
 /* The operation that comes next, where one is between two and it is known: done before,

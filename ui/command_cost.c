@@ -145,8 +145,11 @@ static void cost_depths(struct app *a, uint32_t cache)
     struct text_buf b = {0};
     struct cache_view v;
     char err[300] = "there is no memory", name[96] = "kmalloc(200)";
-    if (!t ||
-        !depth_measure(a->model.m, cache, a->cpu, &host_memory, t, err, sizeof err)) {
+    app_busy(a, "measuring");
+    const bool done =
+        t && depth_measure(a->model.m, cache, a->cpu, &host_memory, t, err, sizeof err);
+    app_busy(a, NULL);
+    if (!done) {
         app_message(a, MESSAGE_ERROR, "Nothing can be measured here: %s.", err);
         free(t);
         return;

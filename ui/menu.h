@@ -12,7 +12,7 @@ struct menu {
     const struct lessons *lessons;
     const struct glyphs *glyphs;
     int selected; /* lessons, then the sandbox, then what was interrupted */
-    int typed; /* the first digit of a lesson's number that waits for its second; -1 */
+    int typed;    /* the first digit of a lesson's number that waits for its second; -1 */
     int cols, rows;
     char message[512]; /* why a lesson could not be opened */
     char left[200];    /* title of a session that was interrupted; "": there is none */

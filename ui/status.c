@@ -91,7 +91,10 @@ void status_draw(const struct app *a, struct grid *g)
 
     const char *title = session_title(a->session);
     int need = text_width(title) + 2, right = r.x + r.w - 1;
-    if (a->running) {
+    if (a->busy) {
+        right -= text_width(a->busy) + 3;
+        grid_printf(g, right, r.y, ST_BAR_NAME, 0, " %s ", a->busy);
+    } else if (a->running) {
         char speed[32];
         snprintf(speed, sizeof speed, " %d/s ", app_speed(a));
         right -= text_width(speed) + 2;

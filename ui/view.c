@@ -67,6 +67,9 @@ static void show(struct app *a, struct grid *g)
     record_frame(a, g);
 }
 
+/* In the middle of a command. */
+static void show_now(void *ctx, struct app *a) { show(a, ctx); }
+
 static void resize(struct app *a)
 {
     int cols, rows;
@@ -154,6 +157,8 @@ enum view_result view_run(struct session *s, const char *message, char *path,
         app_message(&a, MESSAGE_INFO, "%s", message);
     }
     grid_create(&g, a.cols, a.rows);
+    a.show = show_now;
+    a.show_ctx = &g;
     bool dirty = true, editing = false;
     uint64_t next_tick = 0;
     while (true) {
