@@ -276,7 +276,7 @@ static void test_busy(void)
         grid_resize(&g, sizes[i][0], sizes[i][1]);
         shows = 0;
         app_command(&a, "cost");
-        ok(shows == 1 && strstr(shown, " measuring "), "cost says that it measures: %s",
+        ok(shows == 1 && strstr(shown, " measuring"), "cost says that it measures: %s",
            shown);
         show(&g, &a);
         ok(!strstr(shown, "measuring"), "until it is done: %s", shown);
