@@ -318,7 +318,10 @@ static int view_trace(const struct options *o, const struct trace_setup *setup,
                       const char *path, uint64_t syn)
 {
     char err[600] = "", fd_path[32];
-    const char *name = path ? path : "the generated trace";
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    const char *name = slash && slash[1] ? slash + 1
+                       : path            ? path
+                                         : "the generated trace";
     if (path && !strcmp(path, "-")) {
         if (!keys_from_terminal(fd_path, sizeof fd_path, err, sizeof err)) {
             return trouble("%s", err);
