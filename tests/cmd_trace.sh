@@ -106,7 +106,10 @@ matches "$(cat err)" 'could not be written: .*descriptor' "what cannot be writte
 run --json plain
 is "$status" 0 "--json"
 matches "$out" '^\{"references":100000,.*"counts":\{"L1I.access":[0-9]+.*\}\}$' "is one object"
+matches "$out" '"l1d":\{[^}]*"reads":[1-9][0-9]*,"read_misses":[1-9]' "with reads and writes of L1"
+matches "$out" '"l2":\{[^}]*"fetches":[1-9][0-9]*,"fetch_misses":[0-9]+,"victims":[1-9]' "and what L2 was asked for"
 run plain
+matches "$out" '  victims of L1 ' "the table has them, too"
 matches "$out" 'misses by cause' "the table tells misses by cause"
 matches "$out" 'AMAT' "and the average access time"
 

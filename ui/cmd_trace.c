@@ -129,15 +129,42 @@ static void print_counts(const struct trace_run *run)
     }
 }
 
+/* Accesses of a level by what they are. */
+struct kind {
+    const char *word, *accesses, *misses; /* in the table; keys in JSON */
+    uint64_t access, miss;
+};
+
+enum { NR_LEVELS = 6, MOST_KINDS = 4 };
+
 struct level {
     const char *name, *key;
     char is[96];
-    uint64_t access, miss, writes, write_misses;
+    uint64_t access, miss;
+    struct kind kinds[MOST_KINDS];
+    int nr_kinds;
     const struct miss_causes *causes; /* NULL: not told */
-    bool there, has_writes;
+    bool there;
 };
 
-enum { NR_LEVELS = 6 };
+static void kinds_of(const struct memsys_tally *n, struct level *l1d, struct level *l2)
+{
+    const uint64_t writes = n->l1_access[ACCESS_WRITE], missed = n->l1_miss[ACCESS_WRITE];
+    l1d->kinds[0] = (struct kind){"reads", "reads", "read_misses", l1d->access - writes,
+                                  l1d->miss - missed};
+    l1d->kinds[1] = (struct kind){"writes", "writes", "write_misses", writes, missed};
+    l1d->nr_kinds = 2;
+    static const char *const words[NR_L2_USES][3] = {
+        [L2_FETCH] = {"fetches for L1", "fetches", "fetch_misses"},
+        [L2_VICTIM] = {"victims of L1", "victims", "victim_misses"},
+        [L2_STORE] = {"stores", "stores", "store_misses"},
+        [L2_WALK] = {"table entries", "table_entries", "table_entry_misses"}};
+    for (int i = 0; i < NR_L2_USES; i++) {
+        l2->kinds[i] = (struct kind){words[i][0], words[i][1], words[i][2],
+                                     n->l2_access[i], n->l2_miss[i]};
+    }
+    l2->nr_kinds = NR_L2_USES;
+}
 
 static void levels_of(const struct trace_run *run, const struct trace_setup *t,
                       struct level l[NR_LEVELS])
@@ -164,9 +191,6 @@ static void levels_of(const struct trace_run *run, const struct trace_setup *t,
     for (int side = 0; side < NR_SIDES; side++) {
         l[side].access = tally_l1_accesses(n, (enum side)side);
         l[side].miss = tally_l1_misses(n, (enum side)side);
-        l[side].writes = side == SIDE_D ? n->l1_access[ACCESS_WRITE] : 0;
-        l[side].write_misses = side == SIDE_D ? n->l1_miss[ACCESS_WRITE] : 0;
-        l[side].has_writes = side == SIDE_D;
         l[side].causes = m->causes ? &n->l1_causes[side] : NULL;
         l[3 + side].access = n->tlb_access[side];
         l[3 + side].miss = n->tlb_miss[side];
@@ -178,6 +202,16 @@ static void levels_of(const struct trace_run *run, const struct trace_setup *t,
     l[5].access = n->stlb_access;
     l[5].miss = n->stlb_miss;
     l[5].causes = m->causes ? &n->stlb_causes : NULL;
+    kinds_of(n, &l[SIDE_D], &l[2]);
+}
+
+static void print_row(const char *indent, const char *name, uint64_t access,
+                      uint64_t miss)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%s%s", indent, name);
+    printf("%-17s %13" PRIu64 " %13" PRIu64 " %12" PRIu64 " %6.2f%%\n", text, access,
+           access - miss, miss, percent(miss, access));
 }
 
 static void print_table(const struct trace_run *run, const struct trace_setup *t)
@@ -198,17 +232,12 @@ static void print_table(const struct trace_run *run, const struct trace_setup *t
         if (!l[i].there) {
             continue;
         }
-        printf("%-17s %13" PRIu64 " %13" PRIu64 " %12" PRIu64 " %6.2f%%\n", l[i].name,
-               l[i].access, l[i].access - l[i].miss, l[i].miss,
-               percent(l[i].miss, l[i].access));
-        if (l[i].has_writes) {
-            uint64_t reads = l[i].access - l[i].writes,
-                     misses = l[i].miss - l[i].write_misses;
-            printf("%-17s %13" PRIu64 " %13" PRIu64 " %12" PRIu64 " %6.2f%%\n", "  reads",
-                   reads, reads - misses, misses, percent(misses, reads));
-            printf("%-17s %13" PRIu64 " %13" PRIu64 " %12" PRIu64 " %6.2f%%\n",
-                   "  writes", l[i].writes, l[i].writes - l[i].write_misses,
-                   l[i].write_misses, percent(l[i].write_misses, l[i].writes));
+        print_row("", l[i].name, l[i].access, l[i].miss);
+        for (int k = 0; k < l[i].nr_kinds; k++) {
+            const struct kind *kind = &l[i].kinds[k];
+            if (i < NR_SIDES || kind->access) { /* L2's as far as there were any */
+                print_row("  ", kind->word, kind->access, kind->miss);
+            }
         }
     }
     if (t->machine.causes) {
@@ -262,9 +291,10 @@ static void print_json(const struct trace_run *run, const struct trace_setup *t)
         printf(",\"%s\":{\"is\":\"%s\",\"accesses\":%" PRIu64 ",\"hits\":%" PRIu64
                ",\"misses\":%" PRIu64,
                l[i].key, l[i].is, l[i].access, l[i].access - l[i].miss, l[i].miss);
-        if (l[i].has_writes) {
-            printf(",\"writes\":%" PRIu64 ",\"write_misses\":%" PRIu64, l[i].writes,
-                   l[i].write_misses);
+        for (int k = 0; k < l[i].nr_kinds; k++) {
+            const struct kind *kind = &l[i].kinds[k];
+            printf(",\"%s\":%" PRIu64 ",\"%s\":%" PRIu64, kind->accesses, kind->access,
+                   kind->misses, kind->miss);
         }
         if (l[i].causes) {
             printf(",\"cold\":%" PRIu64 ",\"capacity\":%" PRIu64 ",\"conflict\":%" PRIu64,
