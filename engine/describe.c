@@ -571,6 +571,38 @@ int frame_format(char *buf, size_t size, const struct machine *m,
 
 /* ---- operations ---- */
 
+/* A result's type in words; others are words already. */
+static const char *result_word(const char *type)
+{
+    static const struct {
+        const char *type, *word;
+    } words[] = {{"pfn", "page"},    {"addr", "address"}, {"n", "number"},
+                 {"d", "number"},    {"x", "number"},     {"bool", "true or false"},
+                 {"mempool", "pool"}};
+    for (size_t i = 0; i < NR(words); i++) {
+        if (!strcmp(words[i].type, type)) {
+            return words[i].word;
+        }
+    }
+    return type;
+}
+
+int signature_format(char *buf, size_t size, const char *name, const char *args,
+                     const char *result)
+{
+    struct text t = text_begin(buf, size);
+    char arg[32], type[32];
+    text_put(&t, "%s(", name);
+    for (uint32_t i = 0; arg_describe(args, i, arg, type); i++) {
+        text_put(&t, "%s%s", i ? ", " : "", arg);
+    }
+    add(&t, ")");
+    if (result && strcmp(result, "-") != 0) {
+        text_put(&t, " -> %s", result_word(result));
+    }
+    return t.len;
+}
+
 int op_format(char *buf, size_t size, const struct machine *m, const struct op *op,
               const uint64_t *result)
 {

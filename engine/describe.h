@@ -22,6 +22,10 @@ uint32_t args_count(const char *args);
 /* Name and type of argument i of an event, function or operation description ("pfn:pfn
  * order:order"). False past the end. Both are copied and cut to 31 characters. */
 bool arg_describe(const char *args, uint32_t i, char name[32], char type[32]);
+/* "ioremap(phys, size) -> address": a description as a person writes it; result: a type,
+ * NULL or "-" for none. */
+int signature_format(char *buf, size_t size, const char *name, const char *args,
+                     const char *result);
 /* One value as its type wants it: pfn 0x4fde, GFP_KERNEL, Unmovable, Normal. m gives
  * zone names. */
 int value_format(char *buf, size_t size, const struct machine *m, const char *type,

@@ -1,6 +1,7 @@
 /* Constants of the API, and its table.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
 #include <string.h>
 
 #include "api.h"
@@ -45,16 +46,16 @@ void open_constants(lua_State *L)
 /* ---- the table: first what is written here, then the rows of other tables ---- */
 
 static const struct api_entry entries[] = {
-#define API(name, signature, group, help) {name, signature, help, group},
+#define API(name, signature, group, help) {name, signature, help, group, NULL, NULL},
 #include "api.def"
 #undef API
 #define OP(id, name, args, result, sentence)                                             \
-    {name, name "(" args ") -> " result, sentence, "operations"},
+    {name, NULL, sentence, "operations", args, result},
 #include "ops.def"
 #undef OP
-#define GFP_ROW_(name, value, meaning) {#name, #name, meaning, "GFP flags"},
-#define ROW_(name, meaning) {#name, #name, meaning, "constants"},
-#define SLAB_ROW_(name, value, meaning) {#name, #name, meaning, "constants"},
+#define GFP_ROW_(name, value, meaning) {#name, #name, meaning, "GFP flags", NULL, NULL},
+#define ROW_(name, meaning) {#name, #name, meaning, "constants", NULL, NULL},
+#define SLAB_ROW_(name, value, meaning) {#name, #name, meaning, "constants", NULL, NULL},
     GFP_COMBINATIONS(GFP_ROW_) GFP_FLAGS(GFP_ROW_) MORE_CONSTANTS(ROW_)
         SLAB_FLAGS(SLAB_ROW_)
 #undef SLAB_ROW_
@@ -90,4 +91,10 @@ const struct api_entry *session_api_find(const char *name)
         }
     }
     return NULL;
+}
+
+int api_signature(char *buf, size_t size, const struct api_entry *e)
+{
+    return e->signature ? snprintf(buf, size, "%s", e->signature)
+                        : signature_format(buf, size, e->name, e->args, e->result);
 }

@@ -161,7 +161,9 @@ static int find_local(lua_State *L)
 
 static void print_entry(struct buffer *out, const struct api_entry *e)
 {
-    buffer_printf(out, "%s\n    %s\n", e->signature, e->help);
+    char call[200];
+    api_signature(call, sizeof call, e);
+    buffer_printf(out, "%s\n    %s\n", call, e->help);
 }
 
 static int help(lua_State *L)

@@ -578,9 +578,9 @@ static void api_table(void)
     const struct api_entry *e;
     unsigned without_help = 0, out_of_group = 0;
     const char *group = "";
-    char seen[4096] = "";
+    char seen[4096] = "", text[200];
     for (size_t i = 0; (e = session_api(i)) != NULL; i++) {
-        without_help += !*e->help || !*e->signature;
+        without_help += !*e->help || !api_signature(text, sizeof text, e);
         if (strcmp(group, e->group) != 0) {
             char mark[64];
             snprintf(mark, sizeof mark, "|%s|", e->group);

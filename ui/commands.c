@@ -86,7 +86,9 @@ static bool explain_word(struct app *a, const char *word, const char *value)
     }
     const struct api_entry *e = session_api_find(word);
     if (e && !strncmp(value, "function: ", 10)) {
-        snprintf(text, sizeof text, "%s\n\n%s", e->signature, e->help);
+        char call[200];
+        api_signature(call, sizeof call, e);
+        snprintf(text, sizeof text, "%s\n\n%s", call, e->help);
         popup_text(a, word, strdup(text));
         return true;
     }

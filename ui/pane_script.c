@@ -294,9 +294,13 @@ static char *details(struct app *a, char *name, size_t size)
             char word[48];
             snprintf(word, sizeof word, "%.*s", n < 47 ? (int)n : 47, s);
             const struct api_entry *e = n ? session_api_find(word) : NULL;
-            if (e && (!b.text || !strstr(b.text, e->signature))) {
-                text_add(&b, POPUP_TEXT_KEY "%s" POPUP_TEXT_NORMAL "\n%s\n\n",
-                         e->signature, e->help);
+            char call[200] = "";
+            if (e) {
+                api_signature(call, sizeof call, e);
+            }
+            if (e && (!b.text || !strstr(b.text, call))) {
+                text_add(&b, POPUP_TEXT_KEY "%s" POPUP_TEXT_NORMAL "\n%s\n\n", call,
+                         e->help);
             }
             s += n ? n : 1;
         }

@@ -22,7 +22,11 @@ static bool event_row(size_t i, struct topic_row *r)
     if (!e) {
         return false;
     }
-    snprintf(r->head, sizeof r->head, "%s%s%s", e->name, space_before(e->args), e->args);
+    if (e->args[0]) {
+        signature_format(r->head, sizeof r->head, e->name, e->args, NULL);
+    } else {
+        snprintf(r->head, sizeof r->head, "%s", e->name);
+    }
     snprintf(r->note, sizeof r->note, "%s", levels[e->level]);
     r->text = e->sentence;
     return true;
@@ -34,7 +38,7 @@ static bool function_row(size_t i, struct topic_row *r)
     if (!f) {
         return false;
     }
-    snprintf(r->head, sizeof r->head, "%s%s%s", f->name, space_before(f->args), f->args);
+    signature_format(r->head, sizeof r->head, f->name, f->args, NULL);
     snprintf(r->note, sizeof r->note, "%s", f->file);
     r->text = f->sentence;
     return true;
@@ -46,9 +50,7 @@ static bool operation_row(size_t i, struct topic_row *r)
     if (!op) {
         return false;
     }
-    bool answers = strcmp(op->result, "-") != 0;
-    snprintf(r->head, sizeof r->head, "%s%s%s%s%s", op->name, space_before(op->args),
-             op->args, answers ? " -> " : "", answers ? op->result : "");
+    signature_format(r->head, sizeof r->head, op->name, op->args, op->result);
     r->note[0] = 0;
     r->text = op->sentence;
     return true;
@@ -103,7 +105,7 @@ static bool api_row(size_t i, struct topic_row *r)
     if (!e) {
         return false;
     }
-    snprintf(r->head, sizeof r->head, "%s", e->signature);
+    api_signature(r->head, sizeof r->head, e);
     snprintf(r->note, sizeof r->note, "%s", e->group);
     r->text = e->help;
     return true;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct topic_row {
-    char head[256];   /* "kmem:mm_page_free pfn:pfn order:order", "--seed=NUMBER", ... */
+    char head[256];   /* "kmem:mm_page_free(pfn, order)", "--seed=NUMBER", ... */
     char note[64];    /* beside it, in brackets: where it belongs; "" for nothing */
     const char *text; /* what it means */
 };
