@@ -89,6 +89,12 @@ static inline void arena_mark(struct arena *a, const void *p)
         arena_mark_slow(a, (size_t)(mark - a->marks));
     }
 }
+/* Is it already? */
+static inline bool arena_marked(const struct arena *a, const void *p)
+{
+    return *(const unsigned char *)(a->marks_from +
+                                    ((uintptr_t)p >> ARENA_CHUNK_SHIFT)) == ARENA_ALL;
+}
 
 /* The digest of all bytes (I4). Costs what changed since the last call. */
 uint64_t arena_digest(struct arena *a);

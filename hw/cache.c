@@ -194,7 +194,7 @@ void cache_clear(struct cache *c)
         struct cache_set *s = cache_set_at(c, set);
         s->order = c->packed ? packed : c->next ? ways - 1 : 0;
         for (uint32_t w = 0; w < slots_of(&c->config); w++) {
-            cache_put_key(c, s, w, CACHE_NO_KEY);
+            cache_put_key(c, s, w, CACHE_NO_KEY, CACHE_COUNT);
             if (c->next) {
                 c->next[(size_t)set * ways + w] = w ? w - 1 : ways - 1;
                 c->prev[(size_t)set * ways + w] = w + 1 < ways ? w + 1 : 0;

@@ -268,6 +268,13 @@ HW_INLINE uint32_t cache_first_bit(uint32_t bits)
 #endif
 }
 
+/* How an access is done. */
+enum cache_how {
+    CACHE_COUNT, /* the whole cache is marked */
+    CACHE_MARK,  /* mark what changes */
+    CACHE_LEAN   /* marked, and known to be packed LRU with a power of two sets */
+};
+
 /* Which of the candidates has the key, or CACHE_NO_WAY. */
 HW_INLINE uint32_t cache_decide(const struct cache_set *s, uint64_t key,
                                 uint32_t candidates)
@@ -282,10 +289,10 @@ HW_INLINE uint32_t cache_decide(const struct cache_set *s, uint64_t key,
 }
 
 /* The way that holds key, or CACHE_NO_WAY. */
-HW_INLINE uint32_t cache_find(const struct cache *c, const struct cache_set *s,
-                              uint64_t key)
+HW_INLINE uint32_t cache_find_how(const struct cache *c, const struct cache_set *s,
+                                  uint64_t key, const enum cache_how how)
 {
-    if (HW_LIKELY(c->small)) {
+    if (how == CACHE_LEAN || HW_LIKELY(c->small)) {
         return cache_decide(s, key,
                             cache_candidates(c, s, key, CACHE_PACKED_WAYS) & c->way_mask);
     }
@@ -295,6 +302,11 @@ HW_INLINE uint32_t cache_find(const struct cache *c, const struct cache_set *s,
         }
     }
     return CACHE_NO_WAY;
+}
+HW_INLINE uint32_t cache_find(const struct cache *c, const struct cache_set *s,
+                              uint64_t key)
+{
+    return cache_find_how(c, s, key, CACHE_COUNT);
 }
 
 /* The youngest way, a good first guess at where a line is; way 0 when the policy does not
@@ -312,17 +324,17 @@ HW_INLINE uint64_t cache_order_to_front(uint64_t order, uint32_t way)
     const uint64_t ones = 0x1111111111111111u;
     uint64_t differs = order ^ ones * way;
     uint64_t zero = (differs - ones) & ~differs & ones << 3;
-    uint64_t upto = zero ^ (zero - 1);               /* up to bit 3 of the way's nibble */
-    uint64_t moved = (order & upto >> 4) << 4 | way; /* those before it are one older */
-    return (order & ~upto) | moved;
+    uint64_t upto = zero ^ (zero - 1); /* up to bit 3 of the way's nibble */
+    uint64_t moved = order << 4 | way; /* those before it are one older */
+    return order ^ ((order ^ moved) & upto);
 }
 
-/* How an access is done. */
-enum cache_how {
-    CACHE_COUNT, /* the whole cache is marked */
-    CACHE_MARK,  /* mark what changes */
-    CACHE_LEAN   /* marked, and known to be packed LRU with a power of two sets */
-};
+/* A line's attributes. */
+HW_INLINE uint8_t *cache_attr_how(const struct cache *c, struct cache_set *s,
+                                  uint32_t way, const enum cache_how how)
+{
+    return how == CACHE_LEAN ? &s->attr[way] : cache_attr(c, s, way);
+}
 
 HW_INLINE void cache_mark_set(struct cache *c, struct cache_set *s,
                               const enum cache_how how)
@@ -366,18 +378,23 @@ HW_INLINE uint32_t cache_take_victim(struct cache *c, struct cache_set *s,
 
 /* Put a key in a way that cache_take_victim gave, and with it a line's attributes. */
 HW_INLINE void cache_put_key(struct cache *c, struct cache_set *s, uint32_t way,
-                             uint64_t key)
+                             uint64_t key, const enum cache_how how)
 {
     s->key[way] = key;
-    if (HW_LIKELY(c->small)) {
+    if (how == CACHE_LEAN || HW_LIKELY(c->small)) {
         s->sig[way] = cache_signature(c, key);
     }
+}
+HW_INLINE void cache_put_how(struct cache *c, struct cache_set *s, uint32_t way,
+                             uint64_t key, unsigned attr, const enum cache_how how)
+{
+    cache_put_key(c, s, way, key, how);
+    *cache_attr_how(c, s, way, how) = (uint8_t)attr;
 }
 HW_INLINE void cache_put(struct cache *c, struct cache_set *s, uint32_t way, uint64_t key,
                          unsigned attr)
 {
-    cache_put_key(c, s, way, key);
-    *cache_attr(c, s, way) = (uint8_t)attr;
+    cache_put_how(c, s, way, key, attr, CACHE_COUNT);
 }
 
 #endif

@@ -20,7 +20,7 @@
 enum run {
     COUNT, /* count, whatever the configuration */
     LIVE,  /* announce, mark and move bytes as well */
-    LEAN   /* count; the configuration is the usual one, see is_lean() */
+    LEAN   /* count; the configuration is the usual one, see make_lean() */
 };
 
 #define HOW(run) ((run) == LIVE ? CACHE_MARK : (run) == LEAN ? CACHE_LEAN : CACHE_COUNT)
@@ -57,8 +57,7 @@ HW_INLINE uint64_t ram_word(const struct ram *r, uint64_t at, uint32_t size_byte
 
 /* ---- the second level ---- */
 
-/* A cache's or TLB's hit, or miss with its cause. filled: of a miss; but a store that
- * allocates nothing. */
+/* A cache's or TLB's hit, or miss with its cause. */
 HW_INLINE void classify_hit(struct missclass *c, uint64_t key, const enum run run)
 {
     if (missclass_is_youngest(c, key)) {
@@ -66,13 +65,10 @@ HW_INLINE void classify_hit(struct missclass *c, uint64_t key, const enum run ru
     }
     run == LIVE ? missclass_hit(c, key) : missclass_hit_marked(c, key);
 }
-HW_INLINE void classify_miss(struct memsys *m, struct missclass *c, uint64_t key,
-                             bool filled, struct miss_causes *n, const enum run run)
+HW_INLINE void classify_miss(struct missclass *c, uint64_t key, struct miss_causes *n,
+                             const enum run run)
 {
-    if (!(run == LIVE ? missclass_miss(c, key, filled, n)
-                      : missclass_miss_marked(c, key, filled, n))) {
-        m->out_of_memory = true;
-    }
+    run == LIVE ? missclass_miss(c, key, n) : missclass_miss_marked(c, key, n);
 }
 
 /* A TLB's; of the page that entry is for: it is known only after a miss what size it
@@ -84,7 +80,7 @@ HW_INLINE void tlb_classify(struct memsys *m, struct missclass *c, struct miss_c
     if (hit) {
         classify_hit(c, key, run);
     } else {
-        classify_miss(m, c, key, true, n, run);
+        classify_miss(c, key, n, run);
     }
 }
 
@@ -109,7 +105,7 @@ HW_INLINE uint32_t l2_fill(struct memsys *m, struct cache_set *s, uint64_t line,
 {
     struct cache *c = &m->l2;
     const uint32_t way = cache_take_victim(c, s, HOW(run));
-    const unsigned old = *cache_attr(c, s, way);
+    const unsigned old = *cache_attr_how(c, s, way, HOW(run));
     if (run == LIVE) {
         if (use != L2_VICTIM) {
             probe(m->probe, HW_EV_MEM_READ, line << c->line_shift);
@@ -126,7 +122,8 @@ HW_INLINE uint32_t l2_fill(struct memsys *m, struct cache_set *s, uint64_t line,
         arena_mark(m->arena, bytes);
         ram_read(m->ram, paddr(line << c->line_shift), bytes, c->config.line_bytes);
     }
-    cache_put(c, s, way, line, CACHE_VALID | CACHE_OWNED | (write ? CACHE_DIRTY : 0));
+    cache_put_how(c, s, way, line, CACHE_VALID | CACHE_OWNED | (write ? CACHE_DIRTY : 0),
+                  HOW(run));
     if (run == LIVE) {
         probe(m->probe, HW_EV_CACHE_FILL, 2, line, cache_number_of(c, s), way);
     }
@@ -150,7 +147,7 @@ HW_INLINE struct place l2_access(struct memsys *m, uint64_t pa, const bool write
     bool hit = s->key[way] == line;
     m->s->n.l2_access[use]++;
     if (!hit || NO(run, !c->packed)) {
-        way = cache_find(c, s, line);
+        way = cache_find_how(c, s, line, HOW(run));
         hit = way != CACHE_NO_WAY;
         if (hit) {
             cache_touch(c, s, way, HOW(run));
@@ -164,7 +161,7 @@ HW_INLINE struct place l2_access(struct memsys *m, uint64_t pa, const bool write
         if (hit) {
             classify_hit(&m->l2_causes, line, run);
         } else {
-            classify_miss(m, &m->l2_causes, line, true, &m->s->n.l2_causes, run);
+            classify_miss(&m->l2_causes, line, &m->s->n.l2_causes, run);
         }
     }
     if (!hit) {
@@ -172,7 +169,7 @@ HW_INLINE struct place l2_access(struct memsys *m, uint64_t pa, const bool write
         way = l2_fill(m, s, line, write, use, run);
     } else if (write) {
         cache_mark_set(c, s, HOW(run));
-        *cache_attr(c, s, way) |= CACHE_DIRTY;
+        *cache_attr_how(c, s, way, HOW(run)) |= CACHE_DIRTY;
     }
     return (struct place){s, way};
 }
@@ -302,6 +299,12 @@ static HW_NOINLINE void entry_write_counting(struct memsys *m, uint64_t at,
 #define WALK_READ(m, at, bytes) entry_read(m, at, bytes, LIVE)
 #define WALK_WRITE(m, at, value, bytes) entry_write(m, at, value, bytes, LIVE)
 #include "mmu_walk.h"
+#undef WALK_BUS
+#undef WALK_STEP
+#undef WALK_NAME
+#undef WALK_BODY
+#undef WALK_READ
+#undef WALK_WRITE
 
 /* The frame of a page in order of first touch. */
 static bool first_touch(struct memsys *m, uint64_t va, uint64_t *entry)

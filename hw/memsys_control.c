@@ -156,15 +156,15 @@ static bool create_side(struct memsys *m, int side)
     if (c->l1[side].ways) {
         struct cache_config l1 = l1_config(c, side);
         if (!cache_create(&m->front[side].l1, m->arena, &l1) ||
-            (c->causes &&
-             !missclass_create(&m->front[side].causes, m->arena, l1.sets * l1.ways))) {
+            (c->causes && !missclass_create(&m->front[side].causes, m->arena,
+                                            l1.sets * l1.ways, &m->out_of_memory))) {
             return false;
         }
     }
     return !c->tlb[side].entries ||
            (tlb_create(&m->front[side].tlb, m->arena, &c->tlb[side]) &&
             (!c->causes || missclass_create(&m->front[side].tlb_causes, m->arena,
-                                            c->tlb[side].entries)));
+                                            c->tlb[side].entries, &m->out_of_memory)));
 }
 
 static bool create_psc(struct memsys *m)
@@ -257,17 +257,19 @@ bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,
     if (config->l2.ways && sharer) {
         m->l2 = sharer->l2;
         m->l2_causes = sharer->l2_causes;
+        m->l2_causes.full = &m->out_of_memory;
     } else if (config->l2.ways) {
         struct cache_config l2 = l2_config(config);
         if (!cache_create(&m->l2, a, &l2) ||
-            (config->causes && !missclass_create(&m->l2_causes, a, l2.sets * l2.ways))) {
+            (config->causes &&
+             !missclass_create(&m->l2_causes, a, l2.sets * l2.ways, &m->out_of_memory))) {
             return false;
         }
     }
     if (config->stlb.entries &&
         (!tlb_create(&m->stlb, a, &config->stlb) ||
-         (config->causes &&
-          !missclass_create(&m->stlb_causes, a, config->stlb.entries)))) {
+         (config->causes && !missclass_create(&m->stlb_causes, a, config->stlb.entries,
+                                              &m->out_of_memory)))) {
         return false;
     }
     if (!create_psc(m)) {

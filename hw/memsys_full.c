@@ -119,8 +119,8 @@ static void classify(struct memsys *m, struct missclass *c, struct miss_causes *
         const uint64_t key = tlb_key(va, tlb_entry_kind(entry), m->s->space);
         if (hit) {
             missclass_hit(c, key);
-        } else if (!missclass_miss(c, key, true, n)) {
-            m->out_of_memory = true;
+        } else {
+            missclass_miss(c, key, n);
         }
     }
 }
@@ -381,10 +381,11 @@ static void classify_l1(struct memsys *m, const struct part *p, uint64_t key, bo
     struct missclass *c = &m->front[p->side].causes;
     const bool filled = p->access != ACCESS_WRITE ||
                         (!m->config.no_write_allocate && p->type != MEMTYPE_WT);
+    struct miss_causes *n = &m->s->n.l1_causes[p->side];
     if (hit) {
         missclass_hit(c, key);
-    } else if (!missclass_miss(c, key, filled, &m->s->n.l1_causes[p->side])) {
-        m->out_of_memory = true;
+    } else {
+        filled ? missclass_miss(c, key, n) : missclass_miss_unfilled(c, key, n);
     }
 }
 

@@ -78,8 +78,8 @@ static void classify_l2(struct memsys *m, uint64_t line, bool hit)
     }
     if (hit) {
         missclass_hit(&m->l2_causes, line);
-    } else if (!missclass_miss(&m->l2_causes, line, true, &m->s->n.l2_causes)) {
-        m->out_of_memory = true;
+    } else {
+        missclass_miss(&m->l2_causes, line, &m->s->n.l2_causes);
     }
 }
 

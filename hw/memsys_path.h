@@ -81,7 +81,7 @@ HW_INLINE bool translate_miss(struct memsys *m, struct front *f, uint64_t va,
     }
     enter(m, &f->tlb, 1, va, *entry, run);
     if (NO(run, m->config.causes)) {
-        if (m->has_stlb) {
+        if (YES(run, m->has_stlb)) {
             tlb_classify(m, &m->stlb_causes, &n->stlb_causes, va, *entry, second, run);
         }
         tlb_classify(m, &f->tlb_causes, &n->tlb_causes[access != ACCESS_FETCH], va,
@@ -95,7 +95,7 @@ static HW_NOINLINE bool translate_miss_counting(struct memsys *m, struct front *
                                                 uint64_t va, enum access_kind access,
                                                 uint64_t *entry)
 {
-    return translate_miss(m, f, va, access, false, entry);
+    return translate_miss(m, f, va, access, COUNT, entry);
 }
 
 static HW_NOINLINE bool translate_miss_lean(struct memsys *m, struct front *f,
@@ -109,7 +109,7 @@ static HW_NOINLINE bool translate_miss_live(struct memsys *m, struct front *f,
                                             uint64_t va, enum access_kind access,
                                             uint64_t *entry)
 {
-    return translate_miss(m, f, va, access, true, entry);
+    return translate_miss(m, f, va, access, LIVE, entry);
 }
 
 /* The TLB entry for va, from wherever it is. False: it faulted. */
@@ -253,7 +253,7 @@ HW_INLINE bool l1_hit(struct memsys *m, struct front *f, struct cache_set *s,
 {
     struct cache *c = &f->l1;
     const bool write = access == ACCESS_WRITE;
-    uint8_t *attr = cache_attr(c, s, way);
+    uint8_t *attr = cache_attr_how(c, s, way, HOW(run));
     if (!HW_LIKELY(m->s->line_may[access] >> (*attr & CACHE_NEEDS) & 1) &&
         !l1_ask(m, f, s, way, at, access, run == LIVE)) {
         return false;
@@ -294,7 +294,7 @@ HW_INLINE bool l1_miss(struct memsys *m, struct front *f, struct cache_set *s,
     unsigned char fresh[PAGE_SIZE];
     below_l1(m, run == LIVE ? pa & ~(uint64_t)(c->config.line_bytes - 1) : pa, L2_FETCH,
              run == LIVE ? fresh : NULL, c->config.line_bytes, run);
-    const unsigned old = *cache_attr(c, s, way);
+    const unsigned old = *cache_attr_how(c, s, way, HOW(run));
     if (run == LIVE && old) {
         probe(m->probe, HW_EV_CACHE_EVICT, 1, s->key[way], (old & CACHE_DIRTY) != 0);
     }
@@ -308,9 +308,10 @@ HW_INLINE bool l1_miss(struct memsys *m, struct front *f, struct cache_set *s,
         }
     }
     const bool dirty = write && YES(run, !m->config.write_through);
-    cache_put(c, s, way, key,
-              (unsigned)(entry & TLB_PERMS) | CACHE_VALID | CACHE_OWNED |
-                  (dirty ? CACHE_DIRTY : 0));
+    cache_put_how(c, s, way, key,
+                  (unsigned)(entry & TLB_PERMS) | CACHE_VALID | CACHE_OWNED |
+                      (dirty ? CACHE_DIRTY : 0),
+                  HOW(run));
     if (YES(run, c->config.homes)) {
         *cache_home(c, s, way) = pa >> c->line_shift;
     }
@@ -332,12 +333,13 @@ HW_INLINE bool l1_miss(struct memsys *m, struct front *f, struct cache_set *s,
 HW_INLINE void l1_classify(struct memsys *m, struct front *f, uint64_t key, bool hit,
                            enum access_kind access, const enum run run)
 {
+    struct miss_causes *n = &m->s->n.l1_causes[access != ACCESS_FETCH];
     if (hit) {
         classify_hit(&f->causes, key, run);
+    } else if (NO(run, access == ACCESS_WRITE && m->config.no_write_allocate)) {
+        missclass_miss_unfilled(&f->causes, key, n);
     } else {
-        classify_miss(m, &f->causes, key,
-                      !(access == ACCESS_WRITE && m->config.no_write_allocate),
-                      &m->s->n.l1_causes[access != ACCESS_FETCH], run);
+        classify_miss(&f->causes, key, n, run);
     }
 }
 
@@ -352,7 +354,7 @@ HW_INLINE bool l1_access(struct memsys *m, struct front *f, struct cache_set *s,
         run == LIVE && c->packed && s->key[way] == key; /* the other runs have tried */
     m->s->n.l1_access[access]++;
     if (!hit) {
-        way = cache_find(c, s, key);
+        way = cache_find_how(c, s, key, HOW(run));
         hit = way != CACHE_NO_WAY;
         if (hit) {
             cache_touch(c, s, way, HOW(run));

@@ -3,7 +3,14 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "missclass.h"
 
-enum { NODE = sizeof(struct missclass_node) };
+#include <stddef.h>
+
+#include "cache.h"
+
+enum {
+    NODE = sizeof(struct missclass_node),
+    CHAIN = offsetof(struct missclass_node, chain)
+};
 
 /* Twice as many buckets as lines, or more. */
 static uint32_t hash_bits(uint32_t lines)
@@ -15,75 +22,76 @@ static uint32_t hash_bits(uint32_t lines)
     return bits;
 }
 
-static size_t nodes_bytes(uint32_t lines) { return ((size_t)lines + 1) * NODE; }
-static size_t buckets_bytes(uint32_t lines) { return (size_t)4 << hash_bits(lines); }
-
-size_t missclass_size_bytes(uint32_t lines)
+static size_t table_bytes(uint32_t lines)
 {
-    return nodes_bytes(lines) + buckets_bytes(lines) + 1024;
+    return NODE + ((size_t)4 << hash_bits(lines)) + (size_t)lines * NODE;
 }
 
-static struct missclass_node *node_at(const struct missclass *c, uint32_t at)
+size_t missclass_size_bytes(uint32_t lines) { return table_bytes(lines) + 1024; }
+
+HW_INLINE struct missclass_node *node_at(const struct missclass *c, size_t at)
 {
-    return (struct missclass_node *)(void *)(c->nodes + at);
+    return (struct missclass_node *)(void *)(c->base + at);
 }
-static uint32_t *bucket_at(const struct missclass *c, uint32_t at)
+HW_INLINE struct missclass_head *head_of(const struct missclass *c)
 {
-    return (uint32_t *)(void *)(c->buckets + at);
+    return (struct missclass_head *)(void *)c->base;
 }
-static uint32_t bucket_of(const struct missclass *c, uint64_t line)
+/* A bucket, or a node's chain. */
+HW_INLINE uint32_t *link_at(const struct missclass *c, size_t at)
 {
-    return (uint32_t)(line * 0x9e3779b97f4a7c15u >> c->hash_shift) * 4;
+    return (uint32_t *)(void *)(c->base + at);
+}
+HW_INLINE size_t bucket_of(const struct missclass *c, uint64_t line)
+{
+    return (size_t)(line * 0x9e3779b97f4a7c15u >> c->hash_shift) * 4 + NODE;
 }
 
-bool missclass_create(struct missclass *c, struct arena *a, uint32_t lines)
+bool missclass_create(struct missclass *c, struct arena *a, uint32_t lines, bool *full)
 {
-    *c = (struct missclass){.lines = lines, .hash_shift = 64 - hash_bits(lines)};
-    c->s = arena_alloc(a, sizeof *c->s, 64);
-    c->nodes = arena_alloc(a, nodes_bytes(lines), 64);
-    c->buckets = arena_alloc(a, buckets_bytes(lines), 64);
-    if (!c->s || !c->nodes || !c->buckets || !sparse_create(&c->seen, a)) {
+    *c = (struct missclass){
+        .lines = lines, .hash_shift = 64 - hash_bits(lines), .full = full};
+    c->nodes_at = (uint32_t)4 << hash_bits(lines);
+    c->base = arena_alloc(a, table_bytes(lines), 64);
+    if (!c->base || !sparse_create(&c->seen, a)) {
         return false;
     }
-    arena_mark(a, node_at(c, 0));
-    node_at(c, 0)->line = UINT64_MAX; /* no line has this number */
+    arena_mark(a, c->base);
+    head_of(c)->nobody = UINT64_MAX;
     return true;
-}
-
-static void mark_range(struct arena *a, const unsigned char *from, size_t size_bytes)
-{
-    for (size_t at = 0; at < size_bytes; at += ARENA_CHUNK) {
-        arena_mark(a, from + at);
-    }
-    arena_mark(a, from + size_bytes - 1);
 }
 
 void missclass_mark(struct missclass *c)
 {
     struct arena *a = c->seen.arena;
-    arena_mark(a, c->s);
-    mark_range(a, c->nodes, nodes_bytes(c->lines));
-    mark_range(a, c->buckets, buckets_bytes(c->lines));
+    const size_t size = table_bytes(c->lines);
+    for (size_t at = 0; at < size; at += ARENA_CHUNK) {
+        arena_mark(a, c->base + at);
+    }
+    arena_mark(a, c->base + size - 1);
 }
 
 const char *missclass_check(const struct missclass *c)
 {
-    uint32_t at = c->s->youngest;
-    if (c->s->used > c->lines || !at != !c->s->used) {
+    uint32_t at = head_of(c)->youngest;
+    if (head_of(c)->used > c->lines || !at != !head_of(c)->used) {
         return "a shadow has no youngest line, or more lines than fit (I1)";
     }
-    for (uint32_t i = 0; i < c->s->used; i++) {
+    for (uint32_t i = 0; i < head_of(c)->used; i++) {
         const struct missclass_node *n = node_at(c, at);
         uint32_t same = 0;
-        for (uint32_t other = *bucket_at(c, bucket_of(c, n->line)); other;
+        for (uint32_t other = *link_at(c, bucket_of(c, n->line)); other;
              other = node_at(c, other)->chain) {
             same += node_at(c, other)->line == n->line;
         }
-        if (same != 1 || n->bucket != bucket_of(c, n->line)) {
+        if (same != 1) {
             return "a shadow's line is not once in the chain of its hash (I1)";
         }
+        if (*link_at(c, n->link) != at) {
+            return "a node of a shadow is not where its link says (I2)";
+        }
         if (node_at(c, n->older)->younger != at ||
-            (n->older == c->s->youngest) != (i + 1 == c->s->used)) {
+            (n->older == head_of(c)->youngest) != (i + 1 == head_of(c)->used)) {
             return "a shadow's ring is broken (I1)";
         }
         at = n->older;
@@ -93,139 +101,206 @@ const char *missclass_check(const struct missclass *c)
 
 /* ---- the parts of an access; marked: everything is ---- */
 
-static inline void mark(struct missclass *c, const void *p, const bool marked)
+HW_INLINE void mark(struct missclass *c, size_t at, const bool marked)
 {
     if (!marked) {
-        arena_mark(c->seen.arena, p);
+        arena_mark(c->seen.arena, c->base + at);
     }
 }
 
 /* Between the youngest and the oldest. */
-static inline void enter_ring(struct missclass *c, uint32_t at, const bool marked)
+HW_INLINE void enter_ring(struct missclass *c, uint32_t at, const bool marked)
 {
     struct missclass_node *n = node_at(c, at);
-    const uint32_t first = c->s->youngest;
-    mark(c, n, marked);
-    if (!first) {
-        n->older = n->younger = at;
-        return;
-    }
-    struct missclass_node *youngest = node_at(c, first);
-    const uint32_t last = youngest->younger;
-    struct missclass_node *oldest = node_at(c, last);
-    mark(c, youngest, marked);
-    mark(c, oldest, marked);
+    const uint32_t first = head_of(c)->youngest, last = node_at(c, first)->younger;
+    mark(c, at, marked);
+    mark(c, first, marked);
+    mark(c, last, marked);
     n->older = first;
     n->younger = last;
-    youngest->younger = at;
-    oldest->older = at;
+    node_at(c, first)->younger = at;
+    node_at(c, last)->older = at;
 }
 
-static inline void leave_ring(struct missclass *c, uint32_t at, const bool marked)
+HW_INLINE void leave_ring(struct missclass *c, uint32_t at, const bool marked)
 {
-    const struct missclass_node *n = node_at(c, at);
-    struct missclass_node *younger = node_at(c, n->younger),
-                          *older = node_at(c, n->older);
+    const uint32_t younger = node_at(c, at)->younger, older = node_at(c, at)->older;
     mark(c, younger, marked);
     mark(c, older, marked);
-    younger->older = n->older;
-    older->younger = n->younger;
+    node_at(c, younger)->older = older;
+    node_at(c, older)->younger = younger;
+}
+
+HW_INLINE void enter_chain(struct missclass *c, uint32_t at, size_t bucket,
+                           const bool marked)
+{
+    const uint32_t next = *link_at(c, bucket);
+    mark(c, at, marked);
+    mark(c, bucket, marked);
+    mark(c, next, marked);
+    node_at(c, at)->chain = next;
+    node_at(c, at)->link = (uint32_t)bucket;
+    node_at(c, next)->link = at + CHAIN;
+    *link_at(c, bucket) = at;
+}
+
+HW_INLINE void leave_chain(struct missclass *c, uint32_t at, const bool marked)
+{
+    const uint32_t link = node_at(c, at)->link, next = node_at(c, at)->chain;
+    mark(c, link, marked);
+    mark(c, next, marked);
+    *link_at(c, link) = next;
+    node_at(c, next)->link = link;
+}
+
+HW_INLINE void set_youngest(struct missclass *c, uint32_t at, const bool marked)
+{
+    mark(c, 0, marked);
+    head_of(c)->youngest = at;
 }
 
 /* Does the shadow have the line? Then it is the youngest now. */
-static inline bool used_again(struct missclass *c, uint64_t line, uint32_t bucket,
-                              const bool marked)
+HW_INLINE bool used_again(struct missclass *c, uint64_t line, size_t bucket,
+                          const bool marked)
 {
-    for (uint32_t at = *bucket_at(c, bucket); at; at = node_at(c, at)->chain) {
+    for (uint32_t at = *link_at(c, bucket); at; at = node_at(c, at)->chain) {
         if (node_at(c, at)->line != line) {
             continue;
         }
-        if (at != c->s->youngest) {
-            mark(c, c->s, marked);
+        if (at != head_of(c)->youngest) {
             leave_ring(c, at, marked);
             enter_ring(c, at, marked);
-            c->s->youngest = at;
+            set_youngest(c, at, marked);
         }
         return true;
     }
     return false;
 }
 
-/* A line that the shadow does not have, in the place of the oldest when it is full. */
-static inline void enter(struct missclass *c, uint64_t line, uint32_t bucket,
-                         const bool marked)
+/* Put a line, which the shadow does not have, into a node of the ring. */
+HW_INLINE void enter(struct missclass *c, uint32_t at, uint64_t line, size_t bucket,
+                     const bool marked)
 {
-    struct missclass_state *s = c->s;
-    uint32_t at;
-    mark(c, s, marked);
-    if (UNLIKELY(s->used < c->lines)) {
-        at = ++s->used * NODE;
+    enter_chain(c, at, bucket, marked);
+    node_at(c, at)->line = line;
+    set_youngest(c, at, marked);
+}
+
+/* ... into one that was never used. */
+HW_INLINE void enter_fresh(struct missclass *c, uint64_t line, size_t bucket,
+                           const bool marked)
+{
+    mark(c, 0, marked);
+    const uint32_t at = c->nodes_at + ++head_of(c)->used * NODE;
+    if (head_of(c)->used > 1) {
         enter_ring(c, at, marked);
     } else {
-        at = node_at(c, s->youngest)->younger;
-        uint32_t *link = bucket_at(c, node_at(c, at)->bucket);
-        while (*link != at) {
-            link = &node_at(c, *link)->chain;
-        }
-        mark(c, link, marked);
-        *link = node_at(c, at)->chain;
+        mark(c, at, marked);
+        node_at(c, at)->older = node_at(c, at)->younger = at;
     }
-    struct missclass_node *n = node_at(c, at);
-    uint32_t *first = bucket_at(c, bucket);
-    mark(c, n, marked);
-    mark(c, first, marked);
-    n->line = line;
-    n->bucket = bucket;
-    n->chain = *first;
-    *first = at;
-    s->youngest = at;
+    enter(c, at, line, bucket, marked);
 }
 
-static inline void hit(struct missclass *c, uint64_t line, const bool marked)
+/* ... into the oldest: the ring turns by one. */
+HW_INLINE void enter_oldest(struct missclass *c, uint64_t line, size_t bucket,
+                            const bool marked)
 {
-    const uint32_t bucket = bucket_of(c, line);
-    if (!used_again(c, line, bucket, marked)) {
-        enter(c, line, bucket, marked);
+    const uint32_t at = node_at(c, head_of(c)->youngest)->younger;
+    leave_chain(c, at, marked);
+    enter(c, at, line, bucket, marked);
+}
+
+HW_INLINE bool has_fresh(const struct missclass *c)
+{
+    return UNLIKELY(head_of(c)->used < c->lines);
+}
+
+/* Was the line ever in the cache? From now on it was. */
+static HW_NOINLINE void ask_seen(struct missclass *c, uint64_t line,
+                                 struct miss_causes *n)
+{
+    const uint32_t bit = (uint32_t)1 << (line & 31);
+    uint32_t *bits = sparse_cell(&c->seen, line >> 5);
+    if (!bits) {
+        *c->full = true;
+        return;
+    }
+    *(*bits & bit ? &n->capacity : &n->cold) += 1;
+    *bits |= bit;
+}
+
+/* The first lines of all: out of the way of the others. */
+static HW_NOINLINE void hit_fresh(struct missclass *c, uint64_t line, size_t bucket)
+{
+    enter_fresh(c, line, bucket, false);
+}
+static HW_NOINLINE void miss_fresh(struct missclass *c, uint64_t line, size_t bucket,
+                                   struct miss_causes *n)
+{
+    enter_fresh(c, line, bucket, false);
+    ask_seen(c, line, n);
+}
+
+HW_INLINE void hit(struct missclass *c, uint64_t line, const bool marked)
+{
+    const size_t bucket = bucket_of(c, line);
+    if (used_again(c, line, bucket, marked)) {
+        return;
+    }
+    if (has_fresh(c)) {
+        hit_fresh(c, line, bucket);
+    } else {
+        enter_oldest(c, line, bucket, marked);
     }
 }
 
-/* `seen` grows anywhere, so it is marked here in any case, but once a line. */
-static inline bool miss(struct missclass *c, uint64_t line, bool filled,
-                        struct miss_causes *n, const bool marked)
+HW_INLINE void miss(struct missclass *c, uint64_t line, struct miss_causes *n,
+                    const bool marked)
 {
-    const uint32_t bucket = bucket_of(c, line), bit = (uint32_t)1 << (line & 31);
+    const size_t bucket = bucket_of(c, line);
     if (used_again(c, line, bucket, marked)) {
         n->conflict++;
-        return true;
+        return;
     }
-    if (UNLIKELY(!filled)) {
-        *(sparse_peek(&c->seen, line >> 5) & bit ? &n->capacity : &n->cold) += 1;
-        return true;
+    if (has_fresh(c)) {
+        miss_fresh(c, line, bucket, n);
+        return;
     }
-    enter(c, line, bucket, marked);
-    uint32_t *bits = sparse_find(&c->seen, line >> 5);
-    if (UNLIKELY(!bits)) {
-        return false;
+    enter_oldest(c, line, bucket, marked);
+    /* what ask_seen does, where it needs nobody */
+    const struct sparse_leaf *leaf = sparse_leaf_of(&c->seen, line >> 5);
+    if (UNLIKELY(!sparse_leaf_has(leaf, line >> 5))) {
+        ask_seen(c, line, n);
+        return;
     }
-    if (*bits & bit) {
+    uint32_t *bits = sparse_leaf_cell(leaf, line >> 5);
+    if (*bits >> (line & 31) & 1) {
         n->capacity++;
-        return true;
+    } else if (UNLIKELY(!arena_marked(c->seen.arena, bits))) {
+        ask_seen(c, line, n);
+    } else {
+        *bits |= (uint32_t)1 << (line & 31);
+        n->cold++;
     }
-    arena_mark(c->seen.arena, bits);
-    *bits |= bit;
-    n->cold++;
-    return true;
 }
 
 void missclass_hit(struct missclass *c, uint64_t line) { hit(c, line, false); }
 void missclass_hit_marked(struct missclass *c, uint64_t line) { hit(c, line, true); }
-bool missclass_miss(struct missclass *c, uint64_t line, bool filled,
-                    struct miss_causes *n)
+void missclass_miss(struct missclass *c, uint64_t line, struct miss_causes *n)
 {
-    return miss(c, line, filled, n, false);
+    miss(c, line, n, false);
 }
-bool missclass_miss_marked(struct missclass *c, uint64_t line, bool filled,
-                           struct miss_causes *n)
+void missclass_miss_marked(struct missclass *c, uint64_t line, struct miss_causes *n)
 {
-    return miss(c, line, filled, n, true);
+    miss(c, line, n, true);
+}
+
+void missclass_miss_unfilled(struct missclass *c, uint64_t line, struct miss_causes *n)
+{
+    const bool seen = sparse_peek(&c->seen, line >> 5) >> (line & 31) & 1;
+    if (used_again(c, line, bucket_of(c, line), false)) {
+        n->conflict++;
+    } else {
+        *(seen ? &n->capacity : &n->cold) += 1;
+    }
 }

@@ -44,20 +44,22 @@ static inline struct sparse_leaf *sparse_leaf_of(struct sparse *s, uint64_t key)
     return &s->leaves[hash >> (32 - SPARSE_LEAVES_BITS)];
 }
 
-/* The cell of key, or NULL when the arena is full. Whoever writes it marks it. */
-static inline uint32_t *sparse_find(struct sparse *s, uint64_t key)
+/* Is it the key's, and if so, which is its cell (not marked)? */
+static inline bool sparse_leaf_has(const struct sparse_leaf *leaf, uint64_t key)
 {
-    const struct sparse_leaf *leaf = sparse_leaf_of(s, key);
-    if (UNLIKELY(leaf->number != (key >> SPARSE_BITS) + 1)) {
-        return sparse_find_slow(s, key);
-    }
+    return leaf->number == (key >> SPARSE_BITS) + 1;
+}
+static inline uint32_t *sparse_leaf_cell(const struct sparse_leaf *leaf, uint64_t key)
+{
     return &leaf->cells[key & (((uint64_t)1 << SPARSE_BITS) - 1)];
 }
 
-/* ... marked. */
+/* The cell of key to write (marked), or NULL when the arena is full. */
 static inline uint32_t *sparse_cell(struct sparse *s, uint64_t key)
 {
-    uint32_t *cell = sparse_find(s, key);
+    const struct sparse_leaf *leaf = sparse_leaf_of(s, key);
+    uint32_t *cell = sparse_leaf_has(leaf, key) ? sparse_leaf_cell(leaf, key)
+                                                : sparse_find_slow(s, key);
     if (cell) {
         arena_mark(s->arena, cell);
     }

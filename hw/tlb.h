@@ -116,7 +116,7 @@ HW_INLINE struct tlb_place tlb_find(const struct tlb *t, uint64_t va, uint64_t s
         const uint64_t page = va >> PAGE_SHIFT, key = page ^ space;
         struct cache_set *s =
             how == CACHE_LEAN ? cache_set_masked(&t->c, page) : cache_set_of(&t->c, page);
-        return (struct tlb_place){s, cache_find(&t->c, s, key)};
+        return (struct tlb_place){s, cache_find_how(&t->c, s, key, how)};
     }
     return tlb_find_kinds(t, va, space);
 }
@@ -134,7 +134,7 @@ HW_INLINE void tlb_put(struct tlb *t, uint64_t va, uint64_t space, uint64_t entr
     struct cache_set *s =
         how == CACHE_LEAN ? cache_set_masked(&t->c, page) : cache_set_of(&t->c, page);
     const uint32_t way = cache_take_victim(&t->c, s, how);
-    cache_put_key(&t->c, s, way, key);
+    cache_put_key(&t->c, s, way, key, how);
     *cache_home(&t->c, s, way) = entry;
     if (!(*t->kinds >> kind & 1)) {
         arena_mark(t->c.arena, t->kinds);

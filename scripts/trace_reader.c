@@ -426,17 +426,18 @@ struct syn syn_begin(uint64_t n) { return (struct syn){.x = 88172645463325252u, 
 
 size_t syn_read(struct syn *s, struct ref *to, size_t max)
 {
-    size_t k = 0;
-    for (; k < max && s->i < s->n; k++, s->i++) {
-        s->x ^= s->x >> 12;
-        s->x ^= s->x << 25;
-        s->x ^= s->x >> 27;
-        uint64_t r = s->x * 2685821657736338717u, q = r >> 8;
+    const size_t nr = s->n - s->i < max ? (size_t)(s->n - s->i) : max;
+    uint64_t x = s->x;
+    for (size_t k = 0; k < nr; k++) {
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        uint64_t r = x * 2685821657736338717u, q = r >> 8;
         switch (r & 7) {
         case 0:
         case 1:
         case 2:
-            to[k] = (struct ref){0x400000 + 4 * s->i % 65536, 4, REF_FETCH};
+            to[k] = (struct ref){0x400000 + 4 * (s->i + k) % 65536, 4, REF_FETCH};
             break;
         case 3:
         case 4:
@@ -453,5 +454,7 @@ size_t syn_read(struct syn *s, struct ref *to, size_t max)
             break;
         }
     }
-    return k;
+    s->x = x;
+    s->i += nr;
+    return nr;
 }

@@ -5,9 +5,13 @@
  * two leave the same bytes in their arenas. Then bytes: what is loaded is what was stored
  * last, and where a virtual cache cannot know, it is the stale value.
  *
+ * This file is over 800 lines because the naive machine stands in it, beside what it is
+ * compared with.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "host.h"
 #include "memsys.h"
+#include "memsys_count.h"
 #include "naive_cache.h"
 #include "prng.h"
 #include "process.h"
@@ -377,8 +381,33 @@ static struct tlb_config random_tlb(struct prng *r)
                                .policy = (enum cache_policy)prng_below(r, 3)};
 }
 
-static struct memsys_config random_config(struct prng *r, bool usual)
+/* What memsys_run has ways of its own for: the usual machine (hw/memsys_lean.h) and plain
+ * ones (hw/memsys_count.h). */
+enum shape { ANY, USUAL, PLAIN };
+
+/* Any configuration made plain. */
+static void make_plain(struct prng *r, struct memsys_config *c)
 {
+    const bool tlbs = !prng_one_in(r, 4);
+    struct cache_config *caches[] = {&c->l1[SIDE_I], &c->l1[SIDE_D], &c->l2};
+    struct tlb_config *levels[] = {&c->tlb[SIDE_I], &c->tlb[SIDE_D], &c->stlb};
+    for (int i = 0; i < 3; i++) {
+        caches[i]->sets = 1u << prng_below(r, 5);
+        caches[i]->ways = 1 + (uint32_t)prng_below(r, 16);
+        caches[i]->policy = POLICY_LRU;
+        const uint32_t ways = tlbs ? 1 + (uint32_t)prng_below(r, 16) : 0;
+        *levels[i] = (struct tlb_config){.entries = ways << prng_below(r, 4), ways};
+    }
+    c->write_through = c->no_write_allocate = false;
+    c->causes = prng_one_in(r, 2);
+    if (c->tagging < TAG_VIVT && !tlbs) {
+        c->translation = TRANSLATE_IDENTITY;
+    }
+}
+
+static struct memsys_config random_config(struct prng *r, enum shape shape)
+{
+    const bool usual = shape == USUAL;
     struct memsys_config c = {.first_pfn = 0x100};
     uint32_t line = 16u << prng_below(r, 4);
     c.l2 = random_cache(r, line << prng_below(r, 2), 16);
@@ -414,6 +443,10 @@ static struct memsys_config random_config(struct prng *r, bool usual)
                                      .ways = l2_ways,
                                      .line_bytes = 64};
         c.stlb = (struct tlb_config){.entries = 2 * tlb_sets * entries, .ways = entries};
+        return c;
+    }
+    if (shape == PLAIN) {
+        make_plain(r, &c);
         return c;
     }
     if (prng_one_in(r, 6)) {
@@ -469,8 +502,8 @@ static void diag_tally(const char *name, const struct memsys_tally *n)
 
 enum { REFS = 3000 };
 
-/* How many configurations went each of the usual machine's ways. */
-static int nr_lean, nr_lean_eight;
+/* How many configurations went each of the usual machine's ways, and the plain one. */
+static int nr_lean, nr_lean_eight, nr_plain;
 
 static void count_event(struct probe *p, const struct event *ev)
 {
@@ -478,14 +511,14 @@ static void count_event(struct probe *p, const struct event *ev)
     ++*(uint64_t *)p->slow_ctx;
 }
 
-static void test_same(struct prng *r, int number, bool usual)
+static void test_same(struct prng *r, int number, enum shape shape)
 {
     static struct rig counting, live, watched, full, own;
     static struct naive naive;
     static struct ref refs[REFS];
     const enum paging pagings[] = {PAGING_I386, PAGING_PAE, PAGING_4LEVEL, PAGING_5LEVEL};
-    enum paging paging = usual ? PAGING_4LEVEL : pagings[prng_below(r, 4)];
-    struct memsys_config c = random_config(r, usual);
+    enum paging paging = shape == USUAL ? PAGING_4LEVEL : pagings[prng_below(r, 4)];
+    struct memsys_config c = random_config(r, shape);
     const char *part = "";
     if (memsys_config_error(&c, &part)) {
         return;
@@ -502,6 +535,7 @@ static void test_same(struct prng *r, int number, bool usual)
     watched.probe.slow_ctx = &heard;
     nr_lean += counting.memsys.lean && live.memsys.lean_live;
     nr_lean_eight += counting.memsys.lean_eight;
+    nr_plain += memsys_is_plain(&counting.memsys);
     rig_create(&own, &c, paging);
     naive_create(&naive, &c, &own);
     struct snapshot *before = arena_snapshot(&live.arena);
@@ -528,7 +562,9 @@ static void test_same(struct prng *r, int number, bool usual)
                 same_tally(&live.memsys.s->n, &naive.n, c.causes) &&
                 same_tally(&full.memsys.s->n, &naive.n, c.causes);
     if (!ok(good, "configuration %d%s: counts as the naive machine's", number,
-            usual ? " (usual)" : "")) {
+            shape == USUAL   ? " (usual)"
+            : shape == PLAIN ? " (plain)"
+                             : "")) {
         diag("paging %d, tags %d, translation %d, through %d, allocate %d, L1 %u x %u, "
              "L2 %u x %u policy %d",
              paging, c.tagging, c.translation, c.write_through, !c.no_write_allocate,
@@ -569,12 +605,13 @@ static void test_same(struct prng *r, int number, bool usual)
 
 /* Frames give out in the middle of a run: the fault that nobody mends is counted as the
  * whole path counts it, and the run ends there. */
-static void test_unmended(struct prng *r)
+static void test_unmended(struct prng *r, bool usual)
 {
     static struct rig counting, live, whole;
     static struct ref refs[REFS];
     const struct ref_plan plan = ref_plan(false);
-    const struct memsys_config c = random_config(r, true);
+    struct memsys_config c = random_config(r, usual ? USUAL : PLAIN);
+    c.translation = TRANSLATE_TABLES;
     struct rig *rigs[] = {&counting, &live, &whole};
     const uint64_t next = FRAMES - 8 * (prng_below(r, 40) + 5);
     size_t did[2] = {0, 0};
@@ -758,17 +795,22 @@ int main(void)
 {
     struct prng r = {31337};
     for (int i = 0; i < 60; i++) {
-        test_same(&r, i, false);
+        test_same(&r, i, ANY);
     }
     nr_lean = nr_lean_eight = 0;
     for (int i = 0; i < 30; i++) {
-        test_same(&r, i, true);
+        test_same(&r, i, USUAL);
     }
     ok(nr_lean == 30 && nr_lean_eight > 5 && nr_lean_eight < 25,
        "the usual machine has gone both of its ways (%d of %d the one for 8 ways)",
        nr_lean_eight, nr_lean);
-    for (int i = 0; i < 8; i++) {
-        test_unmended(&r);
+    nr_plain = 0;
+    for (int i = 0; i < 60; i++) {
+        test_same(&r, i, PLAIN);
+    }
+    ok(nr_plain >= 50, "so have plain machines (%d of 60)", nr_plain);
+    for (int i = 0; i < 24; i++) {
+        test_unmended(&r, i < 8);
     }
     for (int i = 0; i < 24; i++) {
         test_bytes(&r, i);
