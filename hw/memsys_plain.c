@@ -516,8 +516,8 @@ static struct lane lane_of(struct plain *r, struct memsys *m, enum access_kind a
     };
 }
 
-/* Answers how many were done: fewer than nr after a fault that nobody mended, and when the
- * machine is plain no longer. */
+/* Answers how many were done: fewer than nr after a fault that nobody mended, and when
+ * the machine is plain no longer. */
 HW_INLINE size_t run_all(struct plain *r, const struct ref *refs, size_t nr,
                          const struct ref_plan *plan,
                          void (*const lines)(struct lane *, uint64_t, uint64_t),
