@@ -114,10 +114,68 @@ void trace_run_destroy(struct trace_run *r)
     }
 }
 
+/* A load, store or fetch of more than the two pages that the hardware takes at once: page
+ * by page. It is still one access that straddles. */
+static bool long_access(struct trace_run *r, const struct ref *ref,
+                        enum access_kind access)
+{
+    static const uint32_t kinds[NR_ACCESS_KINDS] = {
+        [ACCESS_READ] = REF_LOAD, [ACCESS_WRITE] = REF_STORE, [ACCESS_FETCH] = REF_FETCH};
+    const struct memsys_config *c = &r->setup.machine;
+    const enum side side = access == ACCESS_FETCH ? SIDE_I : SIDE_D;
+    const bool l1 = c->l1[side].ways;
+    const bool tlb = c->tlb[side].entries && !(l1 && c->tagging >= TAG_VIVT);
+    struct memsys_tally *n = &r->memsys.s->n;
+    const uint64_t l1_straddle = n->l1_straddle[side] + l1,
+                   tlb_straddle = n->tlb_straddle[side] + tlb;
+    struct ref piece = {.va = ref->va, .kind = kinds[access]};
+    for (uint32_t left = ref->size; left; left -= piece.size) {
+        const uint32_t room = PAGE_SIZE - (uint32_t)(piece.va & (PAGE_SIZE - 1));
+        piece.size = left < room ? left : room;
+        if (!memsys_run(&r->memsys, &piece, 1, &r->plan)) {
+            return false;
+        }
+        piece.va += piece.size;
+    }
+    n->l1_straddle[side] = l1_straddle;
+    n->tlb_straddle[side] = tlb_straddle;
+    return true;
+}
+
+static bool long_reference(struct trace_run *r, const struct ref *ref)
+{
+    const uint8_t second = r->plan.second[ref->kind];
+    return long_access(r, ref, (enum access_kind)r->plan.first[ref->kind]) &&
+           (second == NR_ACCESS_KINDS || long_access(r, ref, (enum access_kind)second));
+}
+
+/* Answers how many were done. */
+static size_t run_refs(struct trace_run *r, const struct ref *refs, size_t n)
+{
+    size_t done = 0;
+    while (done < n) {
+        size_t end = done;
+        while (end < n && refs[end].size <= PAGE_SIZE) {
+            end++;
+        }
+        done += memsys_run(&r->memsys, refs + done, end - done, &r->plan);
+        if (done < end || (done < n && !long_reference(r, &refs[done]))) {
+            break;
+        }
+        done += done < n;
+    }
+    return done;
+}
+
 bool trace_run_refs(struct trace_run *r, const struct ref *refs, size_t n, char *err,
                     size_t err_size)
 {
-    size_t done = memsys_run(&r->memsys, refs, n, &r->plan);
+    uint32_t sizes = 0; /* ored: hardly ever is one of more than a page among them */
+    for (size_t i = 0; i < n; i++) {
+        sizes |= refs[i].size;
+    }
+    const size_t done = sizes > PAGE_SIZE ? run_refs(r, refs, n)
+                                          : memsys_run(&r->memsys, refs, n, &r->plan);
     r->references += done;
     if (done == n) {
         return true;

@@ -400,6 +400,29 @@ static void test_causes(void)
     trace_run_destroy(run);
 }
 
+/* A reference of many pages uses the frame of each of them. */
+static void test_many_pages(void)
+{
+    struct trace_setup t;
+    char err[256];
+    trace_setup_init(&t);
+    trace_setup_set(&t, "translation", "first-touch", err, sizeof err);
+    struct trace_run *run = trace_run_create(&t, err, sizeof err);
+    static const struct ref refs[] = {{0x5000, 1, REF_LOAD},
+                                      {0x3800, 0x3000, REF_MODIFY},
+                                      {0xfffffffffffff000u - 1, 4097, REF_LOAD}};
+    ok(trace_run_refs(run, refs, sizeof refs / sizeof *refs, err, sizeof err),
+       "references of several pages: %s", err);
+    const struct memsys_tally *n = trace_run_counts(run);
+    is_u64(n->tlb_access[SIDE_D], 1 + 2 * 4 + 2, "each page is translated");
+    is_u64(n->tlb_miss[SIDE_D], 1 + 3 + 2, "and found where it was");
+    is_u64(tally_l1_misses(n, SIDE_D), 1 + 191 + 65, "0x5000 is in its line of before");
+    is_u64(n->l1_straddle[SIDE_D], 3, "each access is in two pieces or more");
+    is_u64(n->tlb_straddle[SIDE_D], 3, "of lines and of pages");
+    is_u64(trace_run_references(run), 3, "and three references");
+    trace_run_destroy(run);
+}
+
 int main(void)
 {
     struct prng r = {99};
@@ -410,6 +433,7 @@ int main(void)
     test_settings();
     test_slow_pipe();
     test_causes();
+    test_many_pages();
     test_counts();
     return done_testing();
 }
