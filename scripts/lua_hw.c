@@ -513,7 +513,9 @@ static void push_tally(lua_State *L, const struct memsys *cpu,
     set_int(L, "stale_entries", n->stale_entries);
     set_int(L, "walks", n->walks);
     set_int(L, "faults", n->faults);
-    set_int(L, "memory_reads", n->l2_miss[L2_FETCH] + n->l2_miss[L2_WALK]);
+    set_int(L, "memory_reads",
+            n->l2_miss[L2_FETCH] + n->l2_miss[L2_WALK] + n->uncached[ACCESS_READ] +
+                n->uncached[ACCESS_FETCH]);
     set_int(L, "memory_bytes_written",
             n->direct_bytes + n->l2_writeback * cpu->config.l2.line_bytes);
 }
@@ -568,6 +570,9 @@ static const char *served_by(const struct memsys *cpu, const struct last_access 
     const struct memsys_tally *n = &a->n;
     const enum side side = a->kind == ACCESS_FETCH ? SIDE_I : SIDE_D;
     const bool l1 = cpu->front[side].has_l1;
+    if (n->uncached[a->kind] || n->wc_stores) { /* past the caches */
+        return n->wc_stores ? "wc" : "memory";
+    }
     if (l1 && !n->l1_miss[a->kind]) {
         return "L1";
     }

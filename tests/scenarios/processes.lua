@@ -52,6 +52,16 @@ return lesson {
     expect_eq(read_u8(0x10000000), 9)
     expect(clflush(0x10000000) and not cpu().l1d:find(0x10000000))
 
+    -- past the caches
+    expect(map(0x10002000, other, "rwc") and write_u8(0x10002000, 3))
+    expect_eq(access().hit, "memory", "an uncached store goes to memory")
+    local reads = counters().memory_reads
+    expect_eq(read_u8(0x10002000), 3)
+    expect_eq(counters().memory_reads - reads, 1)
+    expect_eq(access().hit, "memory", "and so does a load")
+    unmap(0x10002000)
+    write_u8(0x10000000, 9)
+
     -- flushes by the kernel's names
     read_u8(0x10000000)
     read_u8(a)
