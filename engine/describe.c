@@ -538,6 +538,42 @@ int event_explain(char *buf, size_t size, const struct machine *m, const struct 
     return t.len;
 }
 
+/* "{a?b|c}" is (b | c), with one of them empty [b]; "{a}" and "{a~b}" are <a>. */
+static void add_form(struct text *t, const char *form, size_t len)
+{
+    const char *mark = memchr(form, '?', len);
+    const char *bar = mark ? memchr(mark, '|', len - (size_t)(mark - form)) : NULL;
+    const char *tilde = memchr(form, '~', len);
+    if (!bar) {
+        add(t, "<");
+        add_bytes(t, form, tilde ? (size_t)(tilde - form) : len);
+        add(t, ">");
+        return;
+    }
+    const size_t yes = (size_t)(bar - mark) - 1, no = (size_t)(form + len - bar) - 1;
+    add(t, yes && no ? "(" : "[");
+    add_bytes(t, mark + 1, yes);
+    add(t, yes && no ? " | " : "");
+    add_bytes(t, bar + 1, no);
+    add(t, yes && no ? ")" : "]");
+}
+
+int event_sentence(char *buf, size_t size, uint16_t kind)
+{
+    struct text t = text_begin(buf, size);
+    const struct event_info *info = event_info(kind);
+    for (const char *at = info ? info->sentence : ""; *at;) {
+        const size_t plain = strcspn(at, "{"), len = strcspn(at + plain, "}");
+        add_bytes(&t, at, plain);
+        at += plain;
+        if (*at) {
+            add_form(&t, at + 1, len - 1);
+            at += len + (at[len] == '}');
+        }
+    }
+    return t.len;
+}
+
 /* ---- the call stack ---- */
 
 const char *fn_file(const struct machine *m, uint16_t fn)

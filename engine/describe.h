@@ -33,6 +33,8 @@ int value_format(char *buf, size_t size, const struct machine *m, const char *ty
 
 /* "buddy:split zone=Normal pfn=0x1c04 order=2 migratetype=Unmovable" */
 int event_format(char *buf, size_t size, const struct machine *m, const struct event *ev);
+/* The sentence of all such events: "<pfn> of order <order> is given back." */
+int event_sentence(char *buf, size_t size, uint16_t kind);
 /* The event's sentence with its numbers in it. */
 int event_explain(char *buf, size_t size, const struct machine *m,
                   const struct event *ev);

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #define _XOPEN_SOURCE 700
+#include "api.h"
 #include "command_run.h"
 
 #include "describe.h"
@@ -293,10 +294,20 @@ void run_apropos(struct app *a, const char *args)
             text_add(&b, "%s -- %s\n", r->name, r->help);
         }
     }
+    const struct api_entry *api;
+    for (size_t i = 0; (api = session_api(i)); i++) {
+        char call[200];
+        if (text_contains(api->name, args) || text_contains(api->help, args)) {
+            api_signature(call, sizeof call, api);
+            text_add(&b, "%s -- %s\n", call, api->help);
+        }
+    }
     for (uint16_t i = 1; i < NR_EVENTS; i++) {
         const struct event_info *e = event_info(i);
-        if (text_contains(e->name, args) || text_contains(e->sentence, args)) {
-            text_add(&b, "event %s -- %s\n", e->name, e->sentence);
+        char sentence[600];
+        event_sentence(sentence, sizeof sentence, i);
+        if (text_contains(e->name, args) || text_contains(sentence, args)) {
+            text_add(&b, "event %s -- %s\n", e->name, sentence);
         }
     }
     for (uint16_t i = 1; i < NR_FUNCTIONS; i++) {

@@ -247,9 +247,11 @@ void run_events(struct app *a, const char *args)
     struct text_buf b = {0};
     for (uint16_t i = 1; i < NR_EVENTS; i++) {
         const struct event_info *e = event_info(i);
+        char sentence[600];
+        event_sentence(sentence, sizeof sentence, i);
         text_add(&b,
                  POPUP_TEXT_KEY "%s " POPUP_TEXT_DIM "%s\n" POPUP_TEXT_NORMAL "    %s\n",
-                 e->name, levels[e->level], e->sentence);
+                 e->name, levels[e->level], sentence);
     }
     popup_text(a, "All events", b.text);
 }

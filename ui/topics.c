@@ -28,7 +28,8 @@ static bool event_row(size_t i, struct topic_row *r)
         snprintf(r->head, sizeof r->head, "%s", e->name);
     }
     snprintf(r->note, sizeof r->note, "%s", levels[e->level]);
-    r->text = e->sentence;
+    event_sentence(r->own, sizeof r->own, (uint16_t)(i + EV_NONE + 1));
+    r->text = r->own;
     return true;
 }
 

@@ -12,6 +12,7 @@ struct topic_row {
     char head[256];   /* "kmem:mm_page_free(pfn, order)", "--seed=NUMBER", ... */
     char note[64];    /* beside it, in brackets: where it belongs; "" for nothing */
     const char *text; /* what it means */
+    char own[600];    /* room for text, where no table has it as it stands */
 };
 
 struct topic {
