@@ -419,8 +419,9 @@ void access_paths_refresh(struct access_paths *p, const struct op_events *e,
     p->nr = 0;
     p->has_wish = access_of_op(&e->rec.op, &p->wish);
     struct parser ps = {.p = p, .e = e, .m = hardware_cpu(m, p->cpu)};
-    if (!ps.m) {
-        return;
+    const uint16_t kind = e->rec.op.kind;
+    if (!ps.m || kind == OP_CACHE_LINE || kind == OP_CACHE_PAGE) {
+        return; /* a flush translates addresses, but accesses nothing */
     }
     ps.cost = access_cost(ps.m);
     for (size_t i = 0; i < e->nr; i++) {
