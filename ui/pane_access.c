@@ -58,6 +58,11 @@ static void find_physical(struct scene *s)
 {
     const struct access_path *p = s->path;
     uint64_t entry;
+    if (s->m->config.translation == TRANSLATE_IDENTITY && !s->m->front[s->side].has_tlb) {
+        s->pa = s->va; /* nobody has to say so */
+        s->pa_known = true;
+        return;
+    }
     if (!p) {
         return;
     }
@@ -183,7 +188,9 @@ static int list_rungs(const struct scene *s, bool walk_in_one, struct rung *rung
         nr = add_rungs(s, STAGE_STLB, rungs, nr);
     }
     nr = add_reached(s, STAGE_PSC, rungs, nr);
-    nr = add_walk(s, walk_in_one, rungs, nr);
+    if (f->has_tlb || s->m->config.translation != TRANSLATE_IDENTITY) {
+        nr = add_walk(s, walk_in_one, rungs, nr);
+    }
     if (f->has_l1 && !s->m->virtual_tags) {
         nr = add_rungs(s, STAGE_L1, rungs, nr);
     }
@@ -448,6 +455,13 @@ static void draw_header(const struct scene *s, struct grid *g, struct rect r)
     grid_text(g, right, r.y, cycles, s->path ? ST_HEADING : ST_HINT_KEY, 0);
 }
 
+/* Is the first level's set known before anything has been asked? */
+static bool set_known(const struct scene *s)
+{
+    return s->m->config.tagging != TAG_PIPT ||
+           s->m->config.translation == TRANSLATE_IDENTITY;
+}
+
 static void draw_next(const struct app *a, struct grid *g, struct rect r)
 {
     const struct model *md = &a->model;
@@ -465,7 +479,7 @@ static void draw_next(const struct app *a, struct grid *g, struct rect r)
     char text[160];
     int n = snprintf(text, sizeof text, "next: %s 0x%llx", access_kind_name(w.kind),
                      (unsigned long long)w.va);
-    if (f->has_l1 && s.m->config.tagging != TAG_PIPT && n < (int)sizeof text) {
+    if (f->has_l1 && set_known(&s) && n < (int)sizeof text) {
         n += snprintf(text + n, sizeof text - (size_t)n, ", %s set %u", scene_l1_name(&s),
                       access_set(&f->l1, w.va));
     }
@@ -475,7 +489,7 @@ static void draw_next(const struct app *a, struct grid *g, struct rect r)
     }
     if (text_width(text) > r.w - 4) {
         n = snprintf(text, sizeof text, "next 0x%llx", (unsigned long long)w.va);
-        if (f->has_l1 && s.m->config.tagging != TAG_PIPT) {
+        if (f->has_l1 && set_known(&s)) {
             n += snprintf(text + n, sizeof text - (size_t)n, " %s s%u", scene_l1_name(&s),
                           access_set(&f->l1, w.va));
         }
