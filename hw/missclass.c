@@ -24,7 +24,7 @@ static uint32_t hash_bits(uint32_t lines)
 
 static size_t table_bytes(uint32_t lines)
 {
-    return NODE + ((size_t)4 << hash_bits(lines)) + (size_t)lines * NODE;
+    return NODE + ((size_t)4 << hash_bits(lines)) + ((size_t)lines + 1) * NODE;
 }
 
 size_t missclass_size_bytes(uint32_t lines) { return table_bytes(lines) + 1024; }
@@ -101,10 +101,12 @@ const char *missclass_check(const struct missclass *c)
 
 /* ---- the parts of an access; marked: everything is ---- */
 
+/* What is at `at`: a bucket, or a node, which may cross a chunk's border. */
 HW_INLINE void mark(struct missclass *c, size_t at, const bool marked)
 {
     if (!marked) {
         arena_mark(c->seen.arena, c->base + at);
+        arena_mark(c->seen.arena, c->base + at + NODE - 1);
     }
 }
 

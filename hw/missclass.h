@@ -41,16 +41,15 @@ struct missclass_node {
     uint32_t older, younger; /* the ring */
     uint32_t chain;          /* the next node of the same bucket; 0: none */
     uint32_t link;           /* the bucket, or the chain of the node before */
-    uint64_t reserved;
 };
-_Static_assert(sizeof(struct missclass_node) == 32, "no node crosses a chunk's border");
 
 struct missclass_head {
     uint64_t nobody;         /* no line has this number */
     uint32_t youngest, used; /* 0: none; how many nodes */
     uint32_t chain, link;    /* mean nothing */
-    uint64_t reserved;
 };
+_Static_assert(sizeof(struct missclass_head) == sizeof(struct missclass_node),
+               "it looks like one");
 
 struct missclass {
     uint32_t lines; /* of the fully associative cache */

@@ -17,7 +17,7 @@
 #include <zstd.h>
 
 enum {
-    IN_SIZE = 128 * 1024,
+    IN_SIZE = 64 * 1024,
     LONGEST_MAGIC = 6, /* of a packed file's first bytes */
     FIRST_ROOM = 1 << 16,
     MOST_AT_ONCE = 1 << 30, /* zlib counts in 32 bits */

@@ -333,7 +333,7 @@ size_t trace_parse(struct trace_parser *t, const char **at, const char *end, boo
 
 /* ---- a file ---- */
 
-enum { TEXT_SIZE = 256 * 1024 };
+enum { TEXT_SIZE = 64 * 1024 };
 
 struct trace_reader {
     struct stream *stream;
