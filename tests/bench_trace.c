@@ -9,8 +9,10 @@
  * "full" is TLBs, four-level walks through L2, virtual L1, physical L2; "full-live" the
  * same with each access an operation of its own: its events are numbered, as they are
  * while nobody stops at them, and all that it changes is marked in the arena, so that
- * snapshots and the digest have it; "caches" is G1 without TLBs. By hand, divided by
- * 100,000 or, for syn2m, 2,000,000 references (full-live: --toggle-collect=bench_live):
+ * snapshots and the digest have it; "caches" is G1 without TLBs; "default" is what mmscope
+ * trace runs without options, misses told by cause, and "default-mmu" the same with
+ * --mmu. By hand, divided by 100,000 or, for syn2m, 2,000,000 references (full-live:
+ * --toggle-collect=bench_live):
  *
  *     valgrind --tool=callgrind --callgrind-out-file=/dev/null \
  *         --toggle-collect=memsys_run build/tests/bench_trace syn2m full 1
@@ -77,7 +79,12 @@ static bool set_up(struct machine_under_test *m, const char *stack)
 {
     struct trace_setup setup;
     trace_setup_init(&setup);
-    if (!strcmp(stack, "caches")) {
+    if (!strncmp(stack, "default", 7)) {
+        setup.machine.causes = true;
+        if (!strcmp(stack, "default-mmu")) {
+            setup.machine.translation = TRANSLATE_TABLES;
+        }
+    } else if (!strcmp(stack, "caches")) {
         char err[64];
         trace_setup_geometry(&setup, "G1", err, sizeof err);
     } else {
@@ -181,8 +188,9 @@ static double instructions(const char *program, const char *trace, const char *s
 int main(int argc, char **argv)
 {
     static const char *const traces[] = {"ls100k", "cc1_100k", "syn2m"};
-    static const char *const stacks[] = {"caches", "full", "full-live"};
-    static const double limits[] = {0, 90, 140};
+    static const char *const stacks[] = {"caches", "full", "full-live", "default",
+                                         "default-mmu"};
+    static const double limits[] = {0, 90, 140, 0, 0};
     char program[2048];
     const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     if (argc == 4) {
@@ -190,7 +198,7 @@ int main(int argc, char **argv)
         return done_testing();
     }
     program[length > 0 ? length : 0] = 0;
-    for (size_t s = 0; s < 3; s++) {
+    for (size_t s = 0; s < sizeof stacks / sizeof *stacks; s++) {
         for (size_t t = 0; t < 3; t++) {
             measure(traces[t], stacks[s], 3);
             const double n =
