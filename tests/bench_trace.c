@@ -9,9 +9,9 @@
  * "full" is TLBs, four-level walks through L2, virtual L1, physical L2; "full-live" the
  * same with each access an operation of its own: its events are numbered, as they are
  * while nobody stops at them, and all that it changes is marked in the arena, so that
- * snapshots and the digest have it; "caches" is G1 without TLBs; "default" is what mmscope
- * trace runs without options, misses told by cause, and "default-mmu" the same with
- * --mmu. By hand, divided by 100,000 or, for syn2m, 2,000,000 references (full-live:
+ * snapshots and the digest have it; "caches" is G1 without TLBs; "default" is what
+ * mmscope trace runs without options, misses told by cause, and "default-mmu" the same
+ * with --mmu. By hand, divided by 100,000 or, for syn2m, 2,000,000 references (full-live:
  * --toggle-collect=bench_live):
  *
  *     valgrind --tool=callgrind --callgrind-out-file=/dev/null \

@@ -1,8 +1,9 @@
 /* hw/missclass.c and hw/sparse.c against naive ones: an array of lines in order of use,
  * and a table of all that was ever seen.
  *
- * Two shadows get the same random uses, one with everything marked beforehand, one marking
- * what it changes: both leave the same bytes, and going back in time undoes all of it.
+ * Two shadows get the same random uses, one with everything marked beforehand, one
+ * marking what it changes: both leave the same bytes, and going back in time undoes all
+ * of it.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "missclass.h"
