@@ -20,6 +20,7 @@
 #include "menu.h"
 #include "prng.h"
 #include "tap.h"
+#include "trace_feed.h"
 
 /* Keys are characters; these stand for others. */
 enum {
@@ -38,7 +39,8 @@ struct screen {
     enum glyph_set glyphs;
     const char *keys;  /* NULL: the menu */
     const char *story; /* tests/screens/STORY.lua; NULL: story. "STORY:NAME=VALUE" sets an
-                          option of its machine */
+                          option of its machine; "trace:NAME=VALUE" is the generated
+                          trace, mmu=NAME with page tables of that architecture */
 };
 
 static const struct screen screens[] = {
@@ -129,6 +131,15 @@ static const struct screen screens[] = {
      "objects:arch=x86_64"},
     {"80x24-menu", 80, 24, GLYPHS_UTF8, NULL, NULL},
     {"60x15-menu", 60, 15, GLYPHS_ASCII, NULL, NULL},
+    {"trace-80x24-start", 80, 24, GLYPHS_UTF8, "", "trace:mode=W"},
+    {"trace-80x24-next", 80, 24, GLYPHS_UTF8, "nnnn", "trace:mode=W"},
+    {"trace-80x24-step", 80, 24, GLYPHS_UTF8, "nnnnnnsssS", "trace:mode=W"},
+    {"trace-80x24-G1", 80, 24, GLYPHS_UTF8, "nnns", "trace:geometry=G1"},
+    {"trace-80x24-T3", 80, 24, GLYPHS_UTF8, "nnnnnnnn6z", "trace:geometry=T3"},
+    {"trace-80x24-lines", 80, 24, GLYPHS_UTF8, "nnnnnnnn5z+", "trace:geometry=P1"},
+    {"trace-80x24-tables", 80, 24, GLYPHS_UTF8, "nnnnnnnn7", "trace:geometry=P1"},
+    {"trace-80x24-mmu", 80, 24, GLYPHS_UTF8, "nnnnnnnn7z", "trace:mmu=x86_64"},
+    {"trace-80x24-end", 80, 24, GLYPHS_UTF8, "cs", "trace:geometry=G3"},
 };
 
 static int key_of(char c)
@@ -267,9 +278,37 @@ static struct session *open_story(const char *name)
     return s;
 }
 
+static struct session *open_trace(const char *setting, struct trace_feed **feed)
+{
+    enum { REFERENCES = 12 };
+    struct trace_setup setup;
+    char name[32], err[512] = "";
+    const char *value = strchr(setting, '=') + 1;
+    snprintf(name, sizeof name, "%.*s", (int)(value - 1 - setting), setting);
+    trace_setup_init(&setup);
+    setup.machine.causes = true;
+    setup.tables = !strcmp(name, "mmu");
+    if (!trace_setup_set(&setup, setup.tables ? "arch" : name, value, err, sizeof err) ||
+        !(*feed = trace_feed_open(&setup, NULL, REFERENCES, err, sizeof err))) {
+        bail_out("%s", err);
+    }
+    struct timeline *t = trace_feed_timeline(*feed, NULL, err, sizeof err);
+    struct session *s = t ? session_open_timeline(t, "the generated trace") : NULL;
+    if (!s) {
+        bail_out("%s", err);
+    }
+    session_set_feed(s, trace_feed_next, *feed);
+    session_set_feed_ready(s, trace_feed_ready);
+    session_set_feed_peek(s, trace_feed_peek);
+    session_set_view(s, "hardware");
+    return s;
+}
+
 static void test_golden(const struct screen *sc)
 {
-    struct session *s = open_story(sc->story);
+    struct trace_feed *feed = NULL;
+    const bool trace = sc->story && !strncmp(sc->story, "trace:", 6);
+    struct session *s = trace ? open_trace(sc->story + 6, &feed) : open_story(sc->story);
     struct app a;
     struct grid g;
     app_init(&a, s, sc->glyphs);
@@ -285,6 +324,7 @@ static void test_golden(const struct screen *sc)
     grid_destroy(&g);
     app_free(&a);
     session_close(s);
+    trace_feed_close(feed);
 }
 
 static void test_menu(const struct screen *sc)

@@ -20,7 +20,7 @@ static void cycles_text(char *buf, size_t size, uint64_t cycles)
 /* ---- the whole access ---- */
 
 struct course {
-    bool tlb, stlb, walk, l1, l2, ram, other, uncached, fault;
+    bool tlb, stlb, walk, asked, l1, l2, ram, other, uncached, fault;
     int entries, entries_ram;
     uint64_t cycles;
 };
@@ -36,6 +36,7 @@ static struct course course_of(const struct access_paths *p)
             const struct stage *s = &path->stages[j];
             c.tlb = c.tlb || (s->kind == STAGE_TLB && s->hit);
             c.stlb = c.stlb || (s->kind == STAGE_STLB && s->hit);
+            c.asked = c.asked || s->kind == STAGE_L1 || s->kind == STAGE_L2;
             c.l1 = c.l1 || (s->kind == STAGE_L1 && s->hit);
             c.l2 = c.l2 || (s->kind == STAGE_L2 && s->hit);
             c.ram = c.ram || s->kind == STAGE_RAM;
@@ -67,7 +68,8 @@ void access_summary(const struct access_paths *p, char *buf, size_t size)
                        : c.other  ? "another processor's cache"
                        : c.l2     ? "L2"
                        : c.l1     ? "L1"
-                                  : "below L1";
+                       : c.asked  ? "below L1"
+                                  : "RAM"; /* there are no caches */
     cycles_text(cycles, sizeof cycles, c.cycles);
     snprintf(buf, size, "%sTranslation: %s. Data: %s.%s",
              c.fault ? "After a fault. " : "", by, from, cycles);

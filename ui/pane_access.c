@@ -443,13 +443,16 @@ static void draw_header(const struct scene *s, struct grid *g, struct rect r)
     } else {
         snprintf(cycles, sizeof cycles, "comes next");
     }
-    int right = r.x + r.w - 1 - text_width(cycles);
     if (s->wish.size) {
         snprintf(text, sizeof text, "%s %u at 0x%llx%s", access_kind_name(s->wish.kind),
                  s->wish.size, (unsigned long long)s->va, s->wish.user ? ", user" : "");
     } else {
         snprintf(text, sizeof text, "access at 0x%llx", (unsigned long long)s->va);
     }
+    if (!s->path && text_width(text) + text_width(cycles) + 3 > r.w) {
+        snprintf(cycles, sizeof cycles, "next");
+    }
+    const int right = r.x + r.w - 1 - text_width(cycles);
     grid_text_cut(g, r.x + 1, r.y, right - r.x - 2, text, s->a->glyphs->more, ST_BRIGHT,
                   0);
     grid_text(g, right, r.y, cycles, s->path ? ST_HEADING : ST_HINT_KEY, 0);

@@ -254,7 +254,7 @@ static void draw_head(const struct app *a, struct grid *g, struct rect r)
                          !ms->config.causes ? NULL
                          : second           ? &n->stlb_causes
                                             : &n->tlb_causes[side]);
-    grid_printf(g, x, y, ST_DIM, 0, ", %s walks", thousands(text, n->walks));
+    grid_printf(g, x, y, ST_DIM, 0, ", %s walks in all", thousands(text, n->walks));
 }
 
 static void draw(const struct app *a, struct grid *g, struct rect r, bool focused)

@@ -384,7 +384,7 @@ static void title(const struct app *a, char *buf, size_t size)
     struct mmu mmu;
     char name[48];
     uint64_t va;
-    const bool paging = space_of(a, &mmu, name, sizeof name);
+    const bool paging = !hw_without_tables(a) && space_of(a, &mmu, name, sizeof name);
     int n = snprintf(buf, size, "%s", paging ? name : "none");
     if (paging && follows(a, &va)) {
         snprintf(buf + n, size - (size_t)n, ", %s0x%llx",
