@@ -159,6 +159,8 @@ const char *cache_check(const struct cache *c);
 #define HW_NOINLINE __attribute__((noinline))
 #define HW_COLD __attribute__((noinline, cold))
 #define HW_LIKELY(x) __builtin_expect(!!(x), 1)
+/* What the compiler cannot know. */
+#define HW_ASSUME(x) ((x) ? (void)0 : __builtin_unreachable())
 /* Keep this pointer rather than reckon it again and again. */
 #define HW_KEEP(pointer) __asm__("" : "+r"(pointer))
 #else
@@ -166,6 +168,7 @@ const char *cache_check(const struct cache *c);
 #define HW_NOINLINE
 #define HW_COLD
 #define HW_LIKELY(x) (x)
+#define HW_ASSUME(x) ((void)0)
 #define HW_KEEP(pointer) ((void)0)
 #endif
 

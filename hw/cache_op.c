@@ -78,6 +78,7 @@ static uint32_t op_virtual(struct memsys *m, uint64_t va, enum cache_op op,
 
 bool memsys_op_line(struct memsys *m, uint64_t va, enum cache_op op, unsigned where)
 {
+    memsys_home(m);
     uint64_t entry;
     uint32_t written = 0;
     memsys_mark_state(m);
@@ -105,6 +106,7 @@ bool memsys_op_line(struct memsys *m, uint64_t va, enum cache_op op, unsigned wh
 
 bool memsys_op_page(struct memsys *m, uint64_t va, enum cache_op op, unsigned where)
 {
+    memsys_home(m);
     const uint64_t page = va & ~(uint64_t)(PAGE_SIZE - 1);
     uint32_t step = m->has_l2 ? m->config.l2.line_bytes : PAGE_SIZE;
     for (int side = 0; side < NR_SIDES; side++) {
@@ -122,6 +124,7 @@ bool memsys_op_page(struct memsys *m, uint64_t va, enum cache_op op, unsigned wh
 
 uint32_t memsys_op_all(struct memsys *m, enum cache_op op, unsigned where)
 {
+    memsys_home(m);
     uint32_t written = 0;
     memsys_mark_state(m);
     for (int level = SIDE_I; level <= NR_SIDES; level++) {

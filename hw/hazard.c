@@ -26,6 +26,7 @@ static void over_dirty(const struct memsys *m, const struct cache *cache, uint64
 void memsys_read_newest(const struct memsys *m, uint64_t pa, void *to,
                         uint32_t size_bytes)
 {
+    memsys_home(m);
     const uint32_t nodes = m->smp ? m->smp->config.nr_cpus : 1;
     ram_read(m->ram, paddr(pa), to, size_bytes);
     for (uint32_t level = 2; level > 0; level--) { /* what L1 has is newer */
@@ -103,6 +104,7 @@ static struct slot l1_slot(const struct memsys *m, struct cache *c, uint64_t va,
 
 bool memsys_would_fault(const struct memsys *m, uint64_t va, enum access_kind access)
 {
+    memsys_home(m);
     const enum side side = access == ACCESS_FETCH ? SIDE_I : SIDE_D;
     uint64_t entry;
     uint32_t level;
@@ -152,6 +154,7 @@ static void find_synonym(const struct memsys *m, struct cache *c, uint64_t va,
 struct hazards memsys_hazards(const struct memsys *m, uint64_t va,
                               enum access_kind access)
 {
+    memsys_home(m);
     const enum side side = access == ACCESS_FETCH ? SIDE_I : SIDE_D;
     struct hazards h = {.tables_pa = UINT64_MAX, .used_pa = UINT64_MAX};
     struct walk now;
@@ -185,6 +188,7 @@ struct hazards memsys_hazards(const struct memsys *m, uint64_t va,
 
 void memsys_announce_hazards(struct memsys *m, uint64_t va, enum access_kind access)
 {
+    memsys_home(m);
     const struct hazards h = memsys_hazards(m, va, access);
     memsys_mark_state(m);
     if (h.stale_entry) {

@@ -204,6 +204,7 @@ struct front {
 };
 
 struct smp;
+struct line_index;
 struct memsys;
 /* Asked when a walk faults: true, it has been mended, walk again. */
 typedef bool memsys_fault_fn(void *ctx, struct memsys *m, const struct fault *f);
@@ -237,8 +238,22 @@ struct memsys {
     struct memsys_state *s;
     memsys_fault_fn *on_fault;
     void *on_fault_ctx;
-    bool out_of_memory; /* the arena was full: counts no longer hold */
+    bool out_of_memory;       /* the arena was full: counts no longer hold */
+    struct line_index *index; /* has the caches and TLBs now: see memsys_home() */
+    size_t index_worth;       /* so many references are worth making one; 1: always */
+    bool index_plain;         /* for tests: as on a processor without SSE 4.1 */
+    uint64_t indexed;         /* references done through one */
 };
+
+/* While memsys_run is under way its caches and TLBs may be in an index (hw/line_index.h).
+ * What is called meanwhile, by on_fault, and uses them brings them home first. */
+void memsys_bring_home(struct memsys *m);
+static inline void memsys_home(const struct memsys *m)
+{
+    if (UNLIKELY(m->index != NULL)) {
+        memsys_bring_home((struct memsys *)(uintptr_t)m);
+    }
+}
 
 /* NULL, or what is wrong with it, and with which part ("l1d"). */
 const char *memsys_config_error(const struct memsys_config *c, const char **part);
@@ -364,6 +379,11 @@ struct ref_plan ref_plan(bool as_reads);
  * out_of_memory). */
 size_t memsys_run(struct memsys *m, const struct ref *refs, size_t n,
                   const struct ref_plan *plan);
+
+/* The same as memsys_access() for each of them, in few instructions where nobody wants to
+ * be stopped at one of their events: these are numbered, and all changes are marked. */
+size_t memsys_run_live(struct memsys *m, const struct ref *refs, size_t n,
+                       const struct ref_plan *plan);
 
 /* Bytes written back to RAM. */
 uint64_t memsys_memory_bytes(const struct memsys *m);

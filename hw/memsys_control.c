@@ -288,6 +288,7 @@ bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,
         m->quick_live = m->quick_live && m->front[side].has_l1 && c->packed && !c->modulo;
     }
     make_lean(m);
+    m->index_worth = 1 << 14;
     struct mmu none = {.paging = PAGING_NONE, .physical_bits = 52};
     memsys_set_mmu(m, &none);
     return true;
@@ -295,6 +296,7 @@ bool memsys_create_sharing(struct memsys *m, struct arena *a, struct ram *ram,
 
 void memsys_set_mmu(struct memsys *m, const struct mmu *mmu)
 {
+    memsys_home(m);
     const bool tables = m->config.translation == TRANSLATE_TABLES;
     memsys_mark_state(m);
     m->s->mmu = *mmu;
@@ -324,6 +326,7 @@ static struct tlb *tlb_of(struct memsys *m, int i)
 
 void memsys_load_cr3(struct memsys *m, uint64_t cr3, uint32_t pcid, bool keep)
 {
+    memsys_home(m);
     struct mmu mmu = m->s->mmu;
     mmu.cr3 = cr3;
     mmu.pcid = pcid;
@@ -341,6 +344,7 @@ void memsys_load_cr3(struct memsys *m, uint64_t cr3, uint32_t pcid, bool keep)
 
 void memsys_invlpg(struct memsys *m, uint64_t va)
 {
+    memsys_home(m);
     for (int i = 0; i <= NR_SIDES; i++) {
         if (tlb_of(m, i)) {
             tlb_flush_page(tlb_of(m, i), va, m->s->space);
@@ -398,6 +402,7 @@ void memsys_poke(struct memsys *m, uint64_t pa, const void *from, uint32_t size_
 
 void memsys_flush_tlb(struct memsys *m, bool with_global)
 {
+    memsys_home(m);
     for (int i = 0; i <= NR_SIDES; i++) {
         struct tlb *t = tlb_of(m, i);
         if (t) {
@@ -430,6 +435,7 @@ static uint32_t flush_entries(struct memsys *m, struct tlb *t,
 
 uint32_t memsys_flush_translations(struct memsys *m, const struct tlb_flush *what)
 {
+    memsys_home(m);
     uint32_t gone = 0;
     for (int i = 0; i <= NR_SIDES; i++) {
         gone += tlb_of(m, i) ? flush_entries(m, tlb_of(m, i), what) : 0;
@@ -533,6 +539,7 @@ void memsys_snoop_write(struct memsys *m, uint64_t pa, const void *from,
 
 void memsys_forget(struct memsys *m)
 {
+    memsys_home(m);
     sparse_forget(&m->frames);
     sparse_forget(&m->l2_causes.seen);
     sparse_forget(&m->stlb_causes.seen);
@@ -567,6 +574,7 @@ uint64_t memsys_memory_bytes(const struct memsys *m)
 
 const char *memsys_check(const struct memsys *m)
 {
+    memsys_home(m);
     for (int side = 0; side < NR_SIDES; side++) {
         const char *broken =
             m->config.l1[side].ways ? cache_check(&m->front[side].l1) : NULL;

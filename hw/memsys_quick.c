@@ -20,6 +20,7 @@ enum { MOST_EVENTS = 64 };
 static HW_NOINLINE bool access_other(struct memsys *m, uint64_t va, uint32_t size_bytes,
                                      enum access_kind access, void *bytes)
 {
+    memsys_home(m);
     struct front *f = &m->front[access != ACCESS_FETCH];
     const struct cache *c = &f->l1;
     const uint64_t line = va >> c->line_shift;

@@ -1,6 +1,7 @@
 /* Many references at once, only counted: memsys_run of hw/memsys.h.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "line_index.h"
 #include "memsys_count.h"
 #include "memsys_lean.h"
 #include "memsys_path.h"
@@ -73,6 +74,11 @@ bool memsys_leaf_missing(struct memsys *m, uint64_t va, enum access_kind access)
 {
     const struct fault f = {FAULT_PAGE, walk_error(&m->s->mmu, access, 0), va};
     return !walk_faulted(m, &f, false);
+}
+
+bool memsys_walk_faulted(struct memsys *m, const struct fault *f, bool live)
+{
+    return !walk_faulted(m, f, live);
 }
 
 /* A fault that the lean way has met and nobody has mended: what it had not yet counted
@@ -286,14 +292,16 @@ static size_t run_usual(struct memsys *m, const struct ref *refs, size_t nr,
 
 /* What only memsys_access has: one by one. */
 static size_t run_full(struct memsys *m, const struct ref *refs, size_t n,
-                       const struct ref_plan *plan)
+                       const struct ref_plan *plan, bool *faulted)
 {
+    *faulted = false;
     for (size_t i = 0; i < n; i++) {
         const struct ref *r = &refs[i];
         const uint8_t access[] = {plan->first[r->kind], plan->second[r->kind]};
         for (int k = 0; k < 2 && access[k] != NR_ACCESS_KINDS; k++) {
             if (!memsys_access(m, r->va, r->size, (enum access_kind)access[k], NULL) ||
                 m->out_of_memory) {
+                *faulted = true;
                 return i;
             }
         }
@@ -301,19 +309,138 @@ static size_t run_full(struct memsys *m, const struct ref *refs, size_t n,
     return n;
 }
 
+/* ---- through an index of lines ---- */
+
+/* The rest of a reference that the index has given up. False: a fault that nobody
+ * mends. */
+static bool finish(struct memsys *m, const struct ref *r, const struct ref_plan *plan,
+                   const struct ix_stop *at, bool live)
+{
+    const uint64_t last = r->va + r->size - 1;
+    uint64_t va = at->va;
+    bool good = true;
+    for (uint64_t end; good && at->straddles; va = end + 1) { /* counted as such */
+        end = va | (LEAN_LINE - 1);
+        end = end < last ? end : last;
+        good =
+            live ? memsys_access_whole(m, va, (uint32_t)(end - va + 1), at->access, NULL)
+                 : reference_counting(m, va, (uint32_t)(end - va + 1), at->access);
+        if (end == last) {
+            break;
+        }
+    }
+    if (!at->straddles) {
+        good = live ? memsys_access_whole(m, va, r->size, at->access, NULL)
+                    : reference_counting(m, va, r->size, at->access);
+    }
+    const unsigned second = plan->second[r->kind];
+    if (!good || second == NR_ACCESS_KINDS || at->access == second) {
+        return good;
+    }
+    return live ? memsys_access_whole(m, r->va, r->size, (enum access_kind)second, NULL)
+                : reference_counting(m, r->va, r->size, (enum access_kind)second);
+}
+
+/* As far as the index of lines goes. */
+static size_t run_indexed(struct memsys *m, const struct ref *refs, size_t nr,
+                          const struct ref_plan *plan, bool live, bool *faulted)
+{
+    const struct ref_plan plans[] = {ref_plan(false), ref_plan(true)};
+    const bool as_reads = !memcmp(plan, &plans[1], sizeof *plan);
+    if (!as_reads && memcmp(plan, &plans[0], sizeof *plan) != 0) {
+        return 0;
+    }
+    struct line_index *x = line_index_take(m, live);
+    if (!x) {
+        return 0;
+    }
+    struct ix_stop stop;
+    line_index_run(x, refs, nr, as_reads, &stop);
+    line_index_home(x);
+    line_index_settle(x);
+    const bool unmended = x->unmended;
+    line_index_free(x);
+    m->indexed += stop.done;
+    lean_walker_doubt(m);
+    if (!stop.stopped) {
+        return stop.done;
+    }
+    if (unmended) {
+        count_unmended(m, stop.access);
+        m->probe->n += live ? 3 : 0; /* L1 and both TLBs were asked */
+    }
+    *faulted = unmended || !finish(m, &refs[stop.done], plan, &stop, live);
+    return stop.done + !*faulted;
+}
+
+/* ---- all of them ---- */
+
+/* What does a stretch of references where the index does not. */
+typedef size_t run_fn(struct memsys *m, const struct ref *refs, size_t nr,
+                      const struct ref_plan *plan, bool *faulted);
+
+static uint64_t misses(const struct memsys *m)
+{
+    return tally_l1_misses(&m->s->n, SIDE_I) + tally_l1_misses(&m->s->n, SIDE_D);
+}
+
+/* Hits take few instructions in either way, so a counting run takes the index where many
+ * references miss; a live one always. */
+static size_t run_stretches(struct memsys *m, const struct ref *refs, size_t n,
+                            const struct ref_plan *plan, bool live, run_fn *otherwise,
+                            bool *faulted)
+{
+    enum { MANY = 12 }; /* one in so many misses L1 */
+    const bool always = live || m->index_worth <= 1;
+    bool wanted = always;
+    size_t done = 0;
+    while (done < n && !*faulted) {
+        const size_t left = n - done;
+        if (wanted && left >= m->index_worth) {
+            const size_t indexed = run_indexed(m, refs + done, left, plan, live, faulted);
+            done += indexed;
+            if (indexed >= m->index_worth) {
+                continue;
+            }
+        }
+        const size_t stretch = m->index_worth / 4 + 1;
+        const size_t nr = n - done < stretch ? n - done : stretch;
+        const uint64_t missed = misses(m);
+        if (*faulted || !nr) {
+            break;
+        }
+        const size_t did = otherwise(m, refs + done, nr, plan, faulted);
+        done += did;
+        if (did < nr) {
+            break;
+        }
+        wanted = always || (misses(m) - missed) * MANY > nr;
+    }
+    return done;
+}
+
 size_t memsys_run(struct memsys *m, const struct ref *refs, size_t n,
                   const struct ref_plan *plan)
 {
+    memsys_home(m);
     size_t done = 0;
     bool faulted = false;
     if (m->full) {
-        return run_full(m, refs, n, plan);
+        return run_full(m, refs, n, plan, &faulted);
     }
     memsys_mark_all(m);
     if (lean_now(m)) {
-        done = run_usual(m, refs, n, plan, &faulted);
+        done = run_stretches(m, refs, n, plan, false, run_usual, &faulted);
     }
     return faulted || done == n
                ? done
                : done + memsys_run_counting(m, refs + done, n - done, plan);
+}
+
+size_t memsys_run_live(struct memsys *m, const struct ref *refs, size_t n,
+                       const struct ref_plan *plan)
+{
+    memsys_home(m);
+    bool faulted = false;
+    return run_stretches(m, refs, n, plan, true, run_full, &faulted);
 }

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "process.h"
 
+#include <string.h>
+
 /* Tables are written where the walker will look for them: through L2, once there is one.
  * */
 static void entry_read(const struct process *p, uint64_t at, void *to,
@@ -15,9 +17,22 @@ static void entry_read(const struct process *p, uint64_t at, void *to,
     }
 }
 
+/* The bytes of the entry in RAM, where lines hold none; NULL: ask who knows. */
+static unsigned char *entry_bytes(const struct process *p, uint64_t at)
+{
+    unsigned char *bytes =
+        p->memsys && p->memsys->config.data ? NULL : ram_bytes(p->ram, at >> PAGE_SHIFT);
+    return bytes ? bytes + (at & (PAGE_SIZE - 1)) : NULL;
+}
+
 static uint64_t bus_read(void *ctx, uint64_t at, uint32_t size_bytes)
 {
+    const unsigned char *bytes = entry_bytes(ctx, at);
     uint64_t value = 0;
+    if (bytes && size_bytes == 8) {
+        memcpy(&value, bytes, 8);
+        return value;
+    }
     uint32_t half = 0;
     entry_read(ctx, at, size_bytes == 4 ? (void *)&half : &value, size_bytes);
     return size_bytes == 4 ? half : value;
@@ -26,6 +41,12 @@ static uint64_t bus_read(void *ctx, uint64_t at, uint32_t size_bytes)
 static void bus_write(void *ctx, uint64_t at, uint64_t value, uint32_t size_bytes)
 {
     struct process *p = ctx;
+    unsigned char *bytes = entry_bytes(p, at);
+    if (bytes && value && size_bytes == 8) {
+        arena_mark(p->ram->arena, bytes);
+        memcpy(bytes, &value, 8);
+        return;
+    }
     uint32_t half = (uint32_t)value;
     const void *from = size_bytes == 4 ? (const void *)&half : &value;
     if (p->memsys) {

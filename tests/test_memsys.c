@@ -9,53 +9,11 @@
  * compared with.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "host.h"
-#include "memsys.h"
 #include "memsys_count.h"
+#include "memsys_rig.h"
 #include "naive_cache.h"
 #include "prng.h"
-#include "process.h"
 #include "tap.h"
-
-enum { FRAMES = 4096 };
-
-/* Frames are 32 KiB apart, so that they meet in the same sets of an L2 of 512 sets. */
-static uint64_t next_frame(void *ctx, bool for_table)
-{
-    uint64_t *next = ctx, frame = *next;
-    (void)for_table;
-    *next += frame < FRAMES ? 8 : 0;
-    return frame < FRAMES ? frame : PFN_NONE;
-}
-
-/* ---- a machine ---- */
-
-struct rig {
-    struct arena arena;
-    struct ram ram;
-    struct probe probe;
-    struct process process;
-    struct memsys memsys;
-    uint64_t next;
-};
-
-static void rig_create(struct rig *g, const struct memsys_config *c, enum paging paging)
-{
-    memset(g, 0, sizeof *g);
-    g->next = 16;
-    g->probe.stop = UINT64_MAX;
-    if (!arena_create(&g->arena, (size_t)1 << 28, &host_memory) ||
-        !ram_create(&g->ram, &g->arena, FRAMES) ||
-        !process_create(&g->process, paging, &g->ram, next_frame, &g->next) ||
-        !memsys_create(&g->memsys, &g->arena, &g->ram, &g->probe, c)) {
-        bail_out("no arena");
-    }
-    g->memsys.on_fault = process_fault;
-    g->memsys.on_fault_ctx = &g->process;
-    if (c->translation == TRANSLATE_TABLES) {
-        memsys_set_mmu(&g->memsys, &g->process.mmu);
-    }
-}
 
 /* ---- the naive machine ---- */
 
@@ -556,6 +514,7 @@ static void test_same(struct prng *r, int number, enum shape shape)
             }
         }
     }
+    counting.memsys.index_worth = (size_t)1 << prng_below(r, 12);
     size_t done = memsys_run(&counting.memsys, refs, REFS / 3, &plan);
     done += memsys_run(&counting.memsys, refs + done, REFS - done, &plan);
     bool good = done == REFS && same_tally(&counting.memsys.s->n, &naive.n, c.causes) &&
@@ -633,6 +592,7 @@ static void test_unmended(struct prng *r, bool usual)
                     memsys_access(m, ref->va, ref->size, ACCESS_WRITE, NULL));
         }
     }
+    counting.memsys.index_worth = prng_one_in(r, 2) ? 1 : (size_t)1 << 14;
     const size_t done = memsys_run(&counting.memsys, refs, REFS, &plan);
     ok(done < REFS && done == did[0] && done == did[1] &&
            same_tally(&counting.memsys.s->n, &whole.memsys.s->n, false) &&
