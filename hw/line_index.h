@@ -28,8 +28,8 @@
  * I3  What L1 and the first TLBs hold may be read (D side) or fetched (I side) now, and
  *     what the second TLB holds may be read. Entries are 4 KiB pages', not global, PAT 0.
  *
- * Left out: what hw/memsys_lean.h leaves out; keys of L1 with an address space's number; two
- * pages in one frame.
+ * Left out: what hw/memsys_lean.h leaves out; keys of L1 with an address space's number;
+ * two pages in one frame.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_LINE_INDEX_H
@@ -210,8 +210,8 @@ struct ix_stop {
     uint64_t va;             /* ... from this address on; it has done nothing yet */
     bool straddles;          /* ... and has been counted as one of several lines */
 };
-/* Until the end, or an access that the index cannot do (x->lost: it is gone), or one whose
- * fault nobody mends (x->unmended). as_reads: see ref_plan(). */
+/* Until the end, or an access that the index cannot do (x->lost: it is at home), or one
+ * whose fault nobody mends (x->unmended). as_reads: see ref_plan(). */
 void line_index_run(struct line_index *x, const struct ref *refs, size_t nr,
                     bool as_reads, struct ix_stop *stop);
 

@@ -1,5 +1,5 @@
-/* What line_index_run.c does with the stamps of a set, as vectors where there are some: see
- * hw/line_index.h.
+/* What line_index_run.c does with the stamps of a set, as vectors where there are some:
+ * see hw/line_index.h.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_LINE_INDEX_LANES_H

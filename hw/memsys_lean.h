@@ -448,6 +448,16 @@ static HW_NOINLINE void lean_set_bits(struct memsys *m, struct memsys_state *st,
     memcpy(r->table + offset, &value, 8);
 }
 
+/* Set what says that a TLB has entries of the usual kind (tlb.h, I1), where it has got
+ * the first one here. */
+HW_INLINE void lean_note_kinds(struct memsys *m, const struct memsys_tally *n)
+{
+    for (int side = 0; side < NR_SIDES; side++) {
+        *m->front[side].tlb.kinds |= n->tlb_miss[side] != 0;
+    }
+    *m->stlb.kinds |= n->stlb_miss != 0;
+}
+
 /* A page that is not there: does somebody mend it? Counting only; else the whole path
  * must do it, where events and counts are right when the fault is announced. */
 static HW_NOINLINE bool lean_mended(struct memsys *m, struct memsys_state *st,
@@ -457,6 +467,7 @@ static HW_NOINLINE bool lean_mended(struct memsys *m, struct memsys_state *st,
     lean_walk_reads(m, st, r, va >> 9 & 0xff8, (struct lean_kind){.eight = eight});
     st->n.walks++;
     st->n.l2_access[L2_WALK] += 4;
+    lean_note_kinds(m, &st->n); /* who mends it may flush */
     if (!memsys_leaf_missing(m, va, access)) {
         m->walker.unmended = true;
         return false;
@@ -766,16 +777,6 @@ HW_INLINE uint8_t *lean_access(struct memsys *m, struct memsys_state *st,
         s->attr[way] |= CACHE_DIRTY;
     }
     return &s->attr[way];
-}
-
-/* Set what says that a TLB has entries of the usual kind (tlb.h, I1), where it has got
- * the first one here. */
-HW_INLINE void lean_note_kinds(struct memsys *m, const struct memsys_tally *n)
-{
-    for (int side = 0; side < NR_SIDES; side++) {
-        *m->front[side].tlb.kinds |= n->tlb_miss[side] != 0;
-    }
-    *m->stlb.kinds |= n->stlb_miss != 0;
 }
 
 /* memsys_access without short cuts. */

@@ -66,6 +66,7 @@ asked='memcpy|memmove|memset|memcmp|memchr|mempcpy|str[a-z]+|snprintf|vsnprintf|
 asked="$asked|malloc|calloc|aligned_alloc|realloc|free|qsort|bsearch"
 asked="$asked|_?_?(sig)?setjmp|_?longjmp|__longjmp_chk|__assert_fail|__[a-z]+_chk"
 asked="$asked|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_"
+asked="$asked|__cpu_model|__cpu_indicator_init" # what the processor can do
 asked="$asked|__builtin_.*|__popcountdi2|__(u)?(div|mod)[a-z]*|bcmp|ffs(l|ll)?|__isoc[0-9]+_.*"
 if grep -qs -e '-fsanitize' "$MMSCOPE_BUILD/build.ninja"; then
     skip "symbols of hw and engine: a sanitizer adds its own"

@@ -181,6 +181,12 @@ static void test_machine(uint64_t seed)
         const struct rig *g = &t[how].rig;
         const char *broken = memsys_check(&g->memsys);
         broken = broken ? broken : arena_check(&t[how].rig.arena);
+        const uint64_t *mine = (const uint64_t *)&g->memsys.s->n, *same = (const void *)n;
+        for (size_t i = 0; i < sizeof *n / sizeof *mine; i++) {
+            if (mine[i] != same[i]) {
+                diag("count %zu: %" PRIu64 ", and %" PRIu64, i, mine[i], same[i]);
+            }
+        }
         if (how != OPERATIONS) {
             ok(!broken && done[how] == done[OPERATIONS] &&
                    !memcmp(&g->memsys.s->n, n, sizeof *n) &&

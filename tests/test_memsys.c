@@ -708,8 +708,8 @@ static void test_stale(enum tagging tagging)
     is_u64(load(&g.memsys, 0x20008), 1, "%s: after a flush", name);
     /* the same name in another address space */
     struct process other;
-    uint64_t next = 3000;
-    process_create(&other, PAGING_4LEVEL, &g.ram, next_frame, &next);
+    struct rig frames = {.next = 3000, .step = 8};
+    process_create(&other, PAGING_4LEVEL, &g.ram, next_frame, &frames);
     mmu_map(&other.mmu, 0x10000, 0x600000, PTE_W | PTE_U, PAGE_4K, &bus, bus_table, NULL);
     uint64_t mine = 42;
     ram_write(&g.ram, paddr(0x600008), &mine, 8);
