@@ -28,6 +28,7 @@
  * I1  Areas of an address space are sorted, do not overlap and lie below TASK_SIZE.
  * I2  Every table of an address space's user part is counted in nr_tables, is in no other
  *     one, and its frame is allocated.
+ *     Nobody else can free it, nor a page of an area (PG_KEPT).
  * I3  Every present entry that is not special maps a page that is allocated, inside an
  *     area: nr_pages of them.
  * I4  An address space that a CPU has loaded exists, and has the CPU in its cpumask.
