@@ -57,8 +57,10 @@ static bool read_setup(const struct options *o, struct trace_setup *t, char *err
     }
     t->tables = o->value[OPT_MMU] != NULL;
     if (t->tables && t->machine.translation != TRANSLATE_IDENTITY) {
-        snprintf(err, err_size,
-                 "--mmu translates through page tables, not in order of first touch");
+        snprintf(
+            err, err_size,
+            "--mmu translates through page tables; P1, P2 and translation=first-touch "
+            "give frames out in order of first touch: one of them");
         return false;
     }
     if (t->kernel_set && !t->tables && !o->value[OPT_VIEW]) {
