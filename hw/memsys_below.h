@@ -3,9 +3,10 @@
  * hw/memsys.h).
  *
  * Everything here is compiled several times, by inlining, see enum run: LIVE into
- * hw/memsys.c, COUNT and LEAN into hw/memsys_run.c. One text keeps them the same, and
- * tests/test_memsys.c compares their counts and their bytes. What is rare is kept out of
- * line so that the path of a hit stays short.
+ * hw/memsys.c, COUNT into hw/memsys_count.c and what else only counts, LEAN into
+ * hw/memsys_run.c. One text keeps them the same, and tests/test_memsys.c compares their
+ * counts and their bytes. What is rare is kept out of line so that the path of a hit
+ * stays short.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef HW_MEMSYS_BELOW_H

@@ -613,7 +613,7 @@ static void test_bytes(struct prng *r, int number)
 {
     static struct rig g;
     static unsigned char shadow[64 << 12];
-    struct memsys_config c = random_config(r, prng_one_in(r, 4));
+    struct memsys_config c = random_config(r, prng_one_in(r, 4) ? USUAL : ANY);
     const char *part = "";
     c.data = true;
     c.translation = prng_one_in(r, 2) ? TRANSLATE_TABLES : TRANSLATE_IDENTITY;
@@ -683,6 +683,47 @@ static uint64_t bus_table(void *ctx)
     (void)ctx;
     static uint64_t at = 2000;
     return at++ << PAGE_SHIFT;
+}
+
+static uint64_t next_table(void *ctx) { return (*(uint64_t *)ctx)++ << PAGE_SHIFT; }
+
+/* Pages of 2 MiB turn up in the middle of a run: a machine that was plain, or the usual
+ * one, counts on as the whole path does. */
+static void test_large_pages(struct prng *r, bool usual)
+{
+    static struct rig rig[2]; /* memsys_run, memsys_access */
+    static struct ref refs[REFS];
+    const struct ref_plan plan = ref_plan(false);
+    struct memsys_config c = random_config(r, usual ? USUAL : PLAIN);
+    c.translation = TRANSLATE_TABLES;
+    for (int i = 0; i < 2; i++) {
+        struct rig *g = &rig[i];
+        uint64_t table = 2000;
+        rig_create(g, &c, PAGING_4LEVEL);
+        const struct mmu_bus bus = {bus_read, bus_write, &g->ram};
+        mmu_map(&g->process.mmu, 0x400000, 0x800000, PTE_W | PTE_U, PAGE_2M, &bus,
+                next_table, &table);
+    }
+    for (int i = 0; i < REFS; i++) {
+        refs[i] = random_ref(r);
+        refs[i].va += i < REFS / 3 || prng_one_in(r, 2) ? 0x200000 : 0;
+    }
+    const size_t done = memsys_run(&rig[0].memsys, refs, REFS, &plan);
+    const bool plain = memsys_is_plain(&rig[0].memsys);
+    for (int i = 0; i < REFS; i++) {
+        memsys_access(&rig[1].memsys, refs[i].va, refs[i].size, plan.first[refs[i].kind],
+                      NULL);
+        if (refs[i].kind == REF_MODIFY) {
+            memsys_access(&rig[1].memsys, refs[i].va, refs[i].size, ACCESS_WRITE, NULL);
+        }
+    }
+    ok(done == REFS && !(plain && c.stlb.ways) && !memsys_check(&rig[0].memsys) &&
+           same_tally(&rig[0].memsys.s->n, &rig[1].memsys.s->n, true) &&
+           arena_digest(&rig[0].arena) == arena_digest(&rig[1].arena),
+       "large pages, %s: counts and bytes as those of the whole path",
+       usual ? "usual" : "plain");
+    arena_destroy(&rig[0].arena);
+    arena_destroy(&rig[1].arena);
 }
 
 static void test_stale(enum tagging tagging)
@@ -774,6 +815,9 @@ int main(void)
     }
     for (int i = 0; i < 24; i++) {
         test_bytes(&r, i);
+    }
+    for (int i = 0; i < 40; i++) {
+        test_large_pages(&r, i % 4 == 0);
     }
     test_stale(TAG_PIPT);
     test_stale(TAG_VIVT);
