@@ -20,13 +20,10 @@
  * A walk sets accessed and dirty bits of a last entry. When it only counts, a page fault
  * is the lean way's, too: a trace touches each of its pages for a first time.
  *
- * Instructions a reference (tests/bench_trace.c): about 30 counting and 79 as operations
- * where references hit, as real programs' do. On syn2m, where more than half miss L1 and
- * one in eight walks, 146 and 248; 90 and 140 were wanted. The 146 by reference: 90 for
- * the loop, L1, the first TLB and L2 (an L1 miss takes about 85, its dirty victim 30,
- * reordering a set 12), 33 for misses of the first TLB (70 that the second answers, 165
- * with a walk), 7 for page faults, 7 for references of two lines. Compiled for AVX2 and
- * BMI2 it would be 138.
+ * Where nearly all references hit, as real programs' do, it takes about 30 instructions a
+ * reference counting, and 79 as operations (tests/bench_trace.c). A miss of L1 takes about
+ * 85 and its dirty victim 30, a miss of the first TLB 70 where the second answers and 165
+ * where it walks: many misses are cheaper in hw/line_index.h.
  *
  * Left out: lines that hold bytes, costs (config.cost) and everything of
  * hw/memsys_full.c.

@@ -7,12 +7,13 @@
  * the same code; limits stand beside them.
  *
  * "full" is TLBs, four-level walks through L2, virtual L1, physical L2; "full-live" the
- * same with each access an operation of its own: its events are numbered, as they are
- * while nobody stops at them, and all that it changes is marked in the arena, so that
- * snapshots and the digest have it; "caches" is G1 without TLBs; "default" is what
+ * same with events and history: events are numbered, as they are while nobody stops at
+ * them, all changes are marked in the arena, and before every 65,536 references a snapshot
+ * is taken, from which one gets back to any event; "full-each" with each access an
+ * operation of its own (memsys_access), without snapshots; "caches" is G1 without TLBs; "default" is what
  * mmscope trace runs without options, misses told by cause, and "default-mmu" the same
- * with --mmu. By hand, divided by 100,000 or, for syn2m, 2,000,000 references (full-live:
- * --toggle-collect=bench_live):
+ * with --mmu. By hand, divided by 100,000 or, for syn2m, 2,000,000 references
+ * (full-live: --toggle-collect=bench_live, full-each: bench_each):
  *
  *     valgrind --tool=callgrind --callgrind-out-file=/dev/null \
  *         --toggle-collect=memsys_run build/tests/bench_trace syn2m full 1
@@ -106,12 +107,10 @@ static bool set_up(struct machine_under_test *m, const char *stack)
     return true;
 }
 
-/* Every access an operation of its own, with its events counted and its changes
-
- * marked. */
-HW_NOINLINE size_t bench_live(struct memsys *m, const struct ref *r, size_t n,
+/* Every access an operation of its own. */
+HW_NOINLINE size_t bench_each(struct memsys *m, const struct ref *r, size_t n,
                               const struct ref_plan *plan);
-size_t bench_live(struct memsys *m, const struct ref *r, size_t n,
+size_t bench_each(struct memsys *m, const struct ref *r, size_t n,
                   const struct ref_plan *plan)
 {
     for (size_t i = 0; i < n; i++) {
@@ -124,6 +123,51 @@ size_t bench_live(struct memsys *m, const struct ref *r, size_t n,
     return n;
 }
 
+/* With history: stretches of references, and before each a snapshot, from which one gets
+ * to any event of the stretch. */
+enum { STRETCH = 1 << 16, MOST_STRETCHES = MAX_REFS / STRETCH + 1 };
+struct history {
+    struct snapshot *before[MOST_STRETCHES];
+    uint64_t next[MOST_STRETCHES]; /* frame */
+    size_t nr;
+};
+HW_NOINLINE size_t bench_live(struct machine_under_test *t, struct history *h,
+                              const struct ref *r, size_t n, const struct ref_plan *plan);
+size_t bench_live(struct machine_under_test *t, struct history *h, const struct ref *r,
+                  size_t n, const struct ref_plan *plan)
+{
+    size_t done = 0;
+    for (h->nr = 0; done < n; h->nr++) {
+        const size_t part = n - done < STRETCH ? n - done : STRETCH;
+        h->before[h->nr] = arena_snapshot(&t->arena);
+        h->next[h->nr] = t->next;
+        const size_t did = memsys_run_live(&t->memsys, r + done, part, plan);
+        done += did;
+        if (did < part || !h->before[h->nr]) {
+            break;
+        }
+    }
+    return done;
+}
+
+/* Go back to the middle, and from there to the end, access by access: the same bytes. */
+static void check_history(struct machine_under_test *t, struct history *h,
+                          const struct ref *r, size_t n, const struct ref_plan *plan)
+{
+    const uint64_t digest = arena_digest(&t->arena);
+    const size_t middle = h->nr / 2;
+    arena_restore(&t->arena, h->before[middle]);
+    memsys_forget(&t->memsys);
+    t->next = h->next[middle];
+    const size_t from = middle * STRETCH;
+    ok(bench_each(&t->memsys, r + from, n - from, plan) == n - from &&
+           arena_digest(&t->arena) == digest,
+       "back to reference %zu, and from there access by access: the same bytes", from);
+    for (size_t i = 0; i < h->nr; i++) {
+        snapshot_unref(&t->arena, h->before[i]);
+    }
+}
+
 static double seconds(void)
 {
     struct timespec t;
@@ -134,6 +178,7 @@ static double seconds(void)
 static void measure(const char *trace, const char *stack, int times)
 {
     static struct machine_under_test m;
+    struct history history = {.nr = 0};
     const struct ref_plan plan = ref_plan(false);
     size_t n = load(trace), done = 0;
     double best = 1e9;
@@ -142,11 +187,16 @@ static void measure(const char *trace, const char *stack, int times)
             bail_out("no memory for the machine");
         }
         double start = seconds();
-        done = strcmp(stack, "full-live") ? memsys_run(&m.memsys, refs, n, &plan)
-                                          : bench_live(&m.memsys, refs, n, &plan);
+        done = !strcmp(stack, "full-live")   ? bench_live(&m, &history, refs, n, &plan)
+               : !strcmp(stack, "full-each") ? bench_each(&m.memsys, refs, n, &plan)
+                                             : memsys_run(&m.memsys, refs, n, &plan);
         double took = seconds() - start;
         best = took < best ? took : best;
         if (i + 1 < times) {
+            for (size_t k = 0; k < history.nr; k++) {
+                snapshot_unref(&m.arena, history.before[k]);
+            }
+            history.nr = 0;
             arena_destroy(&m.arena);
         }
     }
@@ -157,6 +207,9 @@ static void measure(const char *trace, const char *stack, int times)
          "), L2 misses %" PRIu64 ", STLB misses %" PRIu64 ", events %" PRIu64,
          tally_l1_misses(c, SIDE_I) + tally_l1_misses(c, SIDE_D), tally_l2_accesses(c),
          c->l2_access[L2_WALK], tally_l2_misses(c), c->stlb_miss, m.probe.n);
+    if (history.nr) {
+        check_history(&m, &history, refs, n, &plan);
+    }
     arena_destroy(&m.arena);
 }
 
@@ -170,8 +223,10 @@ static double instructions(const char *program, const char *trace, const char *s
     snprintf(command, sizeof command,
              "valgrind --tool=callgrind --callgrind-out-file=/dev/null "
              "--toggle-collect=%s '%s' %s %s 1 2>&1",
-             strcmp(stack, "full-live") ? "memsys_run" : "bench_live", program, trace,
-             stack);
+             !strcmp(stack, "full-live")   ? "bench_live"
+             : !strcmp(stack, "full-each") ? "bench_each"
+                                           : "memsys_run",
+             program, trace, stack);
     FILE *f = popen(command, "r");
     while (f && fgets(line, sizeof line, f)) {
         const char *at = strstr(line, "Collected : ");
@@ -188,9 +243,9 @@ static double instructions(const char *program, const char *trace, const char *s
 int main(int argc, char **argv)
 {
     static const char *const traces[] = {"ls100k", "cc1_100k", "syn2m"};
-    static const char *const stacks[] = {"caches", "full", "full-live", "default",
-                                         "default-mmu"};
-    static const double limits[] = {0, 90, 140, 0, 0};
+    static const char *const stacks[] = {"caches",    "full",    "full-live",
+                                         "full-each", "default", "default-mmu"};
+    static const double limits[] = {0, 90, 140, 0, 0, 0};
     char program[2048];
     const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     if (argc == 4) {

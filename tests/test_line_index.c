@@ -11,7 +11,7 @@
 #include "memsys_rig.h"
 #include "prng.h"
 
-enum { REFS = 5000, MACHINES = 60 };
+enum { REFS = 5000, MACHINES = 30 };
 
 enum handler { ONLY_MAPS, FLUSHES_PAGE, FLUSHES_TLB, FLUSHES_LINES, LOADS, NR_HANDLERS };
 
@@ -112,7 +112,7 @@ static size_t go(struct machine *t, enum how how, const struct ref *refs, size_t
     size_t done = 0;
     m->index_worth = how >= INDEXED ? 1 : SIZE_MAX / 8;
     while (done < nr) {
-        size_t part = 1 + prng_below(&chunks, prng_one_in(&chunks, 3) ? 40 : 2500),
+        size_t part = 1 + prng_below(&chunks, prng_one_in(&chunks, 8) ? 40 : 2500),
                did = 0;
         part = part < nr - done ? part : nr - done;
         if (how == OPERATIONS) {
