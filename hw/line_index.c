@@ -14,16 +14,15 @@
 
 static struct ix_block *new_block(struct line_index *x)
 {
-    /* twice as long as it is, to begin where it must; what is not used takes no memory */
-    unsigned char *whole = x->nr_pages < IX_MOST_PAGES ? calloc(2, IX_BLOCK_BYTES) : NULL;
-    if (!whole) {
+    struct ix_block *b = x->nr_pages < IX_MOST_PAGES
+                             ? aligned_alloc(IX_BLOCK_BYTES, IX_BLOCK_BYTES)
+                             : NULL;
+    if (!b) {
         x->no_memory = true;
         return NULL;
     }
-    const uintptr_t over = (uintptr_t)whole % IX_BLOCK_BYTES;
-    struct ix_block *b =
-        (struct ix_block *)(void *)(whole + (over ? IX_BLOCK_BYTES - over : 0));
-    b->whole = whole;
+    b->used = 0;
+    b->code = NULL;
     b->next = x->blocks;
     x->blocks = b;
     return b;
@@ -36,7 +35,7 @@ static void free_block(struct ix_block *b)
         free(b->code);
         b->code = next;
     }
-    free(b->whole);
+    free(b);
 }
 
 static struct ix_page *new_page(struct line_index *x)
@@ -49,11 +48,9 @@ static struct ix_page *new_page(struct line_index *x)
         return NULL;
     }
     struct ix_page *p = &b->page[b->used];
-    b->rest[b->used++].frame = IX_NO_NUMBER;
+    b->rest[b->used++] = (struct ix_rest){.frame = IX_NO_NUMBER};
     x->nr_pages++;
-    p->number = IX_NO_NUMBER;
-    p->region = &x->nowhere_region;
-    p->fetched = x->nothing;
+    *p = x->nobody; /* all of a new page is as its */
     return p;
 }
 
@@ -100,7 +97,7 @@ struct ix_page *line_index_page(struct line_index *x, uint64_t number)
 static struct ix_page **frame_link(struct line_index *x, uint64_t number)
 {
     struct ix_page **link = &x->frame_head[hash_of(number, IX_HEADS_SHIFT)];
-    while (*link && line_index_rest(*link)->frame != number) {
+    while (*link != &x->nobody && line_index_rest(*link)->frame != number) {
         link = &line_index_rest(*link)->next_frame;
     }
     return link;
@@ -119,7 +116,7 @@ static void in_frame(struct line_index *x, struct ix_page *p, struct ix_page **l
 struct ix_page *line_index_frame(struct line_index *x, uint64_t number)
 {
     struct ix_page **link = frame_link(x, number);
-    if (!*link) {
+    if (*link == &x->nobody) {
         struct ix_page *p = new_page(x);
         if (p) {
             in_frame(x, p, link, number);
@@ -135,7 +132,7 @@ bool line_index_join(struct line_index *x, struct ix_page *p, uint64_t frame)
         return p != &x->nobody && line_index_rest(p)->frame == frame;
     }
     struct ix_page **link = frame_link(x, frame), *before = *link;
-    if (before) {
+    if (before != &x->nobody) {
         if (before->number != IX_NO_NUMBER || line_index_rest(before)->table) {
             return false;
         }
@@ -337,7 +334,7 @@ static bool take_all(struct line_index *x)
         x->tlb[side].slot_mask = m->front[side].tlb.c.set_mask * IX_LANES;
     }
     if (!fits(&m->l2, (uint32_t)x->l2.lanes, IX_FAR_SLOTS) ||
-        !fits(&m->stlb.c, IX_STLB_LANES, IX_FAR_SLOTS) || !take_l2(x, &m->l2) ||
+        !fits(&m->stlb.c, IX_STLB_LANES, IX_FAR_SLOTS) ||
         !take_tlb(x, &m->stlb, IX_STLB, x->stlb.stamp, x->stlb.page, IX_STLB_LANES)) {
         return false;
     }
@@ -351,7 +348,7 @@ static bool take_all(struct line_index *x)
             return false;
         }
     }
-    return true;
+    return take_l2(x, &m->l2); /* whose frames' pages are known by now */
 }
 
 struct line_index *line_index_take(struct memsys *m, bool live)
@@ -359,10 +356,11 @@ struct line_index *line_index_take(struct memsys *m, bool live)
     if (!lean_now(m) || (live && (!m->lean_live || !m->on_fault))) {
         return NULL;
     }
-    struct line_index *x = calloc(1, sizeof *x);
+    struct line_index *x = aligned_alloc(64, (sizeof *x + 63) / 64 * 64);
     if (!x) {
         return NULL;
     }
+    memset(x, 0, offsetof(struct line_index, l1));
     x->m = m;
     x->live = live;
     x->lean_live = m->lean_live;
@@ -370,7 +368,7 @@ struct line_index *line_index_take(struct memsys *m, bool live)
     x->nobody.fetched = x->nothing;
     x->nobody.region = &x->nowhere_region;
     for (size_t i = 0; i < (size_t)1 << IX_HEADS_SHIFT; i++) {
-        x->page_head[i] = &x->nobody;
+        x->page_head[i] = x->frame_head[i] = &x->nobody;
     }
     lean_walker_doubt(m);
     if (!take_all(x)) {

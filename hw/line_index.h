@@ -108,7 +108,6 @@ struct ix_block {
     struct ix_code *code; /* what the pages' fetched point to */
     struct ix_block *next;
     uint32_t used;
-    void *whole; /* what it was taken from the host as */
 };
 _Static_assert(sizeof(struct ix_block) <= IX_BLOCK_BYTES, "see line_index_page_of");
 struct ix_code {
@@ -168,6 +167,7 @@ struct line_index {
     struct memsys *m;
     uint32_t clock;
     bool live;              /* count events */
+    bool no_stop;           /* nobody wants to be stopped at one */
     bool lean_live;         /* memsys.lean_live, which is off meanwhile */
     bool lost;              /* at home */
     bool unmended;          /* a fault that nobody mended */
@@ -178,17 +178,18 @@ struct line_index {
     uint64_t block_events;            /* more than a block can have without faults */
     uint32_t may[NR_ACCESS_KINDS];    /* by CACHE_NEEDS of a TLB's entry */
     uint8_t attr_of[CACHE_PERMS + 1]; /* of a line with these permissions */
+    struct ix_page nobody;            /* ends each chain; what there is no memory for */
+    struct ix_region nowhere_region;
+    struct ix_block *blocks; /* the one that is being filled first */
+    uint64_t nr_pages;
+    ix_cell nothing[IX_LINES]; /* zeros */
+    struct ix_region *region_head[1 << IX_REGION_HEADS_SHIFT];
+    /* up to here all is 0 at first */
     struct ix_l1 l1[NR_SIDES];
     struct ix_tlb tlb[NR_SIDES];
     struct ix_l2 l2;
     struct ix_stlb stlb;
     struct ix_page *page_head[1 << IX_HEADS_SHIFT], *frame_head[1 << IX_HEADS_SHIFT];
-    struct ix_region *region_head[1 << IX_REGION_HEADS_SHIFT];
-    struct ix_page nobody; /* ends each chain; what there is no memory for */
-    struct ix_region nowhere_region;
-    struct ix_block *blocks; /* the one that is being filled first */
-    uint64_t nr_pages;
-    ix_cell nothing[IX_LINES]; /* zeros */
 };
 
 /* Take the machine's caches and TLBs over. NULL: it is not the usual machine as

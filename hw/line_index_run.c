@@ -422,7 +422,8 @@ RUN_BLOCK(run_reads_sixteen, true, 16)
 static bool has_room(struct line_index *x, const struct ref *r, const struct ref *to)
 {
     enum { PIECE_EVENTS = 256 }; /* of two accesses to a line, without faults: fewer */
-    if (!x->live) {
+    x->no_stop = x->m->probe->stop == UINT64_MAX;
+    if (!x->live || x->no_stop) {
         return true;
     }
     line_index_settle(x);

@@ -169,7 +169,8 @@ static bool fault_room(const struct line_index *x)
 {
     enum { FAULT_EVENTS = 1 << 16 };
     const struct probe *probe = x->m->probe;
-    return !x->live || probe->n + 2 * x->block_events + FAULT_EVENTS < probe->stop;
+    return !x->live || x->no_stop ||
+           probe->n + 2 * x->block_events + FAULT_EVENTS < probe->stop;
 }
 
 /* A walk has met a fault. True: mended, and the walk goes on. The access's probes of L1

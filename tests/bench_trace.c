@@ -8,7 +8,7 @@
  *
  * "full" is TLBs, four-level walks through L2, virtual L1, physical L2; "full-live" the
  * same with events and history: events are numbered, as they are while nobody stops at
- * them, all changes are marked in the arena, and before every 65,536 references a snapshot
+ * them, all changes are marked in the arena, and before every 262,144 references a snapshot
  * is taken, from which one gets back to any event; "full-each" with each access an
  * operation of its own (memsys_access), without snapshots; "caches" is G1 without TLBs; "default" is what
  * mmscope trace runs without options, misses told by cause, and "default-mmu" the same
@@ -125,7 +125,7 @@ size_t bench_each(struct memsys *m, const struct ref *r, size_t n,
 
 /* With history: stretches of references, and before each a snapshot, from which one gets
  * to any event of the stretch. */
-enum { STRETCH = 1 << 16, MOST_STRETCHES = MAX_REFS / STRETCH + 1 };
+enum { STRETCH = 1 << 18, MOST_STRETCHES = MAX_REFS / STRETCH + 1 };
 struct history {
     struct snapshot *before[MOST_STRETCHES];
     uint64_t next[MOST_STRETCHES]; /* frame */
