@@ -337,7 +337,7 @@ static HW_NOINLINE unsigned walk_again(struct line_index *x, uint32_t clock,
         if (now != value) {
             l2_walked(x, &x->clock, leaf_of(g, va), true);
             x->n.walk_writes++;
-            arena_mark(m->arena, g->as.table);
+            arena_mark(m->ram->arena, g->as.table);
             memcpy(entry, &now, 8);
         }
         p->region = g;

@@ -441,7 +441,7 @@ static HW_NOINLINE void lean_set_bits(struct memsys *m, struct memsys_state *st,
     st->n.l2_access[L2_WALK] += !live;
     lean_l2(m, st, r->table_pa | offset, L2_WALK, true, kind);
     lean_events(m, 1, kind);
-    arena_mark(m->arena, r->table);
+    arena_mark(m->ram->arena, r->table);
     memcpy(r->table + offset, &value, 8);
 }
 

@@ -423,6 +423,37 @@ static void test_many_pages(void)
     trace_run_destroy(run);
 }
 
+/* A process's tables lie in the machine that gives it pages, whose arena is not that of
+ * the caches. Each way of running the same references over them counts the same. */
+static void test_tables(void)
+{
+    static struct ref refs[20000];
+    static const char *const tags[] = {"pipt", "vipt", "vivt"};
+    const size_t offset = offsetof(struct memsys_tally, l1_causes);
+    char err[256];
+    struct syn s = syn_begin(sizeof refs / sizeof *refs);
+    const size_t n = syn_read(&s, refs, sizeof refs / sizeof *refs);
+    for (int i = 0; i < 3; i++) {
+        struct trace_run *run[2];
+        for (int causes = 0; causes < 2; causes++) {
+            struct trace_setup t;
+            trace_setup_init(&t);
+            t.tables = true;
+            t.machine.causes = causes;
+            if (!trace_setup_set(&t, "tags", tags[i], err, sizeof err) ||
+                !(run[causes] = trace_run_create(&t, err, sizeof err)) ||
+                !trace_run_refs(run[causes], refs, n, err, sizeof err)) {
+                bail_out("%s", err);
+            }
+        }
+        ok(!memcmp(trace_run_counts(run[0]), trace_run_counts(run[1]), offset) &&
+               trace_run_counts(run[0])->walks > 1000,
+           "page tables, %s: the same counts with and without causes", tags[i]);
+        trace_run_destroy(run[0]);
+        trace_run_destroy(run[1]);
+    }
+}
+
 int main(void)
 {
     struct prng r = {99};
@@ -433,6 +464,7 @@ int main(void)
     test_settings();
     test_slow_pipe();
     test_causes();
+    test_tables();
     test_many_pages();
     test_counts();
     return done_testing();
