@@ -121,6 +121,9 @@ is "$(grep -E '^(L1[ID]|[ID]TLB)' out | grep -v wmiss)" \
 run --mmu --json --set tags=vivt plain
 matches "$out" '"mmu":\{"table_accesses":[1-9]' "and its walks go through L2"
 matches "$out" '"cycles":\{.*"walks":[1-9]' "which cost cycles"
+printf ' S c5ca6a3affd,16\n' >crossing
+run --mmu --counts --set tags=vivt crossing
+is "$status" 0 "a store to two new pages marks what it writes in the machine's arena"
 run --mmu --set ram=32M --syn 200000
 is "$status" 2 "a machine that is too small"
 matches "$err" 'memory is used up after [0-9]+ page faults' "says so"
