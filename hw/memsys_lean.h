@@ -21,9 +21,9 @@
  * is the lean way's, too: a trace touches each of its pages for a first time.
  *
  * Where nearly all references hit, as real programs' do, it takes about 30 instructions a
- * reference counting, and 79 as operations (tests/bench_trace.c). A miss of L1 takes about
- * 85 and its dirty victim 30, a miss of the first TLB 70 where the second answers and 165
- * where it walks: many misses are cheaper in hw/line_index.h.
+ * reference counting, and 79 as operations (tests/bench_trace.c). A miss of L1 takes
+ * about 85 and its dirty victim 30, a miss of the first TLB 70 where the second answers
+ * and 165 where it walks: many misses are cheaper in hw/line_index.h.
  *
  * Left out: lines that hold bytes, costs (config.cost) and everything of
  * hw/memsys_full.c.

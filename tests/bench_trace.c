@@ -8,12 +8,12 @@
  *
  * "full" is TLBs, four-level walks through L2, virtual L1, physical L2; "full-live" the
  * same with events and history: events are numbered, as they are while nobody stops at
- * them, all changes are marked in the arena, and before every 262,144 references a snapshot
- * is taken, from which one gets back to any event; "full-each" with each access an
- * operation of its own (memsys_access), without snapshots; "caches" is G1 without TLBs; "default" is what
- * mmscope trace runs without options, misses told by cause, and "default-mmu" the same
- * with --mmu. By hand, divided by 100,000 or, for syn2m, 2,000,000 references
- * (full-live: --toggle-collect=bench_live, full-each: bench_each):
+ * them, all changes are marked in the arena, and before every 262,144 references a
+ * snapshot is taken, from which one gets back to any event; "full-each" with each access
+ * an operation of its own (memsys_access), without snapshots; "caches" is G1 without
+ * TLBs; "default" is what mmscope trace runs without options, misses told by cause, and
+ * "default-mmu" the same with --mmu. By hand, divided by 100,000 or, for syn2m, 2,000,000
+ * references (full-live: --toggle-collect=bench_live, full-each: bench_each):
  *
  *     valgrind --tool=callgrind --callgrind-out-file=/dev/null \
  *         --toggle-collect=memsys_run build/tests/bench_trace syn2m full 1
