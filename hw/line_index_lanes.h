@@ -49,7 +49,11 @@ HW_INLINE uint32_t oldest(const uint16_t *stamp, const uint32_t lanes)
 /* Stamps become ranks; lanes that are no ways stay behind all others. */
 #if defined HW_SSE41
 /* Comparisons are signed: the highest bit is turned over for them. */
+#if defined __clang__ || __GNUC__ >= 12
+#define TURN(v) __builtin_shufflevector(v, v, 1, 2, 3, 4, 5, 6, 7, 0)
+#else
 #define TURN(v) __builtin_shuffle(v, (halves_t){1, 2, 3, 4, 5, 6, 7, 0})
+#endif
 HW_INLINE halves_t stamps_at(const uint16_t *stamp)
 {
     return *(const halves_t *)(const void *)stamp ^ ((halves_t){0} + INT16_MIN);
