@@ -483,7 +483,21 @@ void line_index_home(struct line_index *x)
     }
 }
 
-void memsys_bring_home(struct memsys *m) { line_index_home(m->index); }
+void memsys_bring_home(struct memsys *m)
+{
+    struct line_index *x = m->index;
+    line_index_home(x);
+    if (!x->running) { /* else who runs it frees it */
+        line_index_free(x);
+    }
+}
+
+void memsys_bring_kept_home(struct memsys *m)
+{
+    if (!m->index->running) {
+        memsys_bring_home(m);
+    }
+}
 
 /* What the whole path would have announced for these counts. */
 static uint64_t events_of(const struct ix_counts *n)

@@ -169,6 +169,7 @@ struct line_index {
     bool live;              /* count events */
     bool no_stop;           /* nobody wants to be stopped at one */
     bool lean_live;         /* memsys.lean_live, which is off meanwhile */
+    bool running;           /* line_index_run() is under way */
     bool lost;              /* at home */
     bool unmended;          /* a fault that nobody mended */
     bool no_memory;         /* ... or too many pages: nothing new can be known */

@@ -241,13 +241,20 @@ struct memsys {
     bool out_of_memory;       /* the arena was full: counts no longer hold */
     struct line_index *index; /* has the caches and TLBs now: see memsys_home() */
     size_t index_worth;       /* so many references are worth making one; 1: always */
-    bool index_plain;         /* for tests: as on a processor without SSE 4.1 */
-    uint64_t indexed;         /* references done through one */
+    /* memsys_run may leave it out between its calls; memsys_home() in the end frees it */
+    bool index_kept;
+    bool index_wanted;   /* then: many references missed, of these: */
+    uint64_t index_seen; /* ... so many */
+    bool index_plain;    /* for tests: as on a processor without SSE 4.1 */
+    uint64_t indexed;    /* references done through one */
 };
 
-/* While memsys_run is under way its caches and TLBs may be in an index (hw/line_index.h).
- * What is called meanwhile, by on_fault, and uses them brings them home first. */
+/* While memsys_run is under way its caches and TLBs may be in an index (hw/line_index.h),
+ * and between its calls if index_kept says so: for who runs references in many small
+ * parts, and asks for nothing but counts meanwhile. What uses them otherwise, on_fault for
+ * one, brings them home first. */
 void memsys_bring_home(struct memsys *m);
+void memsys_bring_kept_home(struct memsys *m); /* not one that runs */
 static inline void memsys_home(const struct memsys *m)
 {
     if (UNLIKELY(m->index != NULL)) {

@@ -332,7 +332,11 @@ static bool walk_faulted(struct memsys *m, const struct fault *f, bool live)
     if (live) {
         probe(m->probe, HW_EV_PAGE_FAULT, f->cr2, f->error_code, f->kind);
     }
-    return !(m->on_fault && m->on_fault(m->on_fault_ctx, m, f));
+    const bool mended = m->on_fault && m->on_fault(m->on_fault_ctx, m, f);
+    if (UNLIKELY(m->index != NULL)) { /* it may have run references of its own */
+        memsys_bring_kept_home(m);
+    }
+    return !mended;
 }
 
 /* What the tables (or their stand-in) say about va. */

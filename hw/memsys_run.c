@@ -350,21 +350,29 @@ static size_t run_indexed(struct memsys *m, const struct ref *refs, size_t nr,
     if (!as_reads && memcmp(plan, &plans[0], sizeof *plan) != 0) {
         return 0;
     }
-    struct line_index *x = line_index_take(m, live);
+    struct line_index *x = m->index ? m->index : line_index_take(m, live);
     if (!x) {
         return 0;
     }
     struct ix_stop stop;
+    x->generation++; /* tables may have been changed since it was used last */
+    x->running = true;
     line_index_run(x, refs, nr, as_reads, &stop);
-    line_index_home(x);
-    line_index_settle(x);
+    x->running = false;
     const bool unmended = x->unmended;
-    line_index_free(x);
+    if (!m->index_kept || live || stop.stopped) {
+        line_index_home(x);
+    }
+    line_index_settle(x);
+    if (x->lost) {
+        line_index_free(x);
+    }
     m->indexed += stop.done;
     lean_walker_doubt(m);
     if (!stop.stopped) {
         return stop.done;
     }
+    memsys_home(m); /* a fault's handler may have run references, too */
     if (unmended) {
         count_unmended(m, stop.access);
         m->probe->n += live ? 3 : 0; /* L1 and both TLBs were asked */
@@ -392,17 +400,18 @@ static size_t run_stretches(struct memsys *m, const struct ref *refs, size_t n,
 {
     enum { MANY = 12 }; /* one in so many misses L1 */
     const bool always = live || m->index_worth <= 1;
-    bool wanted = always;
+    bool wanted = always || m->index_wanted;
     size_t done = 0;
     while (done < n && !*faulted) {
         const size_t left = n - done;
-        if (wanted && left >= m->index_worth) {
+        if (wanted && (m->index_kept || left >= m->index_worth)) {
             const size_t indexed = run_indexed(m, refs + done, left, plan, live, faulted);
             done += indexed;
-            if (indexed >= m->index_worth) {
+            if (indexed == left || indexed >= m->index_worth) {
                 continue;
             }
         }
+        memsys_home(m);
         const size_t stretch = m->index_worth / 4 + 1;
         const size_t nr = n - done < stretch ? n - done : stretch;
         const uint64_t missed = misses(m);
@@ -414,7 +423,11 @@ static size_t run_stretches(struct memsys *m, const struct ref *refs, size_t n,
         if (did < nr) {
             break;
         }
+        m->index_seen += did;
         wanted = always || (misses(m) - missed) * MANY > nr;
+        m->index_wanted =
+            wanted && !live && m->index_kept && m->index_seen >= m->index_worth;
+        wanted = m->index_kept ? m->index_wanted || always : wanted;
     }
     return done;
 }
@@ -422,9 +435,11 @@ static size_t run_stretches(struct memsys *m, const struct ref *refs, size_t n,
 size_t memsys_run(struct memsys *m, const struct ref *refs, size_t n,
                   const struct ref_plan *plan)
 {
-    memsys_home(m);
     size_t done = 0;
     bool faulted = false;
+    if (m->index && (m->index->running || !m->index_kept)) {
+        memsys_home(m);
+    }
     if (m->full) {
         return run_full(m, refs, n, plan, &faulted);
     }
@@ -432,9 +447,11 @@ size_t memsys_run(struct memsys *m, const struct ref *refs, size_t n,
     if (lean_now(m)) {
         done = run_stretches(m, refs, n, plan, false, run_usual, &faulted);
     }
-    return faulted || done == n
-               ? done
-               : done + memsys_run_counting(m, refs + done, n - done, plan);
+    if (faulted || done == n) {
+        return done;
+    }
+    memsys_home(m);
+    return done + memsys_run_counting(m, refs + done, n - done, plan);
 }
 
 size_t memsys_run_live(struct memsys *m, const struct ref *refs, size_t n,

@@ -95,6 +95,7 @@ struct trace_run *trace_run_create(const struct trace_setup *setup, char *err,
         trace_run_destroy(r);
         return NULL;
     }
+    r->memsys.index_kept = true;
     if (setup->tables) {
         memsys_set_mmu(&r->memsys, &r->process.mmu);
         r->memsys.on_fault = process_fault;
@@ -106,6 +107,7 @@ struct trace_run *trace_run_create(const struct trace_setup *setup, char *err,
 void trace_run_destroy(struct trace_run *r)
 {
     if (r) {
+        memsys_home(&r->memsys);
         arena_destroy(&r->arena);
         if (r->machine) {
             machine_destroy(r->machine);
@@ -212,7 +214,11 @@ const struct memsys_tally *trace_run_counts(const struct trace_run *r)
 {
     return &r->memsys.s->n;
 }
-const struct memsys *trace_run_memsys(const struct trace_run *r) { return &r->memsys; }
+const struct memsys *trace_run_memsys(const struct trace_run *r)
+{
+    memsys_home(&r->memsys);
+    return &r->memsys;
+}
 
 struct cycles trace_run_cycles(const struct trace_run *r)
 {

@@ -13,7 +13,15 @@
 
 enum { REFS = 5000, MACHINES = 30 };
 
-enum handler { ONLY_MAPS, FLUSHES_PAGE, FLUSHES_TLB, FLUSHES_LINES, LOADS, NR_HANDLERS };
+enum handler {
+    ONLY_MAPS,
+    FLUSHES_PAGE,
+    FLUSHES_TLB,
+    FLUSHES_LINES,
+    LOADS,
+    RUNS,
+    NR_HANDLERS
+};
 
 struct machine {
     struct rig rig;
@@ -42,6 +50,12 @@ static bool handle(void *ctx, struct memsys *m, const struct fault *f)
             memsys_access(m, 0x600000 + t->rig.process.faults % 7 * 64, 4, ACCESS_READ,
                           NULL);
             break;
+        case RUNS: {
+            const struct ref refs[] = {{0x600000, 8, REF_LOAD}, {0x600040, 8, REF_LOAD}};
+            const struct ref_plan plan = ref_plan(false);
+            memsys_run(m, refs, 2, &plan);
+            break;
+        }
         case ONLY_MAPS:
         case NR_HANDLERS:
             break;
@@ -146,7 +160,8 @@ static void test_machine(uint64_t seed)
     struct prng r = {seed * 0x9e3779b97f4a7c15u};
     const struct memsys_config c = some_config(&r);
     const enum handler handler = (enum handler)prng_below(&r, NR_HANDLERS);
-    const bool plain = prng_one_in(&r, 3), bad = prng_one_in(&r, 4);
+    const bool kept = prng_one_in(&r, 2), plain = prng_one_in(&r, 3),
+               bad = prng_one_in(&r, 4);
     const bool few_frames = prng_one_in(&r, 6);
     const uint64_t twice = prng_one_in(&r, 4) ? 2 + prng_below(&r, 60) : 0;
     const struct ref_plan plan = ref_plan(prng_one_in(&r, 4));
@@ -166,12 +181,14 @@ static void test_machine(uint64_t seed)
         t[how].rig.memsys.on_fault = handle;
         t[how].rig.memsys.on_fault_ctx = &t[how];
         t[how].rig.memsys.index_plain = plain;
+        t[how].rig.memsys.index_kept = kept;
         if (how == OPERATIONS || how == INDEXED_LIVE) {
             t[how].rig.probe.stop = stop;
             t[how].rig.probe.slow = hear;
             t[how].rig.probe.slow_ctx = &t[how];
         }
         done[how] = go(&t[how], (enum how)how, refs, REFS, &plan, r);
+        memsys_home(&t[how].rig.memsys);
     }
     nr_indexed += t[INDEXED].rig.memsys.indexed + t[INDEXED_LIVE].rig.memsys.indexed;
     const struct memsys_tally *n = &t[OPERATIONS].rig.memsys.s->n;
