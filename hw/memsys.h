@@ -251,8 +251,8 @@ struct memsys {
 
 /* While memsys_run is under way its caches and TLBs may be in an index (hw/line_index.h),
  * and between its calls if index_kept says so: for who runs references in many small
- * parts, and asks for nothing but counts meanwhile. What uses them otherwise, on_fault for
- * one, brings them home first. */
+ * parts, and asks for nothing but counts meanwhile. What uses them otherwise, on_fault
+ * for one, brings them home first. */
 void memsys_bring_home(struct memsys *m);
 void memsys_bring_kept_home(struct memsys *m); /* not one that runs */
 static inline void memsys_home(const struct memsys *m)
