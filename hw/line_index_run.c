@@ -2,8 +2,8 @@
  * and hw/memsys.h for what an access does. Compiled twice, the second time for a
  * processor with SSE 4.1 (hw/meson.build).
  *
- * What is done at nearly each reference stands inline in the loop, with the clocks in
- * registers; what is rarer is a function of its own, which finds the clocks in the index.
+ * What is done at nearly each reference stands inline in the loop, with the clock in a
+ * register; what is rarer is a function of its own, which finds the clock in the index.
  *
  * An access that cannot be done here is given up before it has changed anything but the
  * order of lines and entries that it would have used first anyway.
@@ -185,7 +185,7 @@ HW_INLINE uint64_t miss(struct line_index *x, uint32_t *clock, struct ix_page *p
     const uint64_t there = line_at(p, byte)->l2;
     x->n.l1_miss[access]++;
     if (HW_LIKELY(there)) {
-        x->l2.stamp[there] = (uint16_t)++ * clock;
+        x->l2.stamp[there] = tick(clock);
     } else {
         l2_fill(x, clock, p, byte, L2_FETCH, false, lanes);
     }
@@ -202,7 +202,7 @@ HW_INLINE uint64_t miss(struct line_index *x, uint32_t *clock, struct ix_page *p
             x->n.l1_writeback++;
             if (HW_LIKELY(to)) {
                 x->l2.attr[to] = IX_L2_CLEAN | CACHE_DIRTY;
-                x->l2.stamp[to] = (uint16_t)++ * clock;
+                x->l2.stamp[to] = tick(clock);
             } else {
                 x->clock = *clock;
                 l1_evict(x, home);
@@ -217,7 +217,7 @@ HW_INLINE uint64_t miss(struct line_index *x, uint32_t *clock, struct ix_page *p
     }
     l1->cell[slot] = l1_cell(p, byte, side);
     *l1_cell(p, byte, side) = (ix_cell)slot;
-    l1->stamp[slot] = (uint16_t)++ * clock;
+    l1->stamp[slot] = tick(clock);
     HW_ASSUME(slot != 0);
     return slot;
 }
@@ -257,7 +257,7 @@ HW_INLINE uint64_t use(struct line_index *x, uint32_t *clock, struct ix_page *p,
     const uint64_t byte = line_byte(va);
     uint64_t slot = *l1_cell(p, byte, side);
     if (slot) {
-        x->l1[side].stamp[slot] = (uint16_t)++ * clock;
+        x->l1[side].stamp[slot] = tick(clock);
         if (access == ACCESS_WRITE && !write_hit(x, clock, p, va, slot)) {
             slot = 0;
         }
@@ -275,12 +275,11 @@ HW_INLINE bool use_lines(struct line_index *x, uint64_t *va, uint64_t last,
     bool good = true;
     x->n.straddle[access != ACCESS_FETCH]++;
     for (;;) {
-        x->n.access[access]++;
         if (!HW_LIKELY(use(x, &clock, page_of(x, *va), *va, access, lanes))) {
-            x->n.access[access]--;
             good = false;
             break;
         }
+        x->n.access[access]++;
         if (clock > IX_CLOCK_LIMIT) {
             rank_all(x);
             clock = x->clock;

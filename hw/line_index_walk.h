@@ -13,6 +13,9 @@ HW_INLINE bool allows(const struct line_index *x, uint64_t perms,
     return x->may[access] >> ((perms & CACHE_PERMS) | CACHE_OWNED) & 1;
 }
 
+/* The next time. */
+HW_INLINE uint16_t tick(uint32_t *clock) { return (uint16_t)(++*clock); }
+
 /* ---- L2 ---- */
 
 /* A line is found by its offset in bytes among its page's, and in slots among L1's. */
@@ -54,7 +57,7 @@ HW_INLINE void l2_fill(struct line_index *x, uint32_t *clock, struct ix_page *p,
     }
     x->l2.cell[slot] = at;
     *at = (ix_cell)slot;
-    x->l2.stamp[slot] = (uint16_t)++ * clock;
+    x->l2.stamp[slot] = tick(clock);
 }
 
 /* What is rarer is known by its cell. */
@@ -72,7 +75,7 @@ HW_INLINE void l2_walked(struct line_index *x, uint32_t *clock, ix_cell *at,
 {
     const uint32_t slot = *at;
     if (HW_LIKELY(slot)) {
-        x->l2.stamp[slot] = (uint16_t)++ * clock;
+        x->l2.stamp[slot] = tick(clock);
         if (write) {
             x->l2.attr[slot] = IX_L2_CLEAN | CACHE_DIRTY;
         }
@@ -174,18 +177,18 @@ static bool fault_room(const struct line_index *x)
 }
 
 /* A walk has met a fault. True: mended, and the walk goes on. The access's probes of L1
- * and of both TLBs come before the fault; the latter are counted only when it is over. */
+ * and of both TLBs come before the fault, and are counted only when it is over. */
 static bool mended(struct line_index *x, const struct fault *f)
 {
     struct memsys *m = x->m;
-    enum { TLB_PROBES = 2 };
+    enum { PROBES = 3 };
     if (x->live) {
         line_index_settle(x);
-        m->probe->n += TLB_PROBES;
+        m->probe->n += PROBES;
     }
     const bool good = memsys_walk_faulted(m, f, x->live);
     if (x->live) {
-        m->probe->n -= TLB_PROBES;
+        m->probe->n -= PROBES;
     }
     x->generation++;
     x->unmended = !good;
@@ -277,7 +280,7 @@ HW_INLINE void walk_reads(struct line_index *x, uint32_t *clock,
     const uint64_t byte = leaf_byte(va);
     const uint32_t slot = line_at(g->table, byte)->l2;
     if (slot) {
-        x->l2.stamp[slot] = (uint16_t)++ * clock;
+        x->l2.stamp[slot] = tick(clock);
         return;
     }
     if (HW_LIKELY(x->l2.lanes == 8)) {

@@ -27,11 +27,13 @@ struct machine {
     struct rig rig;
     enum handler handler;
     uint64_t stopped_at; /* the event that the hook heard of first */
+    uint64_t faults_at;  /* made from the numbers of the faults' events */
 };
 
 static bool handle(void *ctx, struct memsys *m, const struct fault *f)
 {
     struct machine *t = ctx;
+    t->faults_at = t->faults_at * 31 + m->probe->n;
     if (!process_fault(&t->rig.process, m, f)) {
         return false;
     }
@@ -177,7 +179,7 @@ static void test_machine(uint64_t seed)
         t[how].rig.next = few_frames ? FRAMES - 300 : 16;
         t[how].rig.twice = twice;
         t[how].handler = handler;
-        t[how].stopped_at = 0;
+        t[how].stopped_at = t[how].faults_at = 0;
         t[how].rig.memsys.on_fault = handle;
         t[how].rig.memsys.on_fault_ctx = &t[how];
         t[how].rig.memsys.index_plain = plain;
@@ -214,8 +216,10 @@ static void test_machine(uint64_t seed)
         }
     }
     ok(t[INDEXED_LIVE].rig.probe.n == t[OPERATIONS].rig.probe.n &&
+           t[INDEXED_LIVE].faults_at == t[OPERATIONS].faults_at &&
            t[INDEXED_LIVE].stopped_at == t[OPERATIONS].stopped_at,
-       "as many events, and stopped at the same one (%" PRIu64 " of %" PRIu64 ")",
+       "as many events, also at each fault, and stopped at the same one (%" PRIu64
+       " of %" PRIu64 ")",
        t[OPERATIONS].stopped_at, t[OPERATIONS].rig.probe.n);
     for (int how = 0; how < NR_HOWS; how++) {
         arena_destroy(&t[how].rig.arena);
