@@ -103,22 +103,6 @@ static ix_cell *entry_cell(struct line_index *x, uint64_t pa)
     return p ? &p->line[pa >> IX_LINE_SHIFT & (IX_LINES - 1)].l2 : NULL;
 }
 
-static uint64_t entry_word(const struct ram *r, uint64_t pa)
-{
-    uint64_t value = UINT64_MAX;
-    if (pa >> PAGE_SHIFT < r->nr_frames) {
-        const uint32_t chunk = r->chunk_of[pa >> PAGE_SHIFT];
-        value = 0;
-        if (chunk) {
-            memcpy(&value,
-                   (const unsigned char *)arena_chunk_ptr(r->arena, chunk) +
-                       (pa & (PAGE_SIZE - 1)),
-                   8);
-        }
-    }
-    return value;
-}
-
 static uint64_t entry_read(struct line_index *x, uint64_t pa)
 {
     ix_cell *at = entry_cell(x, pa);
@@ -126,7 +110,7 @@ static uint64_t entry_read(struct line_index *x, uint64_t pa)
         l2_walked(x, &x->clock, at, false);
     }
     x->n.walk_reads++;
-    return entry_word(x->m->ram, pa);
+    return ram_word(x->m->ram, pa, 8);
 }
 
 static void entry_write(struct line_index *x, uint64_t pa, uint64_t value)
@@ -149,8 +133,7 @@ static void entry_write(struct line_index *x, uint64_t pa, uint64_t value)
 
 static uint64_t peek_read(void *ctx, uint64_t pa, uint32_t size_bytes)
 {
-    (void)size_bytes;
-    return entry_word(ctx, pa);
+    return ram_word(ctx, pa, size_bytes);
 }
 
 /* The fault that a walk for this access would meet, or none: then *entry is what it would

@@ -29,33 +29,6 @@ enum run {
 #define YES(run, question) ((run) == LEAN || HW_LIKELY(question))
 #define NO(run, question) ((run) != LEAN && (question))
 
-/* ---- RAM ---- */
-
-/* A table entry as RAM has it. Beyond RAM: all ones, as a bus answers without a
-
- * device. */
-HW_INLINE uint64_t ram_word(const struct ram *r, uint64_t at, uint32_t size_bytes)
-{
-    uint64_t value = 0;
-    if (at >> PAGE_SHIFT >= r->nr_frames) {
-        return size_bytes == 4 ? UINT32_MAX : UINT64_MAX;
-    }
-    uint32_t chunk = r->chunk_of[at >> PAGE_SHIFT];
-    if (!chunk) {
-        return 0;
-    }
-    const unsigned char *from =
-        (const unsigned char *)arena_chunk_ptr(r->arena, chunk) + (at & (PAGE_SIZE - 1));
-    if (size_bytes == 8) {
-        memcpy(&value, from, 8);
-    } else {
-        uint32_t half;
-        memcpy(&half, from, 4);
-        value = half;
-    }
-    return value;
-}
-
 /* ---- the second level ---- */
 
 /* A cache's or TLB's hit, or miss with its cause. */

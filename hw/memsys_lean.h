@@ -313,10 +313,10 @@ HW_INLINE void lean_walker_doubt(struct memsys *m)
     }
 }
 
-/* The page of va is not there. True: somebody has mended it. */
-bool memsys_leaf_missing(struct memsys *m, uint64_t va, enum access_kind access);
-/* The same for any fault of a walk; live: it is announced. */
+/* A walk has met a fault. True: somebody has mended it. live: it is announced. */
 bool memsys_walk_faulted(struct memsys *m, const struct fault *f, bool live);
+/* The page of va is not there; the same, not announced. */
+bool memsys_leaf_missing(struct memsys *m, uint64_t va, enum access_kind access);
 
 /* What a copy of the state that counts apart has from the state itself. */
 HW_INLINE void lean_refresh(const struct memsys *m, struct memsys_state *st)

@@ -20,6 +20,12 @@ struct ref_plan ref_plan(bool as_reads)
     };
 }
 
+static bool is_plan(const struct ref_plan *plan, bool as_reads)
+{
+    const struct ref_plan other = ref_plan(as_reads);
+    return !memcmp(plan, &other, sizeof other);
+}
+
 void memsys_mark_all(struct memsys *m)
 {
     memsys_mark_state(m);
@@ -70,15 +76,15 @@ static bool reference_lean(struct memsys *m, uint64_t va, enum access_kind acces
                      access, NULL, LEAN);
 }
 
-bool memsys_leaf_missing(struct memsys *m, uint64_t va, enum access_kind access)
-{
-    const struct fault f = {FAULT_PAGE, walk_error(&m->s->mmu, access, 0), va};
-    return !walk_faulted(m, &f, false);
-}
-
 bool memsys_walk_faulted(struct memsys *m, const struct fault *f, bool live)
 {
     return !walk_faulted(m, f, live);
+}
+
+bool memsys_leaf_missing(struct memsys *m, uint64_t va, enum access_kind access)
+{
+    const struct fault f = {FAULT_PAGE, walk_error(&m->s->mmu, access, 0), va};
+    return memsys_walk_faulted(m, &f, false);
 }
 
 /* A fault that the lean way has met and nobody has mended: what it had not yet counted
@@ -273,15 +279,14 @@ static void add_lean(struct memsys_tally *to, struct memsys_tally *n)
 static size_t run_usual(struct memsys *m, const struct ref *refs, size_t nr,
                         const struct ref_plan *plan, bool *faulted)
 {
-    const struct ref_plan plans[] = {ref_plan(false), ref_plan(true)};
     struct memsys_state st = *m->s;
     memset(&st.n, 0, sizeof st.n);
     lean_walker_doubt(m);
     size_t done = 0;
-    if (!memcmp(plan, &plans[0], sizeof *plan)) {
+    if (is_plan(plan, false)) {
         done = m->lean_eight ? run_lean_eight(m, &st, refs, nr, faulted)
                              : run_lean_other(m, &st, refs, nr, faulted);
-    } else if (!memcmp(plan, &plans[1], sizeof *plan)) {
+    } else if (is_plan(plan, true)) {
         done = m->lean_eight ? run_lean_reads_eight(m, &st, refs, nr, faulted)
                              : run_lean_reads_other(m, &st, refs, nr, faulted);
     }
@@ -345,9 +350,8 @@ static bool finish(struct memsys *m, const struct ref *r, const struct ref_plan 
 static size_t run_indexed(struct memsys *m, const struct ref *refs, size_t nr,
                           const struct ref_plan *plan, bool live, bool *faulted)
 {
-    const struct ref_plan plans[] = {ref_plan(false), ref_plan(true)};
-    const bool as_reads = !memcmp(plan, &plans[1], sizeof *plan);
-    if (!as_reads && memcmp(plan, &plans[0], sizeof *plan) != 0) {
+    const bool as_reads = is_plan(plan, true);
+    if (!as_reads && !is_plan(plan, false)) {
         return 0;
     }
     struct line_index *x = m->index ? m->index : line_index_take(m, live);

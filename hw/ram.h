@@ -11,6 +11,8 @@
 #ifndef HW_RAM_H
 #define HW_RAM_H
 
+#include <string.h>
+
 #include "arena.h"
 
 /* Asked for bytes inside its range; write: they are written. */
@@ -60,6 +62,28 @@ static inline unsigned char *ram_bytes(const struct ram *r, uint64_t frame)
 {
     const uint32_t chunk = frame < r->nr_frames ? r->chunk_of[frame] : 0;
     return UNLIKELY(!chunk) ? NULL : arena_chunk_ptr(r->arena, chunk);
+}
+
+/* A table entry of 4 or 8 bytes as RAM has it, for a walker. Beyond RAM: all ones, as a
+ * bus answers without a device. */
+static inline uint64_t ram_word(const struct ram *r, uint64_t at, uint32_t size_bytes)
+{
+    const unsigned char *from = ram_bytes(r, at >> PAGE_SHIFT);
+    uint64_t value = 0;
+    if (UNLIKELY(!from)) {
+        return at >> PAGE_SHIFT < r->nr_frames ? 0
+               : size_bytes == 4               ? UINT32_MAX
+                                               : UINT64_MAX;
+    }
+    from += at & (PAGE_SIZE - 1);
+    if (size_bytes == 8) {
+        memcpy(&value, from, 8);
+    } else {
+        uint32_t half;
+        memcpy(&half, from, 4);
+        value = half;
+    }
+    return value;
 }
 
 #endif
