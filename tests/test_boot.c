@@ -5,6 +5,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <time.h>
 
+#include "config_line.h"
 #include "host.h"
 #include "inspect.h"
 #include "mm.h"
@@ -16,15 +17,8 @@ static char err[600];
 static struct machine *boot(const char *line)
 {
     struct machine_config c;
-    char copy[600];
-    snprintf(copy, sizeof copy, "%s", line);
-    config_init(&c, ARCH_I386);
-    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
-        char *eq = strchr(word, '=');
-        *eq = 0;
-        if (!config_set(&c, word, eq + 1, err, sizeof err)) {
-            bail_out("%s: %s", line, err);
-        }
+    if (!config_from_line(&c, line, err, sizeof err)) {
+        bail_out("%s: %s", line, err);
     }
     err[0] = 0;
     return machine_create(&c, &host_memory, err, sizeof err);

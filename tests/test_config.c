@@ -1,6 +1,7 @@
 /* Options of a machine: text to configuration and back, and machines that cannot be.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config_line.h"
 #include "machine.h"
 #include "tap.h"
 
@@ -27,18 +28,12 @@ static void refuses(const char *name, const char *value, const char *remedy)
 static void round_trip(const char *line)
 {
     struct machine_config c, d;
-    char text[4096], copy[4096];
+    char text[4096];
     for (int pass = 0; pass < 2; pass++) {
-        snprintf(copy, sizeof copy, "%s", pass ? text : line);
         struct machine_config *to = pass ? &d : &c;
-        config_init(to, ARCH_I386);
-        for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
-            char *eq = strchr(word, '=');
-            *eq = 0;
-            if (!config_set(to, word, eq + 1, err, sizeof err)) {
-                ok(false, "%s: %s", line, err);
-                return;
-            }
+        if (!config_from_line(to, pass ? text : line, err, sizeof err)) {
+            ok(false, "%s: %s", line, err);
+            return;
         }
         config_format(text, sizeof text, to);
     }
@@ -49,15 +44,8 @@ static void round_trip(const char *line)
 static void cannot_be(const char *line, const char *remedy)
 {
     struct machine_config c;
-    char copy[512];
-    snprintf(copy, sizeof copy, "%s", line);
-    config_init(&c, ARCH_I386);
-    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
-        char *eq = strchr(word, '=');
-        *eq = 0;
-        if (!config_set(&c, word, eq + 1, err, sizeof err)) {
-            ok(false, "%s: %s", line, err);
-        }
+    if (!config_from_line(&c, line, err, sizeof err)) {
+        ok(false, "%s: %s", line, err);
     }
     err[0] = 0;
     ok(!config_check(&c, err, sizeof err), "%s cannot be", line);

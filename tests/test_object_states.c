@@ -6,6 +6,7 @@
  * and a replay of that must agree throughout. Then all CPUs work.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config_line.h"
 #include "host.h"
 #include "inspect.h"
 #include "object_model.h"
@@ -232,16 +233,10 @@ static void fragment(void)
 static void start_machine(const char *line, bool slub, uint32_t size, uint32_t flags,
                           bool fragmented)
 {
-    char copy[200], err[300];
+    char err[300];
     struct machine_config c;
-    snprintf(copy, sizeof copy, "%s", line);
-    config_init(&c, ARCH_I386);
-    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
-        char *eq = strchr(word, '=');
-        *eq = 0;
-        if (!config_set(&c, word, eq + 1, err, sizeof err)) {
-            bail_out("%s", err);
-        }
+    if (!config_from_line(&c, line, err, sizeof err)) {
+        bail_out("%s", err);
     }
     c.slub = slub;
     m = machine_create(&c, &host_memory, err, sizeof err);

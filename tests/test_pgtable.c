@@ -8,6 +8,7 @@
  *     of the page tables that such areas needed.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config_line.h"
 #include "host.h"
 #include "image.h"
 #include "inspect.h"
@@ -232,15 +233,9 @@ static const char *check_vmemmap(const struct machine *m)
 static void check_machine(const char *line, bool pse, bool pge, bool gbpages)
 {
     struct machine_config c;
-    char copy[600], what[700];
-    snprintf(copy, sizeof copy, "%s", line);
-    config_init(&c, ARCH_I386);
-    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
-        char *eq = strchr(word, '=');
-        *eq = 0;
-        if (!config_set(&c, word, eq + 1, err, sizeof err)) {
-            bail_out("%s: %s", line, err);
-        }
+    char what[700];
+    if (!config_from_line(&c, line, err, sizeof err)) {
+        bail_out("%s: %s", line, err);
     }
     c.hw.pse = pse;
     c.hw.pge = pge;

@@ -5,6 +5,7 @@
  * many CPUs with drifting counters, small blocks, exhaustion of each.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config_line.h"
 #include "host.h"
 #include "inspect.h"
 #include "mm.h"
@@ -158,16 +159,10 @@ static void exhaust(struct machine *m, uint32_t which, uint32_t order, const cha
 
 static void check_machine(const char *line, uint64_t seed)
 {
-    char copy[400], err[600];
+    char err[600];
     struct machine_config c;
-    snprintf(copy, sizeof copy, "%s", line);
-    config_init(&c, ARCH_I386);
-    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
-        char *eq = strchr(word, '=');
-        *eq = 0;
-        if (!config_set(&c, word, eq + 1, err, sizeof err)) {
-            bail_out("%s", err);
-        }
+    if (!config_from_line(&c, line, err, sizeof err)) {
+        bail_out("%s", err);
     }
     struct machine *m = machine_create(&c, &host_memory, err, sizeof err);
     if (!m) {
